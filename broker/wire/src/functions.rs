@@ -1,0 +1,84 @@
+//! Functions and their deployments.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A logical function, as put by an administrator.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionSpec {
+    /// Whether running it twice does no harm. Only then is a call repeated after an unknown outcome.
+    #[serde(default)]
+    pub idempotent: bool,
+    /// The longest one run may take, in milliseconds; bounds what a call can cost. 1 to 900,000; 30,000 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// Dollars a second of waiting is worth, unless the caller says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_of_time: Option<String>,
+    /// Deployments by name. When present it replaces them all; when absent they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployments: Option<BTreeMap<String, DeploymentSpec>>,
+}
+
+/// A function's code at one venue with one size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentSpec {
+    /// The venue it is installed at.
+    pub venue: String,
+    /// Where the venue finds it: a path under the venue's URL, a whole URL, or the provider's name for it.
+    pub target: String,
+    /// Configured memory in MB.
+    pub memory_mb: u64,
+    /// Configured vCPUs as a decimal, such as `0.583`, for venues that bill them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vcpu: Option<String>,
+    /// `x86_64` (default) or `arm64`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// Calls it can run at once; 1 to 1,000,000, and 1,000 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// A price sheet of the catalogue when the venue's own does not apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+}
+
+/// A function as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FunctionView {
+    /// Its name.
+    pub name: String,
+    /// Whether it may be run twice.
+    pub idempotent: bool,
+    /// Longest run in milliseconds.
+    pub timeout_ms: u64,
+    /// Dollars a second of waiting is worth.
+    pub value_of_time: String,
+    /// Where it is deployed, by name.
+    pub deployments: BTreeMap<String, DeploymentView>,
+}
+
+/// A deployment as stored, with what has been learned of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentView {
+    /// What was put.
+    #[serde(flatten)]
+    pub spec: DeploymentSpec,
+    /// `healthy`, `ejected` or `probation`.
+    pub health: String,
+    /// Calls its usage profile has seen.
+    pub samples: u64,
+    /// Calls running now.
+    pub in_flight: u32,
+}
+
+/// All functions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FunctionList {
+    /// In order of name.
+    pub functions: Vec<FunctionView>,
+}

@@ -1,0 +1,121 @@
+//! Spend, budgets and keys.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Limits on an account's spend in each calendar month (UTC).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetSpec {
+    /// Calls that could pass this are refused, in dollars; absent means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard: Option<String>,
+    /// Passing this raises a warning and a metric, in dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft: Option<String>,
+}
+
+/// An account's budget and how much of it is gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetView {
+    /// Whose.
+    pub account: String,
+    /// The month, such as `2026-11`.
+    pub month: String,
+    /// The hard limit, in dollars.
+    pub hard: Option<String>,
+    /// The soft limit, in dollars.
+    pub soft: Option<String>,
+    /// Charged this month, in dollars.
+    pub spent: String,
+    /// Held for calls that are running, in dollars.
+    pub held: String,
+    /// What can still be held under the hard limit, in dollars.
+    pub available: Option<String>,
+}
+
+/// Spend between two times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SpendReport {
+    /// From, inclusive.
+    pub from: String,
+    /// To, exclusive.
+    pub to: String,
+    /// The sum over all rows, in dollars.
+    pub total: String,
+    /// One row a group and step, in order of time and then charge.
+    pub rows: Vec<SpendRow>,
+}
+
+/// One group of a spend report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SpendRow {
+    /// The start of the step; absent without steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The values grouped by, such as `{"function": "thumbnail"}`.
+    pub group: BTreeMap<String, String>,
+    /// Invocations.
+    pub calls: u64,
+    /// Those that failed or were refused by every venue.
+    pub failed: u64,
+    /// What was charged, in dollars.
+    pub charge: String,
+    /// What was expected when the deployments were chosen, in dollars.
+    pub estimate: String,
+    /// What exploration cost beyond the cheapest eligible ask, in dollars.
+    pub explored: String,
+}
+
+/// A key to be made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeySpec {
+    /// The account that pays for its calls; made when it does not exist.
+    pub account: String,
+    /// `invoke`, `finance`, `provider`, `admin`; at least one.
+    pub roles: Vec<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// A key that was just made. Its secret is shown this once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeyCreated {
+    /// Its public part.
+    pub id: String,
+    /// The whole key, to be sent as `Authorization: Bearer ...`. It is not stored.
+    pub secret: String,
+    /// Who pays.
+    pub account: String,
+    /// What it may do.
+    pub roles: Vec<String>,
+}
+
+/// A key without its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeyView {
+    /// Its public part.
+    pub id: String,
+    /// Who pays.
+    pub account: String,
+    /// What it may do.
+    pub roles: Vec<String>,
+    /// What it is for.
+    pub note: String,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was revoked, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<String>,
+}
+
+/// All keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeyList {
+    /// In order of creation.
+    pub keys: Vec<KeyView>,
+}

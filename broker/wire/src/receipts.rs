@@ -1,0 +1,77 @@
+//! Receipts: every decision explained.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::AttemptView;
+
+/// What happened to one invocation, why, and what it cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptView {
+    /// The invocation.
+    pub id: String,
+    /// When it was admitted.
+    pub at: String,
+    /// What was called.
+    pub function: String,
+    /// Who pays.
+    pub account: String,
+    /// The key it was called with.
+    pub key: String,
+    /// `ok`, `function-error`, `refused` or `failed`.
+    pub status: String,
+    /// The venue that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue: Option<String>,
+    /// The deployment that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// What was expected when the deployment was chosen, in dollars.
+    pub estimate: String,
+    /// What was charged over all attempts, in dollars.
+    pub charge: String,
+    /// Whether any part of the charge is estimated because a venue told no meters.
+    pub estimated: bool,
+    /// What the billed attempt used.
+    pub meters: Vec<MeterView>,
+    /// From admission to reply, in milliseconds.
+    pub duration_ms: f64,
+    /// Merit's own share of it, in microseconds.
+    pub overhead_us: u64,
+    /// Whether the deployment was chosen to keep its profile fresh instead of for its price.
+    pub explored: bool,
+    /// Labels the caller gave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What was tried, in order.
+    pub attempts: Vec<AttemptView>,
+    /// Every deployment of the function at that moment: its price, or why it was excluded.
+    pub candidates: Vec<CandidateView>,
+    /// The last error, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A billed quantity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MeterView {
+    /// The meter, such as `gb_second`.
+    pub meter: String,
+    /// How much, as an exact decimal.
+    pub quantity: String,
+}
+
+/// A deployment as it stood when the decision was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CandidateView {
+    /// Where.
+    pub venue: String,
+    /// Which deployment there.
+    pub deployment: String,
+    /// Expected cost, in dollars; absent when it had no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// Why it was not eligible; absent when it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
+}

@@ -1,0 +1,52 @@
+//! Venues and their prices.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A venue as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VenueView {
+    /// Its name.
+    pub name: String,
+    /// The adapter, such as `http`.
+    pub kind: String,
+    /// The region.
+    pub region: String,
+    /// The isolation class.
+    pub isolation: String,
+    /// Its price sheet.
+    pub sheet: Option<String>,
+    /// The sheet's sequence number: it grows with each change.
+    pub sheet_seq: u64,
+    /// Where the prices are from.
+    pub sheet_source: Option<String>,
+    /// When they were retrieved.
+    pub sheet_retrieved: Option<String>,
+    /// Why nothing can run there now; absent when it is eligible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ineligible: Option<String>,
+    /// Deployments there.
+    pub deployments: u32,
+    /// Calls running there now.
+    pub in_flight: u32,
+}
+
+/// All venues.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VenueList {
+    /// In order of name.
+    pub venues: Vec<VenueView>,
+}
+
+/// The answer to a new price sheet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PriceChangeView {
+    /// The venue.
+    pub venue: String,
+    /// The sheet now in force.
+    pub sheet: String,
+    /// Its sequence number.
+    pub seq: u64,
+    /// Functions whose books were rebuilt.
+    pub functions: u64,
+}
