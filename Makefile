@@ -1,0 +1,45 @@
+# What a person types. Targets are thin: each is the command it stands for, so that it can be typed without make.
+CARGO ?= cargo
+# `make demo ONCE=1` ends by itself instead of waiting for Ctrl-C.
+ONCE ?=
+
+# nextest runs each test in a process of its own and obeys .config/nextest.toml; plain cargo does without.
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench clean
+
+help: ## Lists these targets.
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## Installs what the tests need beside Rust; does nothing when it is there.
+	bash tests/setup.sh
+
+build: ## Builds the `merit` binary.
+	$(CARGO) build --locked -p merit
+
+demo: build ## Shows the exchange at work on simulated clouds; ONCE=1 ends by itself.
+	target/debug/merit demo $(if $(ONCE),--once)
+
+test: setup ## Runs every test.
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --locked --workspace
+else
+	$(CARGO) test --locked --workspace --all-targets
+endif
+	$(CARGO) test --locked --workspace --doc
+
+lint: ## Checks formatting, clippy and, when cargo-deny is there, licences and bans.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
+	else echo 'lint: SKIPPED cargo-deny, which is not installed (cargo install --locked cargo-deny)'; fi
+
+bench: ## Measures: micro benches, then the broker under load beside a bare pass-through.
+	$(CARGO) bench --locked -p merit-benches
+	$(CARGO) build --locked --release -p merit -p merit-benches
+	target/release/compare
+	target/release/memory
+
+clean: ## Removes what was built.
+	$(CARGO) clean
