@@ -1,0 +1,111 @@
+//! One call from instantiation to the meters.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use merit_units::{MemoryMb, Micros};
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::I32Exit;
+
+use crate::compile::Compiled;
+use crate::error::Stop;
+use crate::guest::Guest;
+use crate::observe::Observed;
+use crate::{GuestError, Limits};
+
+/// A call that ran.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What it wrote to standard output, or how it failed.
+    pub outcome: Result<Bytes, GuestError>,
+    /// The last 4 KB it wrote to standard error.
+    pub log_tail: String,
+    /// What it used, success or not.
+    pub usage: Usage,
+}
+
+/// What one call used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// From instantiation to end, waiting included.
+    pub wall: Micros,
+    /// CPU time of the threads that ran it.
+    pub cpu: Micros,
+    /// The largest linear memory it had, rounded up to whole MB.
+    pub memory_peak: MemoryMb,
+}
+
+/// Runs one call to its end. To be called on the guests' own threads.
+pub(crate) async fn execute(compiled: Arc<Compiled>, payload: Bytes, limits: Limits) -> Run {
+    let started = Instant::now();
+    let deadline = started + limits.wall.to_std();
+    let observed = Arc::new(Observed::new(deadline, &limits));
+    let guest = Guest::new(payload, limits.memory.bytes(), Arc::clone(&observed));
+    let ended = metered(&observed, timeout_at(deadline, call(&compiled, guest))).await;
+    let log_tail = observed.log.lock().unwrap_or_else(PoisonError::into_inner).text();
+    let failure = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => classify(&error, &observed, &limits, &log_tail),
+        Err(_elapsed) => Some(GuestError::Timeout { limit: limits.wall }),
+    };
+    let outcome = match failure {
+        Some(failure) => Err(failure),
+        None => Ok(observed.output.lock().unwrap_or_else(PoisonError::into_inner).take().into()),
+    };
+    let usage = Usage {
+        wall: Micros::from_std(started.elapsed()),
+        cpu: observed.cpu(),
+        memory_peak: MemoryMb::from_bytes_ceil(observed.memory_peak.load(Ordering::Relaxed)),
+    };
+    Run { outcome, log_tail, usage }
+}
+
+async fn call(compiled: &Compiled, guest: Guest) -> wasmtime::Result<()> {
+    let mut store = Store::new(compiled.engine(), guest);
+    store.limiter(|guest| &mut guest.memory);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|store| Ok(store.data().observed.tick()?));
+    let start = compiled.instantiate(&mut store).await?;
+    start.call_async(&mut store, ()).await
+}
+
+/// Measures the CPU time of every slice of a guest.
+async fn metered<F: Future>(observed: &Observed, guest: F) -> F::Output {
+    let mut guest = pin!(guest);
+    poll_fn(|context| observed.slice(|| guest.as_mut().poll(context))).await
+}
+
+/// Why a guest ended with an error; `None` when it was a plain exit with status 0.
+fn classify(error: &wasmtime::Error, observed: &Observed, limits: &Limits, log_tail: &str) -> Option<GuestError> {
+    match error.downcast_ref::<Stop>() {
+        Some(Stop::Wall) => return Some(GuestError::Timeout { limit: limits.wall }),
+        Some(Stop::Cpu) => return Some(GuestError::CpuLimit { limit: limits.cpu }),
+        Some(Stop::Output) => return Some(GuestError::OutputLimit { limit: limits.output_bytes }),
+        None => {}
+    }
+    let exit = error.downcast_ref::<I32Exit>();
+    if exit.is_some_and(|exit| exit.0 == 0) {
+        return None;
+    }
+    if observed.memory_refused.load(Ordering::Relaxed) {
+        return Some(GuestError::MemoryLimit { limit: limits.memory });
+    }
+    Some(match (exit, error.downcast_ref::<Trap>()) {
+        (Some(exit), _) => GuestError::Exit { code: exit.0, message: last_line(log_tail) },
+        (None, Some(trap)) => GuestError::Trap { message: trap_message(*trap) },
+        (None, None) => GuestError::Trap { message: error.root_cause().to_string() },
+    })
+}
+
+fn trap_message(trap: Trap) -> String {
+    let message = trap.to_string();
+    message.strip_prefix("wasm trap: ").map_or_else(|| message.clone(), str::to_owned)
+}
+
+fn last_line(log_tail: &str) -> String {
+    log_tail.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,78 @@
+//! What is known of a running guest from outside: CPU time, memory, output, log.
+//!
+//! It outlives the guest, so that a call that was cut off is metered like any other.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use merit_units::Micros;
+use tokio::time::Instant;
+use wasmtime::UpdateDeadline;
+
+use crate::Limits;
+use crate::error::Stop;
+use crate::stream::{Output, Tail};
+
+pub(crate) struct Observed {
+    deadline: Instant,
+    cpu_limit_ns: u64,
+    /// CPU time of the slices that have ended.
+    cpu_ns: AtomicU64,
+    /// The thread's CPU clock when the present slice began.
+    slice_started_ns: AtomicU64,
+    pub(crate) memory_peak: AtomicU64,
+    pub(crate) memory_refused: AtomicBool,
+    pub(crate) output: Mutex<Output>,
+    pub(crate) log: Mutex<Tail>,
+}
+
+impl Observed {
+    pub(crate) fn new(deadline: Instant, limits: &Limits) -> Self {
+        Self {
+            deadline,
+            cpu_limit_ns: limits.cpu.get().saturating_mul(1000),
+            cpu_ns: AtomicU64::new(0),
+            slice_started_ns: AtomicU64::new(0),
+            memory_peak: AtomicU64::new(0),
+            memory_refused: AtomicBool::new(false),
+            output: Mutex::new(Output::new(limits.output_bytes)),
+            log: Mutex::new(Tail::default()),
+        }
+    }
+
+    /// Runs one slice of a guest, from one giving-way to the next, on this thread's CPU clock.
+    pub(crate) fn slice<T>(&self, slice: impl FnOnce() -> T) -> T {
+        self.slice_started_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        let result = slice();
+        self.cpu_ns.fetch_add(self.slice_ns(), Ordering::Relaxed);
+        result
+    }
+
+    /// Called by the guest's thread at every tick: go on after giving way, or stop.
+    pub(crate) fn tick(&self) -> Result<UpdateDeadline, Stop> {
+        if Instant::now() >= self.deadline {
+            return Err(Stop::Wall);
+        }
+        if self.cpu_ns.load(Ordering::Relaxed) + self.slice_ns() >= self.cpu_limit_ns {
+            return Err(Stop::Cpu);
+        }
+        Ok(UpdateDeadline::Yield(1))
+    }
+
+    /// CPU time used so far, without a slice that is running.
+    pub(crate) fn cpu(&self) -> Micros {
+        Micros::from_std(Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed)))
+    }
+
+    fn slice_ns(&self) -> u64 {
+        thread_cpu_ns().saturating_sub(self.slice_started_ns.load(Ordering::Relaxed))
+    }
+}
+
+/// CPU time of the calling thread in nanoseconds.
+fn thread_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    // Both parts of a CPU clock are never negative, and 2^64 nanoseconds are 584 years.
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}

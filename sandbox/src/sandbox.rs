@@ -1,0 +1,175 @@
+//! The handle other crates hold: load functions, run them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use merit_units::FunctionId;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::compile::Compiler;
+use crate::execute::execute;
+use crate::ticker::Ticker;
+use crate::{Function, Limits, LoadError, NotStarted, Run, SandboxConfig, SandboxError};
+
+/// Scheduler turns between looks at timers and wake-ups. Guests can spin for a whole millisecond
+/// a turn, so the default of 61 turns would make deadlines late by as many milliseconds.
+const EVENT_INTERVAL_TURNS: u32 = 4;
+
+/// Runs functions. Cloning it gives another handle on the same slots and functions.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    config: SandboxConfig,
+    compiler: Compiler,
+    functions: RwLock<BTreeMap<FunctionId, Function>>,
+    slots: Arc<Semaphore>,
+    ticker: Arc<Ticker>,
+    /// `None` only while being dropped.
+    guests: Option<Runtime>,
+}
+
+impl Sandbox {
+    /// Reserves the slots and starts the threads.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when a size is out of range, the machine does not give the address space
+    /// or the threads, or the cache directory can't be used.
+    pub fn try_new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        config.check()?;
+        let engine = config.engine()?;
+        let guests = Builder::new_multi_thread()
+            .worker_threads(config.workers)
+            .thread_name("merit-guest")
+            .event_interval(EVENT_INTERVAL_TURNS)
+            .enable_time()
+            .build()
+            .map_err(SandboxError::Threads)?;
+        let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Threads)?;
+        Ok(Self(Arc::new(Inner {
+            slots: Arc::new(Semaphore::new(config.slots as usize)),
+            compiler: Compiler::new(engine),
+            functions: RwLock::default(),
+            ticker: Arc::new(ticker),
+            guests: Some(guests),
+            config,
+        })))
+    }
+
+    /// Compiles and links a module and keeps it under `name`, replacing what had that name.
+    /// Calls of the replaced function run to their end.
+    ///
+    /// This takes as long as compiling does, from a millisecond to seconds: call it from a
+    /// thread that may block.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the module is not a WASI command this sandbox can run.
+    pub fn load(&self, name: &FunctionId, wasm: &[u8]) -> Result<Function, LoadError> {
+        let function = self.0.compiler.load(name, wasm)?;
+        self.0.functions.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), function.clone());
+        Ok(function)
+    }
+
+    /// Forgets a function; says whether it was there. Calls that run go on to their end.
+    pub fn unload(&self, name: &FunctionId) -> bool {
+        self.0.functions.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
+    }
+
+    /// The loaded functions in order of their names.
+    #[must_use]
+    pub fn functions(&self) -> Vec<Function> {
+        self.0.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The function loaded under `name`.
+    ///
+    /// # Errors
+    /// [`NotStarted::UnknownFunction`] with similar names.
+    pub fn function(&self, name: &str) -> Result<Function, NotStarted> {
+        let functions = self.0.functions.read().unwrap_or_else(PoisonError::into_inner);
+        functions.get(name).cloned().ok_or_else(|| NotStarted::UnknownFunction {
+            name: name.chars().take(80).collect(),
+            near: functions
+                .keys()
+                .filter(|known| strsim::jaro_winkler(known.as_str(), name) > 0.8)
+                .map(ToString::to_string)
+                .collect(),
+        })
+    }
+
+    /// Runs a loaded function by name.
+    ///
+    /// # Errors
+    /// [`NotStarted`] when there is no such function or no free slot.
+    pub async fn invoke(&self, name: &str, payload: Bytes, limits: Limits) -> Result<Run, NotStarted> {
+        self.run(&self.function(name)?, payload, limits).await
+    }
+
+    /// Runs a function once. Dropping the future stops the guest.
+    ///
+    /// # Errors
+    /// [`NotStarted::Busy`] when all slots are taken.
+    ///
+    /// # Panics
+    /// When the sandbox itself does, never for what a guest does.
+    pub async fn run(&self, function: &Function, payload: Bytes, limits: Limits) -> Result<Run, NotStarted> {
+        let slots = self.0.config.slots;
+        let slot = Arc::clone(&self.0.slots).try_acquire_owned().map_err(|_| NotStarted::Busy { slots })?;
+        let (compiled, ticker) = (Arc::clone(&function.compiled), Arc::clone(&self.0.ticker));
+        let memory = limits.memory.min(self.0.config.memory_max);
+        let guest = async move {
+            let _slot = slot;
+            let _ticking = ticker.keep_ticking();
+            execute(compiled, payload, Limits { memory, ..limits }).await
+        };
+        Ok(StopOnDrop(self.0.guests().spawn(guest)).finish().await)
+    }
+
+    /// Calls that can run at once.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.0.config.slots
+    }
+
+    /// Slots that are free now.
+    #[must_use]
+    pub fn free_slots(&self) -> usize {
+        self.0.slots.available_permits()
+    }
+}
+
+impl Inner {
+    const fn guests(&self) -> &Runtime {
+        self.guests.as_ref().expect("invariant: the runtime is taken only on drop")
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A handle may be dropped inside an async task, where waiting for threads is not allowed.
+        if let Some(guests) = self.guests.take() {
+            guests.shutdown_background();
+        }
+    }
+}
+
+/// A guest nobody waits for any more is stopped.
+struct StopOnDrop(JoinHandle<Run>);
+
+impl StopOnDrop {
+    async fn finish(mut self) -> Run {
+        match (&mut self.0).await {
+            Ok(run) => run,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
