@@ -1,1 +1,27 @@
-//! To be written.
+//! What every adapter offers the broker: call a deployment, list what is deployed, tell the
+//! price sheet and the limits; and what a failure means for money.
+//!
+//! Invariants:
+//! - A call never outlives its deadline, and never costs more than one attempt: an adapter
+//!   repeats nothing that could have reached the venue. Retries are the broker's, which knows
+//!   whether the function is idempotent.
+//! - Every failure carries an [`Outcome`]. [`Outcome::NotStarted`] is claimed only when it is
+//!   proven; doubt is [`Outcome::Unknown`].
+//! - A reply says whether its meters were told by the venue or taken by the own clock.
+//!
+//! The `conformance` feature holds the numbered cards each adapter must pass.
+//!
+//! Known limitation: replies are whole, not streamed.
+
+mod call;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+pub mod meter_header;
+mod target;
+mod venue;
+
+pub use call::{Call, FunctionError, MeterBasis, Reply};
+pub use error::{ErrorKind, Outcome, VenueError};
+pub use target::{Target, TargetError};
+pub use venue::{Discovered, Limits, Venue};

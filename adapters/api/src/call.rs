@@ -1,0 +1,93 @@
+//! One attempt: what is sent to a venue, and what comes back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use merit_pricing::Usage;
+use merit_units::{FunctionId, InvocationId};
+use tokio::time::Instant;
+
+use crate::Target;
+
+/// One attempt to run a function at one deployment.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The invocation this attempt belongs to; passed on, so that both sides' logs can be joined.
+    pub invocation: InvocationId,
+    /// Which attempt of the invocation this is, from 1.
+    pub attempt: u8,
+    /// The function.
+    pub function: FunctionId,
+    /// Where it is deployed at the venue.
+    pub target: Arc<Target>,
+    /// The payload, passed on unread.
+    pub payload: Bytes,
+    /// The payload's media type, as the caller gave it.
+    pub content_type: Option<HeaderValue>,
+    /// W3C trace context of the attempt.
+    pub traceparent: Option<HeaderValue>,
+    /// Vendor part of the trace context.
+    pub tracestate: Option<HeaderValue>,
+    /// When the attempt must have ended. Waiting for a connection counts.
+    pub deadline: Instant,
+}
+
+/// What a venue answered when the function ran to its end, well or with an error of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The function's reply, passed on unread.
+    pub payload: Bytes,
+    /// The reply's media type, as the venue gave it.
+    pub content_type: Option<HeaderValue>,
+    /// The HTTP status the venue answered with; 200 where its protocol has none.
+    pub status: u16,
+    /// The error the function itself reported. It ran, and it is billed.
+    pub function_error: Option<FunctionError>,
+    /// What the call used.
+    pub usage: Usage,
+    /// Who measured `usage`.
+    pub meters: MeterBasis,
+    /// Whether the venue said that this call had to initialise the function first.
+    pub cold: bool,
+}
+
+/// An error the function reported: a result, not a failure of the venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionError {
+    /// Its kind in the function's or venue's own words, such as `Trap`, `Unhandled` or `Http422`.
+    pub kind: String,
+    /// What it said, cut to 1,024 bytes.
+    pub message: String,
+}
+
+/// Who measured what a call used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MeterBasis {
+    /// The venue told its meters.
+    Reported,
+    /// The venue tells none: wall time by the own clock, network included.
+    #[default]
+    OwnClock,
+    /// The venue told meters that cannot be true (malformed, or longer than the call itself took):
+    /// they were thrown away and the own clock taken. Worth an operator's attention.
+    Refused,
+}
+
+impl MeterBasis {
+    /// Whether the usage is an estimate of what the venue will bill.
+    #[must_use]
+    pub const fn is_estimated(self) -> bool {
+        !matches!(self, Self::Reported)
+    }
+
+    /// The stable word of logs and receipts: `reported`, `own-clock` or `refused`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::OwnClock => "own-clock",
+            Self::Refused => "refused",
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The trait every adapter implements.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use merit_pricing::PriceSheet;
+use merit_units::MemoryMb;
+
+use crate::{Call, Reply, VenueError};
+
+/// One venue, reached through the protocol of its kind.
+///
+/// Futures may be dropped at any moment; a call that is dropped may have run.
+pub trait Venue: Send + Sync {
+    /// The kind of venue, as written in the configuration: `http`, `aws-lambda`.
+    fn kind(&self) -> &'static str;
+
+    /// Makes one attempt.
+    ///
+    /// An error the function itself reports is a [`Reply`] with `function_error`, because it ran
+    /// and is billed.
+    ///
+    /// # Errors
+    /// [`VenueError`] with what the failure means for money. A call whose deadline has passed is
+    /// refused as `NotStarted` before anything is sent.
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>>;
+
+    /// Lists what is deployed there; empty where the venue has no way to tell.
+    ///
+    /// # Errors
+    /// [`VenueError`] when the venue could tell and did not.
+    fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, VenueError>>;
+
+    /// The price sheet the venue publishes itself, or `None` where it publishes none.
+    ///
+    /// # Errors
+    /// [`VenueError`] when it should have one and the sheet can't be had or read.
+    fn price_sheet(&self) -> BoxFuture<'_, Result<Option<PriceSheet>, VenueError>>;
+
+    /// What the venue takes.
+    fn limits(&self) -> Limits;
+}
+
+/// What a venue takes. The broker checks payloads against it before it picks the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest payload, in bytes.
+    pub request_bytes: u64,
+    /// The largest reply, in bytes.
+    pub reply_bytes: u64,
+    /// The longest a call may take.
+    pub duration: Duration,
+    /// The most calls at once, where there is a bound on this side; more wait, within their deadline.
+    pub in_flight: Option<u32>,
+}
+
+/// A deployment found at a venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovered {
+    /// The function's name there.
+    pub name: String,
+    /// What to write as the deployment's target.
+    pub target: String,
+    /// Its configured memory, if told.
+    pub memory: Option<MemoryMb>,
+    /// Its configured share of CPU in thousandths of a vCPU, if told.
+    pub vcpu_milli: Option<u32>,
+    /// After how long the venue ends a call, if told.
+    pub timeout: Option<Duration>,
+}
