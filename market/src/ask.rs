@@ -1,0 +1,122 @@
+//! What one call is expected to cost and take at one deployment now.
+//!
+//! An ask is made outside, from a price sheet and a usage profile; here it is a row of
+//! integers with a link to the deployment's live state.
+
+use std::sync::Arc;
+
+use merit_units::Micros;
+
+use crate::config::WHOLE_PPM;
+use crate::{Architecture, Exclusion, Isolation, RegionIndex, Slot, VenueIndex};
+
+/// One deployment's ask.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The deployment's live state; the same slot means the same deployment across books.
+    pub slot: Arc<Slot>,
+    /// The venue it runs at.
+    pub venue: VenueIndex,
+    /// The venue's region.
+    pub region: RegionIndex,
+    /// What keeps it apart from its neighbours.
+    pub isolation: Isolation,
+    /// The instruction set it runs on.
+    pub architecture: Architecture,
+    /// Expected charge of the call, in picodollars; below zero is taken as no price at all.
+    pub cost_pico: i64,
+    /// The most the call can be charged, in picodollars; what is held. Carried, not read here.
+    pub ceiling_pico: i64,
+    /// Median latency, taken as the expected one.
+    pub latency_p50: Micros,
+    /// 95th percentile of latency, what [`Terms::max_latency_p95`](crate::Terms) bounds.
+    pub latency_p95: Micros,
+    /// Probability that the attempt fails, in ppm ([`Slot::fail_ppm`] learns it).
+    pub fail_ppm: u32,
+    /// Expected charge of the retry a failure makes necessary, in picodollars.
+    pub retry_pico: i64,
+    /// Expected delay a failure causes.
+    pub retry_delay: Micros,
+    /// Calls the expectation was learned from; 0 for a guess. Few samples attract exploration.
+    pub samples: u64,
+    /// Why no call may be sent there whatever the terms.
+    pub ineligible: Option<Ineligible>,
+}
+
+/// Why an ask cannot be matched whatever the terms. Missing is not cheap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ineligible {
+    /// The venue has no price for it.
+    NoPrice,
+    /// The price has outlived its validity.
+    StalePrice,
+    /// The price is in a currency without an exchange rate.
+    NoExchangeRate,
+    /// The deployment or its venue was switched off.
+    Disabled,
+}
+
+impl From<Ineligible> for Exclusion {
+    fn from(why: Ineligible) -> Self {
+        match why {
+            Ineligible::NoPrice => Self::NoPrice,
+            Ineligible::StalePrice => Self::StalePrice,
+            Ineligible::NoExchangeRate => Self::NoExchangeRate,
+            Ineligible::Disabled => Self::Disabled,
+        }
+    }
+}
+
+impl Ask {
+    /// Why it cannot be matched whatever the terms, if so.
+    #[must_use]
+    pub fn why_ineligible(&self) -> Option<Ineligible> {
+        self.ineligible.or((self.cost_pico < 0).then_some(Ineligible::NoPrice))
+    }
+
+    /// What merit order goes by, in picodollars, at a value of time in picodollars a second:
+    /// `E[charge] + value_of_time x E[latency] + P(fail) x (E[retry charge] + value_of_time x E[delay])`.
+    #[must_use]
+    pub fn score_pico(&self, value_of_time_pico_per_s: i64) -> i128 {
+        let value_of_time = u64::try_from(value_of_time_pico_per_s).unwrap_or(0);
+        self.score().at(value_of_time) / i128::from(WHOLE_PPM)
+    }
+
+    pub(crate) fn score(&self) -> Score {
+        if self.why_ineligible().is_some() {
+            return Score::UNKNOWN;
+        }
+        let fail = i128::from(self.fail_ppm.min(WHOLE_PPM));
+        let retry = fail * i128::from(self.retry_pico.max(0)) / i128::from(WHOLE_PPM);
+        let delay = fail * i128::from(self.retry_delay.get()) / i128::from(WHOLE_PPM);
+        Score {
+            base_pico: i64::try_from(i128::from(self.cost_pico) + retry).unwrap_or(i64::MAX).min(i64::MAX - 1),
+            delay: u64::try_from(i128::from(self.latency_p50.get()) + delay).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The two parts of an ask's score: money, and time that money is put on per call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Score {
+    /// Expected charges, in picodollars; not negative.
+    pub(crate) base_pico: i64,
+    /// Expected time, in microseconds.
+    pub(crate) delay: u64,
+}
+
+impl Score {
+    /// Of an ask without a price, or one a former book did not know: behind all others.
+    pub(crate) const UNKNOWN: Self = Self { base_pico: i64::MAX, delay: u64::MAX };
+
+    pub(crate) fn is_known(self) -> bool {
+        self != Self::UNKNOWN
+    }
+
+    /// The score in millionths of a picodollar: no division on the way to a decision.
+    /// Fits: 2^63 x 10^6 + 2^63 x 2^64 < 2^127 + 2^83, held below by saturation.
+    pub(crate) fn at(self, value_of_time: u64) -> i128 {
+        let money = i128::from(self.base_pico) * i128::from(WHOLE_PPM);
+        money.saturating_add(i128::from(value_of_time) * i128::from(self.delay))
+    }
+}

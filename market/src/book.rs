@@ -1,0 +1,219 @@
+//! One function's asks, as a snapshot that is read without locks.
+//!
+//! A book is built whenever a price, a profile or the set of deployments changes, from the
+//! one before it: that is how a changed order takes over gradually ([`views`]) and a small
+//! advantage does not change it ([`order`]). Rows keep the numbers they were given in.
+//!
+//! Complexity: deciding without a value of time looks at asks in merit order and stops at
+//! the first that will do; with one it looks at each ask once. Only failures look twice.
+//!
+//! Known limitation: with a value of time the order is made per call from scores that
+//! follow an ask's own moves of [`crate::Config::hysteresis_ppm`] and more; two asks that
+//! keep within it may be taken in the order of up to that much ago.
+
+mod decide;
+mod order;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use arrayvec::ArrayVec;
+use merit_units::{Micros, Timestamp};
+
+use self::views::Views;
+use crate::ask::Score;
+use crate::slot::{Fitness, NoRoom};
+use crate::terms::bit;
+use crate::{Architecture, ArchitectureSet, Ask, Config, Exclusion, Ineligible, Isolation, IsolationSet};
+use crate::{RegionIndex, Terms, VenueIndex};
+
+pub use self::decide::Pick;
+
+/// The most asks a book can have: one bit each in [`Terms::tried`].
+pub const MAX_ASKS: usize = 128;
+
+/// More asks than a book can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} deployments of one function are too many; a book holds {MAX_ASKS}")]
+pub struct TooManyAsks(pub usize);
+
+/// A snapshot of one function's asks.
+#[derive(Debug)]
+pub struct Book {
+    asks: Vec<Ask>,
+    /// What checking terms needs of each ask, close together.
+    rows: Box<[Row]>,
+    views: Views,
+    tuning: Tuning,
+}
+
+/// The tunables a decision needs.
+#[derive(Clone, Copy, Debug)]
+struct Tuning {
+    exploration_ppm: u32,
+    ramp_ppm_per_second: u32,
+    probation_interval: Micros,
+}
+
+/// The part of an ask that terms are checked against.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    cost_pico: i64,
+    latency_p95: Micros,
+    venue: VenueIndex,
+    region: RegionIndex,
+    isolation: Isolation,
+    architecture: Architecture,
+    ineligible: Option<Ineligible>,
+    /// How exploration prefers it: 1 for a well-known ask to 16 for one without samples.
+    curiosity: u8,
+}
+
+/// Rows of a book, at most all of them.
+pub(crate) type Rows<T> = ArrayVec<T, MAX_ASKS>;
+
+impl Book {
+    /// A book of `asks`, row `n` being the `n`th, that takes over from `previous`.
+    ///
+    /// Asks with the same [`Slot`](crate::Slot) are the same deployment in both, and no two
+    /// asks share one. Without a previous book the order holds at once.
+    ///
+    /// # Errors
+    /// [`TooManyAsks`] for more than [`MAX_ASKS`].
+    pub fn build(
+        previous: Option<&Self>,
+        asks: Vec<Ask>,
+        now: Timestamp,
+        config: &Config,
+    ) -> Result<Self, TooManyAsks> {
+        if asks.len() > MAX_ASKS {
+            return Err(TooManyAsks(asks.len()));
+        }
+        let scores: Rows<Score> = asks.iter().map(Ask::score).collect();
+        let views = match previous {
+            None => Views::first(&order::cheapest_first(&scores), &scores, now),
+            Some(previous) => {
+                let renumbered = renumber(&previous.asks, &asks);
+                let order = order::with_hysteresis(
+                    previous.views.newest().filter_map(|row| renumbered[row]),
+                    &scores,
+                    config.hysteresis_ppm,
+                );
+                previous.views.succeeded_by(&renumbered, &order, &scores, now, config)
+            }
+        };
+        let tuning = Tuning {
+            exploration_ppm: config.exploration_ppm,
+            ramp_ppm_per_second: config.ramp_ppm_per_second,
+            probation_interval: config.probation_interval,
+        };
+        Ok(Self { rows: asks.iter().map(Row::of).collect(), asks, views, tuning })
+    }
+
+    /// The asks, by row.
+    #[must_use]
+    pub fn asks(&self) -> &[Ask] {
+        &self.asks
+    }
+
+    /// The rows in merit order at no value of time, as new calls will see it once a ramp is over.
+    pub fn merit_order(&self) -> impl Iterator<Item = usize> {
+        self.views.newest()
+    }
+
+    /// The share of traffic that sees the newest order, in ppm: a million when no ramp is on.
+    #[must_use]
+    pub fn newest_share_ppm(&self, now: Timestamp) -> u32 {
+        self.views.newest_share(now, self.tuning.ramp_ppm_per_second)
+    }
+
+    /// What each ask would say to a call with these terms, in merit order: row and verdict.
+    ///
+    /// For quotes, receipts and refusals. It takes nothing and promises nothing.
+    pub fn verdicts(&self, terms: &Terms, now: Timestamp) -> impl Iterator<Item = (usize, Result<(), Exclusion>)> {
+        self.merit_order().map(move |row| (row, self.verdict(row, terms, now)))
+    }
+
+    fn verdict(&self, row: usize, terms: &Terms, now: Timestamp) -> Result<(), Exclusion> {
+        if let Some(refusal) = self.refusal(row, terms) {
+            return Err(refusal);
+        }
+        match self.fitness(row, now, 0) {
+            Fitness::Ejected { until } => return Err(Exclusion::Ejected { until }),
+            Fitness::OnProbation { next_probe } => return Err(Exclusion::OnProbation { next_probe }),
+            Fitness::Sound | Fitness::HeldBack | Fitness::ProbeDue => {}
+        }
+        match self.asks[row].slot.no_room(now) {
+            None => Ok(()),
+            Some(NoRoom::Paused { until }) => Err(Exclusion::Throttled { until }),
+            Some(NoRoom::Full { in_flight, cap }) => Err(Exclusion::AtCapacity { in_flight, cap }),
+            Some(NoRoom::VenueFull { in_flight, cap }) => Err(Exclusion::VenueAtCapacity { in_flight, cap }),
+        }
+    }
+
+    /// Why the ask or the terms rule a row out, whatever its live state.
+    #[inline]
+    fn refusal(&self, row: usize, terms: &Terms) -> Option<Exclusion> {
+        let ask = &self.rows[row];
+        let refusal = if let Some(why) = ask.ineligible {
+            why.into()
+        } else if !terms.venues.contains(ask.venue) {
+            Exclusion::VenueNotAllowed
+        } else if !terms.regions.contains(ask.region) {
+            Exclusion::RegionNotAllowed
+        } else if !terms.isolation.contains(ask.isolation) {
+            Exclusion::IsolationNotAllowed
+        } else if !terms.architecture.contains(ask.architecture) {
+            Exclusion::ArchitectureNotAllowed
+        } else if let Some(max_pico) = terms.max_cost_pico.filter(|&max| ask.cost_pico > max) {
+            Exclusion::OverMaxPrice { cost_pico: ask.cost_pico, max_pico }
+        } else if let Some(max) = terms.max_latency_p95.filter(|&max| ask.latency_p95 > max) {
+            Exclusion::OverLatency { p95: ask.latency_p95, max }
+        } else if terms.tried & bit(row) != 0 {
+            Exclusion::AlreadyTried
+        } else {
+            return None;
+        };
+        Some(refusal)
+    }
+
+    fn fitness(&self, row: usize, now: Timestamp, luck_ppm: u32) -> Fitness {
+        self.asks[row].slot.fitness(now, luck_ppm, self.tuning.ramp_ppm_per_second)
+    }
+}
+
+impl Row {
+    fn of(ask: &Ask) -> Self {
+        Self {
+            cost_pico: ask.cost_pico,
+            latency_p95: ask.latency_p95,
+            venue: ask.venue,
+            region: ask.region,
+            isolation: ask.isolation,
+            architecture: ask.architecture,
+            ineligible: ask.why_ineligible(),
+            curiosity: curiosity(ask.samples),
+        }
+    }
+}
+
+/// How exploration prefers an ask: 16 without samples, 8 at 64 of them, 1 in the end.
+pub(crate) fn curiosity(samples: u64) -> u8 {
+    u8::try_from(1024 / samples.saturating_add(64)).map_or(1, |weight| weight.max(1))
+}
+
+/// For each row of `before` its row among `asks`, if the deployment is still there.
+fn renumber(before: &[Ask], asks: &[Ask]) -> Rows<Option<usize>> {
+    let same = |row: usize, ask: &Ask| std::sync::Arc::ptr_eq(&asks[row].slot, &ask.slot);
+    let find = |(row, ask): (usize, &Ask)| {
+        // Nearly always the deployments are as they were, and in the same places.
+        if row < asks.len() && same(row, ask) { Some(row) } else { (0..asks.len()).find(|&row| same(row, ask)) }
+    };
+    before.iter().enumerate().map(find).collect()
+}
+
+const _: () = {
+    // A bit set of terms must have room for every class.
+    assert!(Isolation::EACH.len() <= 8 && IsolationSet::ALL.contains(Isolation::Provider));
+    assert!(Architecture::EACH.len() <= 8 && ArchitectureSet::ALL.contains(Architecture::Arm64));
+};

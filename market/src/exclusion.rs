@@ -1,0 +1,151 @@
+//! Why an ask was passed over, and why a call found no place at all.
+//!
+//! An ask has one exclusion: the first that applies, in the order of the variants of
+//! [`Exclusion`]. What cannot change while a call waits comes before what can: the ask
+//! itself, then the terms in the order a caller states them, then the deployment's health,
+//! then its room.
+
+use std::fmt;
+
+use merit_units::{Micros, Money, Timestamp};
+
+/// Why an ask does not get the call. The order of the variants is their precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exclusion {
+    /// The venue has no price for it.
+    NoPrice,
+    /// The price has outlived its validity.
+    StalePrice,
+    /// The price is in a currency without an exchange rate.
+    NoExchangeRate,
+    /// The deployment or its venue was switched off.
+    Disabled,
+    /// The terms do not allow the venue.
+    VenueNotAllowed,
+    /// The terms do not allow the region.
+    RegionNotAllowed,
+    /// The terms do not allow the isolation class.
+    IsolationNotAllowed,
+    /// The terms do not allow the architecture.
+    ArchitectureNotAllowed,
+    /// The call is expected to cost more than the terms allow.
+    OverMaxPrice {
+        /// Expected charge, in picodollars.
+        cost_pico: i64,
+        /// The most the terms allow, in picodollars.
+        max_pico: i64,
+    },
+    /// The 95th percentile of latency is above what the terms allow.
+    OverLatency {
+        /// The 95th percentile.
+        p95: Micros,
+        /// The longest the terms allow.
+        max: Micros,
+    },
+    /// This invocation was tried there before.
+    AlreadyTried,
+    /// Ejected after failures.
+    Ejected {
+        /// When probation begins.
+        until: Timestamp,
+    },
+    /// On probation, and the trickle's next call is not due.
+    OnProbation {
+        /// When the next call may go there.
+        next_probe: Timestamp,
+    },
+    /// The venue throttled a call and asked to be left alone.
+    Throttled {
+        /// For how long.
+        until: Timestamp,
+    },
+    /// The deployment has no room.
+    AtCapacity {
+        /// Calls in flight there.
+        in_flight: u32,
+        /// Calls allowed there: configured, or learned from throttling.
+        cap: u32,
+    },
+    /// The venue has no room, all its deployments taken together.
+    VenueAtCapacity {
+        /// Calls in flight at the venue.
+        in_flight: u32,
+        /// Calls allowed at the venue: configured, or learned from throttling.
+        cap: u32,
+    },
+}
+
+impl Exclusion {
+    /// A stable word for it, in kebab-case.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::NoPrice => "no-price",
+            Self::StalePrice => "stale-price",
+            Self::NoExchangeRate => "no-exchange-rate",
+            Self::Disabled => "disabled",
+            Self::VenueNotAllowed => "venue-not-allowed",
+            Self::RegionNotAllowed => "region-not-allowed",
+            Self::IsolationNotAllowed => "isolation-not-allowed",
+            Self::ArchitectureNotAllowed => "architecture-not-allowed",
+            Self::OverMaxPrice { .. } => "over-max-price",
+            Self::OverLatency { .. } => "over-latency",
+            Self::AlreadyTried => "already-tried",
+            Self::Ejected { .. } => "ejected",
+            Self::OnProbation { .. } => "on-probation",
+            Self::Throttled { .. } => "throttled",
+            Self::AtCapacity { .. } => "at-capacity",
+            Self::VenueAtCapacity { .. } => "venue-at-capacity",
+        }
+    }
+}
+
+impl fmt::Display for Exclusion {
+    /// The reason with its figures, in words. Points in time are microseconds since 1970,
+    /// since this crate knows no calendar.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NoPrice => f.write_str("the venue has no price for it"),
+            Self::StalePrice => f.write_str("its price has outlived its validity"),
+            Self::NoExchangeRate => f.write_str("its price is in a currency without an exchange rate"),
+            Self::Disabled => f.write_str("it is switched off"),
+            Self::VenueNotAllowed => f.write_str("the terms do not allow its venue"),
+            Self::RegionNotAllowed => f.write_str("the terms do not allow its region"),
+            Self::IsolationNotAllowed => f.write_str("the terms do not allow its isolation class"),
+            Self::ArchitectureNotAllowed => f.write_str("the terms do not allow its architecture"),
+            Self::OverMaxPrice { cost_pico, max_pico } => {
+                let [cost, max] = [cost_pico, max_pico].map(|pico| Money::from_pico(pico.into()));
+                write!(f, "expected to cost {cost} USD, and the terms allow {max}")
+            }
+            Self::OverLatency { p95, max } => write!(f, "its p95 latency is {p95}, and the terms allow {max}"),
+            Self::AlreadyTried => f.write_str("this invocation was tried there before"),
+            Self::Ejected { until } => write!(f, "ejected after failures until {}", until.micros()),
+            Self::OnProbation { next_probe } => {
+                write!(f, "on probation after failures, next call at {}", next_probe.micros())
+            }
+            Self::Throttled { until } => write!(f, "throttled by the venue until {}", until.micros()),
+            Self::AtCapacity { in_flight, cap } => write!(f, "{in_flight} calls in flight of {cap} allowed"),
+            Self::VenueAtCapacity { in_flight, cap } => {
+                write!(f, "{in_flight} calls in flight at its venue of {cap} allowed")
+            }
+        }
+    }
+}
+
+/// Why no ask gets the call. The order of the variants is their precedence, last first:
+/// the refusal is the one that came closest to a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPick {
+    /// The book is empty.
+    #[error("the function has no deployment")]
+    NoAsks,
+    /// Each ask is ineligible or excluded by the terms.
+    #[error("no ask meets the terms")]
+    NoneEligible,
+    /// Each ask that meets the terms has been tried.
+    #[error("every ask that meets the terms has been tried")]
+    AllTried,
+    /// An untried ask meets the terms, and has no room now.
+    #[error("every ask that meets the terms is at capacity")]
+    AtCapacity,
+}
