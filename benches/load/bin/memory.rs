@@ -1,0 +1,74 @@
+//! How much memory Merit takes: idle, with ten thousand functions of eight deployments each, and
+//! over a million calls, where it should stay flat. Printed, not judged.
+
+use clap::Parser;
+use merit_load::client::Client;
+use merit_load::merit::Merit;
+use merit_load::process::{self, Process};
+use merit_load::report;
+use serde_json::{Map, json};
+
+/// Measures Merit's memory.
+#[derive(Parser)]
+struct Args {
+    /// Functions to put.
+    #[arg(long, default_value_t = 10_000)]
+    functions: u32,
+    /// Deployments of each, one a venue.
+    #[arg(long, default_value_t = 8)]
+    deployments: usize,
+    /// Calls to make.
+    #[arg(long, default_value_t = 1_000_000)]
+    calls: u64,
+    /// Keep-alive connections.
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let (_upstream, address) = Process::start_server("upstream", &[])?;
+    let merit = Merit::start(address, args.deployments).await?;
+    report::line(&format!(
+        "memory of merit {} (RSS), release build\n{}",
+        env!("CARGO_PKG_VERSION"),
+        report::machine()
+    ))?;
+    let mut rows = vec![point(&merit, "idle")?];
+    put(&args, &merit).await?;
+    rows.push(point(&merit, &format!("with {} functions of {} deployments", args.functions, args.deployments))?);
+    let mut client = Client::new(merit.invocation(&[b'x'; 1024])?, args.connections);
+    let mut done = 0;
+    // Ten points on the way show whether it grows.
+    for part in 1..=10 {
+        while done < args.calls * part / 10 {
+            let tally = client.saturate(1).await;
+            anyhow::ensure!(tally.failed() == 0, "calls failed: {:?}", tally.errors);
+            done += tally.latency.len();
+        }
+        rows.push(point(&merit, &format!("after {done} calls"))?);
+    }
+    report::line(&report::table(&rows))?;
+    Ok(())
+}
+
+fn point(merit: &Merit, when: &str) -> anyhow::Result<Vec<String>> {
+    let mib = process::rss_kib(merit.id())? / 1024;
+    Ok(vec![when.to_owned(), format!("{mib} MiB")])
+}
+
+/// Puts the functions, one deployment at each venue.
+async fn put(args: &Args, merit: &Merit) -> anyhow::Result<()> {
+    let deployment = |venue: usize| json!({"venue": format!("own-{venue}"), "target": "echo", "memory_mb": 128});
+    let deployments: Map<_, _> = (0..args.deployments).map(|venue| (format!("d{venue}"), deployment(venue))).collect();
+    let body = json!({"idempotent": true, "deployments": deployments}).to_string();
+    for function in 0..args.functions {
+        let request = merit.request("PUT", &format!("v1/functions/f{function}"), body.as_bytes())?;
+        let mut client = Client::new(request, 1);
+        let (status, reply) = client.once().await?;
+        let text = String::from_utf8_lossy(&reply);
+        anyhow::ensure!((200..300).contains(&status), "putting function f{function}: {status} {text}");
+    }
+    Ok(())
+}
