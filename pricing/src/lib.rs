@@ -1,1 +1,32 @@
-//! To be written.
+//! What a function call costs: price sheets, billing rules, tiers and grants, usage profiles, expectations.
+//!
+//! The way of a price: a [`PriceSheet`] turns a [`Size`] and a [`Usage`] into [`Metered`] quantities, and those,
+//! with the [`MonthToDate`], into an exact amount. A [`UsageProfile`] learns the mean of the metered
+//! quantities, and [`expect`] says from it what the next call will use. The expectation of a charge is the
+//! mean of the rounded, never the rounded mean.
+//!
+//! Everything is integers and values: no floats, no clock, no I/O. The sheets of the providers are
+//! data, in `pricing/catalogue/`, each price with its source and the date it was read.
+
+#![deny(clippy::float_arithmetic)]
+
+mod catalogue;
+mod charge;
+mod date;
+mod meter;
+mod metering;
+mod pools;
+mod rule;
+mod sheet;
+mod size;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{Catalogue, CatalogueError};
+pub use charge::{MarginalRates, MonthToDate};
+pub use date::{Date, DateError};
+pub use meter::{MAX_LINES, Meter, Metered, UnknownMeter};
+pub use pools::{PoolKeys, Pools};
+pub use rule::MeterError;
+pub use sheet::{Price, PriceSheet, SheetErrors, SheetMistake, Source, Standing};
+pub use size::{Architecture, Size, UnknownArchitecture, Usage};

@@ -1,0 +1,110 @@
+//! What a deployment is configured with, and what one call really used: the two inputs of metering.
+
+use std::fmt;
+use std::str::FromStr;
+
+use merit_units::{MemoryMb, Micros};
+
+/// An instruction set a function is built for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Architecture {
+    /// Intel and AMD, 64 bits.
+    #[default]
+    X86_64,
+    /// 64-bit ARM.
+    Arm64,
+}
+
+/// A word that names no architecture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an architecture; use x86_64 or arm64")]
+pub struct UnknownArchitecture(String);
+
+impl FromStr for Architecture {
+    type Err = UnknownArchitecture;
+
+    fn from_str(text: &str) -> Result<Self, UnknownArchitecture> {
+        match text {
+            "x86_64" => Ok(Self::X86_64),
+            "arm64" => Ok(Self::Arm64),
+            _ => Err(UnknownArchitecture(text.chars().take(40).collect())),
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        })
+    }
+}
+
+/// The configured size of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Configured memory.
+    pub memory: MemoryMb,
+    /// Configured CPU in thousandths of a vCPU, where the provider lets one choose it.
+    pub vcpu_milli: Option<u32>,
+    /// Scratch disk; 512 MB unless configured.
+    pub ephemeral: MemoryMb,
+    /// What the code is built for. It chooses the sheet; metering itself does not look at it.
+    pub architecture: Architecture,
+    /// How many requests share one busy instance on average, from 1 up. Only sheets whose
+    /// instances are shared (Cloud Run) divide by it.
+    pub concurrency: u16,
+}
+
+impl Size {
+    /// Scratch disk every provider here includes, in MB.
+    pub const EPHEMERAL_DEFAULT_MB: u64 = 512;
+
+    /// A size with this memory and otherwise the defaults: no chosen vCPU, 512 MB of disk, `x86_64`, one
+    /// request at a time.
+    #[must_use]
+    pub fn new(memory: MemoryMb) -> Self {
+        let ephemeral = MemoryMb::try_new(Self::EPHEMERAL_DEFAULT_MB).expect("invariant: 512 MB is a memory size");
+        Self { memory, vcpu_milli: None, ephemeral, architecture: Architecture::default(), concurrency: 1 }
+    }
+
+    /// The same with a chosen vCPU, in thousandths.
+    #[must_use]
+    pub const fn with_vcpu_milli(self, vcpu_milli: u32) -> Self {
+        Self { vcpu_milli: Some(vcpu_milli), ..self }
+    }
+
+    /// The same with this scratch disk.
+    #[must_use]
+    pub const fn with_ephemeral(self, ephemeral: MemoryMb) -> Self {
+        Self { ephemeral, ..self }
+    }
+
+    /// The same built for this architecture.
+    #[must_use]
+    pub const fn with_architecture(self, architecture: Architecture) -> Self {
+        Self { architecture, ..self }
+    }
+
+    /// The same with this many requests sharing an instance.
+    #[must_use]
+    pub const fn with_concurrency(self, concurrency: u16) -> Self {
+        Self { concurrency, ..self }
+    }
+}
+
+/// What one call really used, before any provider's rounding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// From the start of the handler to its end.
+    pub duration: Micros,
+    /// Initialisation of a cold instance; zero when it was warm.
+    pub init: Micros,
+    /// CPU time; zero when the venue does not tell.
+    pub cpu: Micros,
+    /// The most memory in use at once, where the venue tells.
+    pub memory_peak: Option<MemoryMb>,
+    /// Bytes sent to the internet.
+    pub egress_bytes: u64,
+}
