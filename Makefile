@@ -7,7 +7,7 @@ ONCE ?=
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build demo test lint bench wasm clean
 
 help: ## Lists these targets.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +40,9 @@ bench: ## Measures: micro benches, then the broker under load beside a bare pass
 	$(CARGO) build --locked --release -p merit -p merit-benches
 	target/release/compare
 	target/release/memory
+
+wasm: setup ## Rebuilds the sample functions, as WebAssembly, from their sources.
+	examples/functions/build.sh
 
 clean: ## Removes what was built.
 	$(CARGO) clean

@@ -3,26 +3,36 @@
 # and when nothing is missing nothing is asked of the network.
 set -euo pipefail
 
-# Debian package, and how to see that what it brings is there: a command, or a file.
+# Debian package, and what it brings: a file, or a command when there is no slash in it.
 needs=(
-  "build-essential  cc"          # SQLite and aws-lc are C
-  "clang            clang"       # the sample functions, rebuilt to check the committed ones
-  "lld              wasm-ld"
-  "wasi-libc        /usr/include/wasm32-wasi/stdio.h"
-  "libclang-rt-14-dev-wasm32 /usr/lib/llvm-14/lib/clang/14*/lib/wasi/libclang_rt.builtins-wasm32.a"
+  # SQLite and aws-lc are written in C.
+  "build-essential             cc"
+  # The sample functions are rebuilt to see that the committed modules behave the same
+  # (examples/functions/build.sh).
+  "clang                       /usr/bin/clang"
+  "lld                         /usr/bin/wasm-ld"
+  "wasi-libc                   /usr/include/wasm32-wasi/stdio.h"
+  "libclang-rt-dev-wasm32      /usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a"
+  "libstb-dev                  /usr/include/stb/stb_image.h"
+  "binaryen                    /usr/bin/wasm-opt"
+  "rustc                       /usr/bin/rustc"
+  "cargo                       /usr/bin/cargo"
+  "libstd-rust-dev-wasm32      /usr/lib/rustlib/wasm32-wasi*/lib"
+  "librust-pulldown-cmark-dev  /usr/share/cargo/registry/pulldown-cmark-*"
+  "librust-serde-json-dev      /usr/share/cargo/registry/serde_json-*"
 )
 
 there() {
   case $1 in
-    /*) compgen -G "$1" >/dev/null ;;
+    */*) compgen -G "$1" >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
 
 missing=()
 for need in "${needs[@]}"; do
-  read -r package sign <<<"$need"
-  there "$sign" || missing+=("$package")
+  read -r package brings <<<"$need"
+  there "$brings" || missing+=("$package")
 done
 
 if [ ${#missing[@]} -eq 0 ]; then
@@ -32,22 +42,27 @@ fi
 echo "setup: missing: ${missing[*]}"
 
 if ! command -v apt-get >/dev/null; then
-  echo "setup: this system has no apt-get; install the equivalents of these Debian packages and try again" >&2
+  echo "setup: there is no apt-get here; install the equivalents of these Debian packages, then try again" >&2
   exit 1
 fi
 
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "setup: run as root, or install sudo" >&2; exit 1; }
-  as_root=(sudo)
-fi
-
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -qq || echo "setup: the list of packages could not be refreshed; trying with the old one" >&2
-for package in "${missing[@]}"; do
-  if ! "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$package" >/dev/null; then
-    echo "setup: apt-get could not install $package; the tests that need it would fail" >&2
-    exit 1
+apt() {
+  if [ "$(id -u)" -eq 0 ]; then
+    DEBIAN_FRONTEND=noninteractive apt-get "$@"
+  elif command -v sudo >/dev/null; then
+    sudo DEBIAN_FRONTEND=noninteractive apt-get "$@"
+  else
+    echo "setup: run it as root, or install sudo" >&2
+    return 1
   fi
-  echo "setup: installed $package"
-done
+}
+install() { apt install -y -qq --no-install-recommends "$@" >/dev/null; }
+
+apt update -qq || echo "setup: the list of packages was not refreshed; trying with the old one" >&2
+if ! install "${missing[@]}"; then
+  # One by one, to name those that are not to be had.
+  for package in "${missing[@]}"; do
+    install "$package" || { echo "setup: $package can't be installed; the tests that need it would fail" >&2; exit 1; }
+  done
+fi
+echo "setup: installed: ${missing[*]}"

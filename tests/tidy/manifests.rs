@@ -5,11 +5,11 @@ use cargo_metadata::camino::Utf8Path;
 
 use crate::tree::{self, File};
 
-/// Members as the root manifest lists them.
-fn members(root: &str) -> Vec<&str> {
-    let start = root.find("members = [").map_or(root.len(), |at| at + "members = [".len());
-    let list = root[start..].split(']').next().unwrap_or_default();
-    list.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect()
+/// The strings of a list in the root manifest, such as `members = [`.
+fn list<'a>(root: &'a str, head: &str) -> Vec<&'a str> {
+    let start = root.find(head).map_or(root.len(), |at| at + head.len());
+    let inside = root[start..].split(']').next().unwrap_or_default();
+    inside.split('"').skip(1).step_by(2).collect()
 }
 
 /// Names of a workspace's packages that a manifest imports, by the keys of the shared table.
@@ -25,9 +25,11 @@ fn package_name(text: &str) -> Option<&str> {
 /// Complaints about the manifests of packages.
 fn manifests(files: &[File]) -> Vec<String> {
     let root = files.iter().find(|f| f.path == "Cargo.toml").map_or("", |f| &f.text);
-    let members = members(root);
+    let members = list(root, "\nmembers = [");
+    let excluded = list(root, "\nexclude = [");
+    let ours = |path: &str| path != "Cargo.toml" && !excluded.iter().any(|e| Utf8Path::new(path).starts_with(e));
     let mut complaints = Vec::new();
-    for file in files.iter().filter(|f| f.name() == "Cargo.toml" && f.path != "Cargo.toml") {
+    for file in files.iter().filter(|f| f.name() == "Cargo.toml" && ours(&f.path)) {
         let folder = Utf8Path::new(&file.path).parent().map_or("", Utf8Path::as_str);
         if !members.contains(&folder) {
             complaints.push(format!("{}: not a member of the workspace; list it in Cargo.toml", file.path));
@@ -77,6 +79,8 @@ fn a_package_outside_the_workspace_or_its_tables_is_refused() {
     let b = GOOD.replace("merit-a", "merit-b");
     crate::assert_none(&manifests(&workspace(GOOD, &b)));
     crate::assert_some(&manifests(&[File::sample("c/Cargo.toml", GOOD)]), "c/Cargo.toml: not a member");
+    let root = File::sample("Cargo.toml", "[workspace]\nmembers = [\n]\nexclude = [\"c\"]\n");
+    crate::assert_none(&manifests(&[root, File::sample("c/d/Cargo.toml", "[package]")]));
     crate::assert_some(&manifests(&workspace(&GOOD.replace("[lints]", "[lint]"), &b)), "a/Cargo.toml: add \"[lints]");
     let pinned = format!("{b}\n[dependencies]\nserde = {{ version = \"1\" }}\n");
     crate::assert_some(&manifests(&workspace(GOOD, &pinned)), "b/Cargo.toml: move");
