@@ -1,0 +1,117 @@
+//! One simulated cloud, whatever protocol it is reached by: admission, an instance, the real
+//! execution, the modelled time, the bill.
+//!
+//! Invariants: a call that ran is billed exactly once, also when its caller has hung up or its
+//! reply is spoilt on the way; a call that did not run is never billed. Slots and instances come
+//! back however a call ends.
+
+mod admission;
+mod outcome;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub(crate) use admission::Counts;
+pub(crate) use outcome::{Answer, FunctionFailure, Outcome, Refusal};
+
+use crate::books::Books;
+use crate::clock::SimClock;
+use crate::config::CloudConfig;
+use crate::controls::{Controls, Outage, Patch};
+use crate::executor::Executor;
+use crate::model::Model;
+use admission::State;
+
+/// One simulated cloud.
+pub(crate) struct Cloud {
+    pub(crate) config: CloudConfig,
+    model: Model,
+    seed: u64,
+    clock: SimClock,
+    executor: Arc<dyn Executor>,
+    controls: watch::Sender<Arc<Controls>>,
+    state: Mutex<State>,
+    books: Mutex<Books>,
+}
+
+impl Cloud {
+    /// Opens the cloud, with no instance warm.
+    pub(crate) fn open(
+        config: CloudConfig,
+        model: Model,
+        seed: u64,
+        clock: SimClock,
+        executor: Arc<dyn Executor>,
+    ) -> Self {
+        let books = Books::open(Arc::clone(&config.sheet), config.past_grant);
+        let state = State::new(&config, &model);
+        let controls = watch::Sender::new(Arc::new(Controls::default()));
+        Self { config, model, seed, clock, executor, controls, state: Mutex::new(state), books: Mutex::new(books) }
+    }
+
+    /// The controls in force.
+    pub(crate) fn controls(&self) -> Arc<Controls> {
+        Arc::clone(&self.controls.borrow())
+    }
+
+    /// Changes the controls; later calls see all of the change.
+    pub(crate) fn control(&self, patch: &Patch) {
+        let mut books = self.books();
+        let next = patch.apply(&self.controls());
+        if next.price_percent != books.price_percent() {
+            books.reprice(next.price_percent);
+        }
+        if patch.cold_all {
+            self.state().evict_all();
+        }
+        self.controls.send_replace(Arc::new(next));
+    }
+
+    /// How the cloud is down, if it is. Asked before a payload is read.
+    pub(crate) fn outage(&self) -> Option<Outcome> {
+        match self.controls.borrow().outage {
+            Outage::None => None,
+            Outage::Refuse => Some(Outcome::Refused(Refusal::Down)),
+            Outage::Reset => Some(Outcome::Cut),
+            Outage::Hang => Some(Outcome::Silence),
+        }
+    }
+
+    /// The largest payload it takes.
+    pub(crate) fn request_bytes(&self) -> usize {
+        self.config.provider.entry().request_bytes
+    }
+
+    /// Plays one call to its end and bills it.
+    pub(crate) async fn invoke(self: &Arc<Self>, function: &str, payload: Bytes) -> Outcome {
+        let controls = self.controls();
+        let arrived = Instant::now();
+        let admitted = match admission::admit(self, function, &controls) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Outcome::Refused(refusal),
+        };
+        // In a task of its own: clouds go on running, and billing, when the caller hangs up.
+        let call = tokio::spawn(run::run(admitted, payload, arrived, controls));
+        call.await.unwrap_or_else(|_| Outcome::Refused(Refusal::Machine("the executor panicked".to_owned())))
+    }
+
+    pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is going on.
+    pub(crate) fn counts(&self) -> Counts {
+        self.state().counts()
+    }
+}

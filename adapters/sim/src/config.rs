@@ -1,0 +1,266 @@
+//! Which clouds are played, and how.
+
+mod demo;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use merit_pricing::{Architecture, PriceSheet, Size};
+use merit_units::{FunctionId, MemoryMb, Micros, VenueId};
+
+pub use crate::model::Provider;
+use crate::model::{Model, data::measured};
+pub use read::{ConfigErrors, ConfigMistake};
+
+/// The seed where none is given.
+pub(crate) const DEFAULT_SEED: u64 = 42;
+
+/// The simulated clouds of one process.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// Every random draw follows from it.
+    pub seed: u64,
+    /// How fast modelled time passes.
+    pub time_scale: TimeScale,
+    /// The clouds, each under its own path.
+    pub clouds: Vec<CloudConfig>,
+}
+
+/// One simulated cloud: one provider in one region.
+#[derive(Clone, Debug)]
+pub struct CloudConfig {
+    /// Its name and the first part of its path.
+    pub name: VenueId,
+    /// The sheet it bills by, and which says what kind of machine it has.
+    pub sheet: Arc<PriceSheet>,
+    /// Whose latency it has.
+    pub provider: Provider,
+    /// The runtime whose start its cold starts take, such as `rust` or `python3.13`.
+    pub runtime: String,
+    /// The way to the region and back; without it, that of the client that measured it.
+    pub round_trip: Option<Micros>,
+    /// Calls at once, over all its functions.
+    pub concurrency: u32,
+    /// Whether the books open with the free grants used up, in the first paid tier.
+    pub past_grant: bool,
+    /// The size of functions without one of their own.
+    pub size: FunctionSize,
+    /// Functions with a size or name of their own. Any other name is asked of the executor as it is.
+    pub functions: Vec<FunctionConfig>,
+}
+
+/// What a function is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionSize {
+    /// Configured memory.
+    pub memory: MemoryMb,
+    /// Configured share of CPU, where the provider has that; otherwise it follows from the memory.
+    pub vcpu_milli: Option<u32>,
+    /// After how long a call is ended, in modelled time and without initialisation.
+    pub timeout: Micros,
+}
+
+/// A function deployed under a name and size of its own.
+#[derive(Clone, Debug)]
+pub struct FunctionConfig {
+    /// The second part of its path.
+    pub name: FunctionId,
+    /// What the executor knows it as.
+    pub runs: String,
+    /// Its size.
+    pub size: FunctionSize,
+}
+
+/// How much real time a modelled second takes, from 0 (replies go out as soon as they are ready) to 1.
+///
+/// The simulated clock runs by it too: at 0.1, keep-alive periods pass ten times as fast. At 0 the
+/// clock is the real one. What is metered and billed is modelled time, whatever the scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeScale {
+    ppm: u32,
+}
+
+/// A time scale that is not 0 to 1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time scale is 0 to 1, with at most six decimals")]
+pub struct TimeScaleError;
+
+impl TimeScale {
+    /// Modelled time passes as real time does.
+    pub const REAL: Self = Self { ppm: 1_000_000 };
+    /// No waiting.
+    pub const INSTANT: Self = Self { ppm: 0 };
+
+    /// From parts per million.
+    ///
+    /// # Errors
+    /// [`TimeScaleError`] above 1,000,000.
+    pub const fn from_ppm(ppm: u32) -> Result<Self, TimeScaleError> {
+        if ppm <= 1_000_000 { Ok(Self { ppm }) } else { Err(TimeScaleError) }
+    }
+
+    /// How long a modelled time really takes.
+    pub(crate) fn real(self, modelled: Micros) -> Micros {
+        let real = u128::from(modelled.get()) * u128::from(self.ppm) / 1_000_000;
+        Micros::new(u64::try_from(real).unwrap_or(u64::MAX))
+    }
+
+    /// How much modelled time has passed in a real time.
+    pub(crate) fn modelled(self, real: Micros) -> Micros {
+        if self.ppm == 0 {
+            return real;
+        }
+        let modelled = u128::from(real.get()) * 1_000_000 / u128::from(self.ppm);
+        Micros::new(u64::try_from(modelled).unwrap_or(u64::MAX))
+    }
+}
+
+impl std::fmt::Display for TimeScale {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!("{}.{:06}", self.ppm / 1_000_000, self.ppm % 1_000_000);
+        f.pad(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+impl std::str::FromStr for TimeScale {
+    type Err = TimeScaleError;
+
+    fn from_str(text: &str) -> Result<Self, TimeScaleError> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |part: &str| !part.is_empty() && part.len() <= 6 && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) {
+            return Err(TimeScaleError);
+        }
+        let whole: u32 = whole.parse().map_err(|_| TimeScaleError)?;
+        let fraction: u32 = format!("{fraction:0<6}").parse().map_err(|_| TimeScaleError)?;
+        whole
+            .checked_mul(1_000_000)
+            .and_then(|ppm| ppm.checked_add(fraction))
+            .map_or(Err(TimeScaleError), Self::from_ppm)
+    }
+}
+
+/// What keeps clouds from being opened; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to open the simulated clouds: {}", problems.join("; "))]
+pub struct SimError {
+    /// Each names its cloud.
+    pub problems: Vec<String>,
+}
+
+impl SimConfig {
+    /// Reads a TOML file:
+    ///
+    /// ```toml
+    /// seed = 42                  # optional
+    /// time_scale = 0.1           # optional; real seconds for a modelled one, 0 to 1, 1 without it
+    ///
+    /// [[cloud]]
+    /// name = "aws-us-east-1"     # its path
+    /// price_sheet = "aws-lambda/us-east-1/x86_64"
+    /// # All others are optional.
+    /// provider = "aws-lambda"    # whose latency; follows from the sheet
+    /// runtime = "python3.13"     # whose cold starts
+    /// round_trip_ms = 20         # the way there and back
+    /// concurrency = 1000
+    /// past_grant = true          # whether the books open with the free grants used up
+    /// memory_mb = 512            # of functions not listed below
+    /// vcpu_milli = 350           # where the provider sells vCPU
+    /// timeout_ms = 30000
+    ///
+    /// [[cloud.function]]         # only for names and sizes of their own
+    /// name = "thumbnail-large"
+    /// runs = "thumbnail"
+    /// memory_mb = 2048
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake and its line.
+    pub fn parse(toml: &str) -> Result<Self, ConfigErrors> {
+        read::read(toml)
+    }
+
+    /// The clouds' models, in order.
+    pub(crate) fn models(&self) -> Result<Vec<Model>, SimError> {
+        let mut problems = Vec::new();
+        let mut models = Vec::new();
+        for (index, cloud) in self.clouds.iter().enumerate() {
+            problems.extend(cloud.problems().into_iter().map(|problem| format!("{}: {problem}", cloud.name)));
+            if self.clouds[..index].iter().any(|other| other.name == cloud.name) {
+                problems.push(format!("{}: is there twice", cloud.name));
+            }
+            models.extend(cloud.model());
+        }
+        if problems.is_empty() { Ok(models) } else { Err(SimError { problems }) }
+    }
+}
+
+impl CloudConfig {
+    /// A cloud with its provider's defaults and every function the executor knows.
+    #[must_use]
+    pub fn new(name: VenueId, sheet: Arc<PriceSheet>, provider: Provider) -> Self {
+        let entry = provider.entry();
+        Self {
+            name,
+            sheet,
+            provider,
+            runtime: entry.runtime.clone(),
+            round_trip: None,
+            concurrency: entry.concurrency,
+            past_grant: true,
+            size: FunctionSize::of(provider),
+            functions: Vec::new(),
+        }
+    }
+
+    /// What its machines are.
+    fn architecture(&self) -> Architecture {
+        self.sheet.architecture().unwrap_or_default()
+    }
+
+    /// A function's size as the sheet prices it.
+    pub(crate) fn priced_size(&self, size: FunctionSize) -> Size {
+        let priced = Size::new(size.memory).with_architecture(self.architecture());
+        size.vcpu_milli.map_or(priced, |vcpu_milli| priced.with_vcpu_milli(vcpu_milli))
+    }
+
+    /// Its latency model; `None` when its runtime was not measured.
+    fn model(&self) -> Option<Model> {
+        Model::of(self.provider, &self.runtime, &self.architecture().to_string(), self.round_trip)
+    }
+
+    /// Everything that keeps it from being played.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.model().is_none() {
+            let known: Vec<&str> = measured().runtimes().collect();
+            problems.push(format!("runtime `{}` was not measured; use one of {}", self.runtime, known.join(", ")));
+        }
+        let listed = self.functions.iter().map(|function| (Some(&function.name), function.size));
+        for (name, size) in std::iter::once((None, self.size)).chain(listed) {
+            if let Err(error) = self.sheet.check(&self.priced_size(size)) {
+                problems.push(name.map_or(error.to_string(), |name| format!("function {name}: {error}")));
+            }
+        }
+        problems
+    }
+}
+
+impl FunctionSize {
+    /// Half a minute: longer than any sample function, shorter than a caller's patience.
+    const TIMEOUT: Micros = Micros::from_secs(30);
+
+    /// A provider's default.
+    fn of(provider: Provider) -> Self {
+        let memory = MemoryMb::try_new(provider.entry().memory_mb).expect("invariant: default sizes are sizes");
+        Self { memory, vcpu_milli: provider.entry().vcpu_milli, timeout: Self::TIMEOUT }
+    }
+
+    /// Something to go on with when the provider is not known, so that more mistakes are found.
+    fn fallback() -> Self {
+        Self::of(Provider::AwsLambda)
+    }
+}

@@ -1,0 +1,54 @@
+//! The clouds of `merit demo`: three hyperscalers with two offerings each, Alibaba, Tencent and
+//! Workers, all by their real price sheets.
+//!
+//! AWS and Google in two regions each. Azure has prices for one region only, so its second offering
+//! there is the Flex plan. Alibaba is billed in dollars (Singapore), Tencent in yuan (Guangzhou), so
+//! one venue needs an exchange rate.
+
+use merit_pricing::Catalogue;
+use merit_units::{MemoryMb, Micros, VenueId};
+
+use super::{CloudConfig, DEFAULT_SEED, Provider, SimConfig, TimeScale};
+
+/// A cloud, its sheet, the round trip in ms, memory in MB and vCPU in thousandths where chosen.
+type Row = (&'static str, &'static str, u64, u64, Option<u32>);
+
+/// Round trips are assumptions: a broker on the east coast of the United States and the usual
+/// distances from there. The rest of the overhead is measured.
+const ROWS: [Row; 9] = [
+    ("aws-us-east-1", "aws-lambda/us-east-1/x86_64", 4, 512, None),
+    ("aws-eu-central-1", "aws-lambda/eu-central-1/arm64", 90, 512, None),
+    ("azure-eastus", "azure-consumption/eastus", 6, 1536, None),
+    ("azure-flex-eastus", "azure-flex/eastus", 6, 512, None),
+    ("google-us-central1", "google-run/tier1", 32, 512, None),
+    ("google-southamerica-east1", "google-run/tier2", 120, 512, None),
+    ("alibaba-ap-southeast-1", "alibaba-fc/intl", 220, 512, Some(350)),
+    ("tencent-ap-guangzhou", "tencent-scf/cn", 230, 512, None),
+    ("cloudflare-workers", "cloudflare-workers", 5, 128, None),
+];
+
+/// Ten modelled seconds a second: 30 seconds of demo are 5 minutes of cloud.
+const TIME_SCALE_PPM: u32 = 100_000;
+
+impl SimConfig {
+    /// The clouds of `merit demo`. Any function the executor knows can be called at each of them.
+    ///
+    /// # Panics
+    /// Never: the catalogue is part of the program, and a test opens the demo.
+    #[must_use]
+    pub fn demo() -> Self {
+        let time_scale = TimeScale::from_ppm(TIME_SCALE_PPM).expect("invariant: below 1");
+        Self { seed: DEFAULT_SEED, time_scale, clouds: ROWS.iter().map(cloud).collect() }
+    }
+}
+
+fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudConfig {
+    let name = VenueId::try_new(name).expect("invariant: the demo's names are names");
+    let sheet = Catalogue::builtin().get(sheet).expect("invariant: the catalogue has the demo's sheets");
+    let provider = Provider::of_sheet(sheet).expect("invariant: the demo's sheets are of known providers");
+    let mut cloud = CloudConfig::new(name, sheet.clone(), provider);
+    cloud.round_trip = Some(Micros::from_millis(round_trip_ms));
+    cloud.size.memory = MemoryMb::try_new(memory_mb).expect("invariant: the demo's sizes are sizes");
+    cloud.size.vcpu_milli = vcpu_milli;
+    cloud
+}

@@ -1,0 +1,135 @@
+use merit_units::Micros;
+
+use super::{Provider, SimConfig, TimeScale};
+
+#[test]
+fn the_demo_can_be_played() {
+    let demo = SimConfig::demo();
+    assert_eq!(demo.models().map(|models| models.len()), Ok(9));
+    let providers: std::collections::HashSet<_> = demo.clouds.iter().map(|cloud| cloud.provider).collect();
+    assert_eq!(providers.len(), Provider::ALL.len(), "every provider takes part");
+    assert!(demo.clouds.iter().any(|cloud| cloud.sheet.currency().as_str() == "CNY"));
+}
+
+#[test]
+fn reads_a_file() {
+    let config = SimConfig::parse(
+        r#"
+seed = 7
+time_scale = 0.25
+
+[[cloud]]
+name = "aws-us-east-1"
+price_sheet = "aws-lambda/us-east-1/x86_64"
+
+[[cloud]]
+name = "fc"
+price_sheet = "alibaba-fc/intl"
+runtime = "python3.13"
+round_trip_ms = 200
+concurrency = 10
+past_grant = false
+memory_mb = 1_024
+vcpu_milli = 500
+timeout_ms = 3000
+
+[[cloud.function]]
+name = "thumbnail-large"
+runs = "thumbnail"
+memory_mb = 2048
+vcpu_milli = 1000
+"#,
+    )
+    .expect("a configuration");
+    assert_eq!((config.seed, config.time_scale, config.clouds.len()), (7, TimeScale { ppm: 250_000 }, 2));
+    let [aws, fc] = config.clouds.as_slice() else { panic!("two clouds") };
+    assert_eq!((aws.provider, aws.concurrency, aws.runtime.as_str()), (Provider::AwsLambda, 1000, "rust"));
+    assert_eq!((aws.round_trip, aws.past_grant), (None, true));
+    assert_eq!((fc.round_trip, fc.past_grant), (Some(Micros::from_millis(200)), false));
+    let large = &fc.functions[0];
+    assert_eq!((large.name.as_str(), large.runs.as_str()), ("thumbnail-large", "thumbnail"));
+    assert_eq!((large.size.memory.megabytes(), large.size.timeout), (2048, Micros::from_secs(3)));
+    config.models().expect("it can be played");
+}
+
+#[test]
+fn reports_every_mistake_with_its_line() {
+    let errors = SimConfig::parse(
+        r#"seeds = 7
+time_scale = 2.0
+[[cloud]]
+name = "aws us"
+price_sheet = "aws-lambda/mars-1/x86_64"
+memory_mb = 0
+concurrency = -1
+[[cloud]]
+name = "fc"
+price_sheet = "alibaba-fc/intl"
+vcpu_milli = 12345
+runtime = "cobol"
+past_grant = "yes"
+[[cloud.function]]
+run = "thumbnail"
+timeout_ms = 0
+[[cloud]]
+name = "fc"
+price_sheet = "tencent-scf/cn"
+provider = "tencent"
+"#,
+    )
+    .expect_err("refused");
+    let found: Vec<(usize, &str)> = errors.mistakes.iter().map(|mistake| (mistake.line, mistake.at.as_str())).collect();
+    for expected in [
+        (1, "the file, seeds"),
+        (2, "the file, time_scale"),
+        (4, "cloud aws us, name"),
+        (5, "cloud aws us, price_sheet"),
+        (6, "cloud aws us, memory_mb"),
+        (7, "cloud aws us, concurrency"),
+        (13, "cloud fc, past_grant"),
+        (15, "function 1, run"),
+        (14, "function 1"),
+        (16, "function 1, timeout_ms"),
+        (8, "cloud fc"),
+        (20, "cloud fc, provider"),
+    ] {
+        assert!(found.contains(&expected), "{expected:?} is not in {found:#?}");
+    }
+    let text = errors.to_string();
+    assert!(text.contains("line 1: the file, seeds: is not a key here; there are seed, time_scale, cloud"), "{text}");
+    assert!(text.contains("runtime `cobol` was not measured; use one of dotnet10"), "{text}");
+    assert!(text.contains("12.345 vCPU is not sold"), "{text}");
+}
+
+#[test]
+fn says_when_there_is_nothing_to_play() {
+    assert!(SimConfig::parse("").expect_err("refused").to_string().contains("add at least one [[cloud]]"));
+    assert!(SimConfig::parse("seed =").expect_err("refused").to_string().contains("line 1"));
+    let twice = "[[cloud]]\nname = \"a\"\nprice_sheet = \"tencent-scf/cn\"\n".repeat(2);
+    assert!(SimConfig::parse(&twice).expect_err("refused").to_string().contains("line 4: cloud a: is there twice"));
+}
+
+#[test]
+fn clouds_made_in_code_are_checked_too() {
+    let mut config = SimConfig::demo();
+    config.clouds[0].runtime = "cobol".to_owned();
+    let again = config.clouds[1].clone();
+    config.clouds.push(again);
+    let problems = config.models().expect_err("refused").problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("aws-us-east-1: runtime `cobol`") && problems[1].ends_with("is there twice"));
+}
+
+#[test]
+fn time_scales_are_shares() {
+    assert_eq!("0.1".parse(), Ok(TimeScale { ppm: 100_000 }));
+    assert_eq!("1".parse(), Ok(TimeScale::REAL));
+    assert_eq!("0".parse(), Ok(TimeScale::INSTANT));
+    for bad in ["", "-1", "1.1", "0.0000001", "1e-1", "nan", "."] {
+        assert!(bad.parse::<TimeScale>().is_err(), "{bad}");
+    }
+    let tenth = TimeScale { ppm: 100_000 };
+    assert_eq!((tenth.real(Micros::new(50)), tenth.modelled(Micros::new(5))), (Micros::new(5), Micros::new(50)));
+    assert_eq!(tenth.to_string(), "0.1");
+    assert_eq!((TimeScale::REAL.to_string(), TimeScale::INSTANT.to_string()), ("1".to_owned(), "0".to_owned()));
+}

@@ -1,0 +1,200 @@
+//! What a test or the demo can do to a cloud while it runs, and the JSON that does it.
+//!
+//! A change is one atomic swap: calls that arrive later see all of it, calls under way none.
+
+use std::num::NonZeroU64;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Everything that is wrong with a cloud. The default is a cloud in good health.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Controls {
+    /// Whether and how it is down.
+    pub outage: Outage,
+    /// Replies trickle at this many bytes a second of real time.
+    pub slow_drip: Option<NonZeroU64>,
+    /// The connection is cut after this many bytes of the reply's body. The call ran and is billed.
+    pub cut_after_bytes: Option<u64>,
+    /// What stands in place of a right answer. The call ran and is billed.
+    pub wrong_answer: WrongAnswer,
+    /// Added to every call's overhead, in modelled milliseconds.
+    pub extra_latency_ms: u64,
+    /// Calls at once, in place of the configured limit.
+    pub concurrency: Option<u32>,
+    /// The share of calls that fail with a 502 before they run, in parts per million. They are not billed.
+    #[serde(rename = "error_rate", serialize_with = "as_share")]
+    pub error_ppm: u32,
+    /// Prices in percent of the sheet's.
+    pub price_percent: u32,
+}
+
+/// How a cloud is down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outage {
+    /// It is up.
+    #[default]
+    None,
+    /// 503 at once. Nothing runs.
+    Refuse,
+    /// The request is taken and nothing ever comes back. Nothing runs.
+    Hang,
+    /// The request is taken and the connection is cut. Nothing runs.
+    Reset,
+}
+
+/// What stands in place of a right answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrongAnswer {
+    /// The right answer.
+    #[default]
+    None,
+    /// 200 with bytes that are no reply, and no meters.
+    Garbage,
+    /// The right reply with meters that are no numbers.
+    MalformedMeters,
+    /// 200 with the HTML page of a proxy in between.
+    Html,
+}
+
+/// The body of `POST /_sim/clouds/{cloud}/control`: what is absent stays, `null` goes back to the default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Patch {
+    #[serde(default, deserialize_with = "present")]
+    price_percent: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "present")]
+    outage: Option<Option<Outage>>,
+    #[serde(default, deserialize_with = "present")]
+    slow_drip: Option<Option<NonZeroU64>>,
+    #[serde(default, deserialize_with = "present")]
+    cut_after_bytes: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "present")]
+    wrong_answer: Option<Option<WrongAnswer>>,
+    #[serde(default, deserialize_with = "present")]
+    extra_latency_ms: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "present")]
+    concurrency: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "present")]
+    error_rate: Option<Option<Share>>,
+    /// Evicts every warm instance, once.
+    #[serde(default)]
+    pub(crate) cold_all: bool,
+}
+
+/// A share from 0 to 1, kept in parts per million.
+#[derive(Clone, Copy, Debug)]
+struct Share(u32);
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let share = f64::deserialize(deserializer)?;
+        if !(0.0..=1.0).contains(&share) {
+            return Err(serde::de::Error::custom(format!("a share is 0 to 1, not {share}")));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1,000,000")]
+        Ok(Self((share * 1e6).round() as u32))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn as_share<S: Serializer>(ppm: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(f64::from(*ppm) / 1e6)
+}
+
+/// A thousand times the list price. Sheets refuse rates beyond any sense, and so should this.
+const MOST_PERCENT: u32 = 100_000;
+
+/// Tells `null` from absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self {
+            outage: Outage::None,
+            slow_drip: None,
+            cut_after_bytes: None,
+            wrong_answer: WrongAnswer::None,
+            extra_latency_ms: 0,
+            concurrency: None,
+            error_ppm: 0,
+            price_percent: 100,
+        }
+    }
+}
+
+impl Patch {
+    /// Reads the JSON.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the caller.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
+        // By way of a map, because serde would also take a bare array of the values.
+        let read = |json| serde_json::from_value(serde_json::Value::Object(serde_json::from_slice(json)?));
+        let patch: Self = read(json).map_err(|error| format!("failed to read the control: {error}"))?;
+        match patch.price_percent.flatten() {
+            Some(percent) if percent > MOST_PERCENT => {
+                Err(format!("price_percent is at most {MOST_PERCENT}, not {percent}"))
+            }
+            _ => Ok(patch),
+        }
+    }
+
+    /// The controls with this change made.
+    pub(crate) fn apply(&self, current: &Controls) -> Controls {
+        Controls {
+            outage: self.outage.map_or(current.outage, Option::unwrap_or_default),
+            slow_drip: self.slow_drip.unwrap_or(current.slow_drip),
+            cut_after_bytes: self.cut_after_bytes.unwrap_or(current.cut_after_bytes),
+            wrong_answer: self.wrong_answer.map_or(current.wrong_answer, Option::unwrap_or_default),
+            extra_latency_ms: self.extra_latency_ms.map_or(current.extra_latency_ms, Option::unwrap_or_default),
+            concurrency: self.concurrency.unwrap_or(current.concurrency),
+            error_ppm: self.error_rate.map_or(current.error_ppm, |share| share.map_or(0, |Share(ppm)| ppm)),
+            price_percent: self.price_percent.map_or(current.price_percent, |percent| percent.unwrap_or(100)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patched(json: &str, current: &Controls) -> Controls {
+        Patch::parse(json.as_bytes()).expect("a control").apply(current)
+    }
+
+    #[test]
+    fn changes_what_is_given_and_keeps_the_rest() {
+        let down = patched(r#"{"outage":"hang","error_rate":0.25,"slow_drip":64}"#, &Controls::default());
+        assert_eq!((down.outage, down.error_ppm, down.slow_drip), (Outage::Hang, 250_000, NonZeroU64::new(64)));
+        let more = patched(r#"{"concurrency":0,"price_percent":250,"slow_drip":null}"#, &down);
+        assert_eq!(
+            (more.outage, more.concurrency, more.price_percent, more.slow_drip),
+            (Outage::Hang, Some(0), 250, None)
+        );
+        let all = r#"{"outage":null,"error_rate":null,"concurrency":null,"price_percent":null}"#;
+        assert_eq!(patched(all, &more), Controls::default());
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let refused = |json: &str| Patch::parse(json.as_bytes()).expect_err("refused");
+        assert!(refused(r#"{"price":1}"#).contains("unknown field `price`, expected one of `price_percent`"));
+        assert!(refused(r#"{"error_rate":1.5}"#).contains("a share is 0 to 1, not 1.5"));
+        assert!(refused(r#"{"outage":"explode"}"#).contains("expected one of `none`, `refuse`, `hang`, `reset`"));
+        assert!(refused(r#"{"slow_drip":0}"#).contains("expected a nonzero u64"));
+        assert!(refused(r#"{"price_percent":100001}"#).contains("at most 100000"));
+        assert!(refused("{").contains("EOF"));
+    }
+
+    #[test]
+    fn shows_the_names_it_takes() {
+        let json = serde_json::to_value(Controls { error_ppm: 500_000, ..Controls::default() }).expect("JSON");
+        assert_eq!(json["error_rate"], 0.5);
+        assert_eq!(json["outage"], "none");
+        assert_eq!(json["price_percent"], 100);
+    }
+}
