@@ -1,0 +1,65 @@
+//! What no section can check alone: bounds that another section sets, and deployments that are the same.
+
+use merit_pricing::{Catalogue, Meter};
+use merit_units::{FunctionId, VenueId};
+
+use crate::reader::Reader;
+use crate::{Config, Deployment, Function, Venue};
+
+/// Records the mistakes between sections.
+pub(crate) fn across(config: &Config, reader: &mut Reader<'_>) {
+    let (count, max) = (config.functions.len(), config.limits.max_functions);
+    if count > max {
+        reader.mistake_at(&["functions"], format!("has {count} functions; limits.max_functions is {max}"));
+    }
+    for (name, venue) in &config.venues {
+        check_month_to_date(name, venue, reader);
+    }
+    for (name, function) in &config.functions {
+        let (count, max) = (function.deployments.len(), config.limits.max_deployments_per_function);
+        if count > max {
+            let message = format!("has {count} deployments; limits.max_deployments_per_function is {max}");
+            reader.mistake_at(&["functions", name.as_str()], message);
+        }
+        refuse_twins(name, function, reader);
+        check_sizes(name, function, config, reader);
+    }
+}
+
+/// What was used of a meter that the sheet does not bill would count for nothing.
+fn check_month_to_date(name: &VenueId, venue: &Venue, reader: &mut Reader<'_>) {
+    let Some(sheet) = &venue.sheet else { return };
+    for (meter, _) in &venue.month_to_date {
+        if !sheet.billed_meters().any(|billed| billed == *meter) {
+            let billed: Vec<&str> = sheet.billed_meters().map(Meter::name).collect();
+            let message = format!("{} does not bill {meter}; it bills {}", sheet.name(), billed.join(", "));
+            reader.mistake_at(&["venues", name.as_str(), "month_to_date"], message);
+        }
+    }
+}
+
+/// A size that the price sheet does not sell would make every ask of the deployment ineligible.
+fn check_sizes(name: &FunctionId, function: &Function, config: &Config, reader: &mut Reader<'_>) {
+    for (id, deployment) in &function.deployments {
+        let Some(venue) = config.venues.get(&deployment.venue) else { continue };
+        let own = deployment.sheet.as_ref().and_then(|sheet| Catalogue::builtin().get(sheet.as_str()));
+        let Some(sheet) = own.or(venue.sheet.as_ref()) else { continue };
+        if let Err(error) = sheet.check(&deployment.size(venue)) {
+            let path = ["functions", name.as_str(), "deployments", id.as_str()];
+            reader.mistake_at(&path, error.to_string());
+        }
+    }
+}
+
+/// Two deployments that are the same would share a place but count its capacity twice.
+fn refuse_twins(name: &FunctionId, function: &Function, reader: &mut Reader<'_>) {
+    let mut seen: Vec<(&str, &Deployment)> = Vec::new();
+    for (id, deployment) in &function.deployments {
+        if let Some((twin, _)) = seen.iter().find(|(_, other)| *other == deployment) {
+            let path = ["functions", name.as_str(), "deployments", id.as_str()];
+            let message = format!("is the same as `{twin}`, so its capacity would count twice; leave one of them out");
+            reader.mistake_at(&path, message);
+        }
+        seen.push((id.as_str(), deployment));
+    }
+}

@@ -1,0 +1,133 @@
+//! The sections `[functions.NAME]` and `[functions.NAME.deployments.NAME]`.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use merit_pricing::{Architecture, Size};
+use merit_units::{DeploymentId, FunctionId, MemoryMb, Money, SheetName, VenueId};
+
+use crate::Venue;
+use crate::account::{MONEY, dollars};
+use crate::mistake::did_you_mean;
+use crate::reader::{Kind, Reader, Section};
+
+/// Milliseconds a function's run may take at most. 900 s is the longest that any provider in the catalogue allows
+/// a plain synchronous call on AWS Lambda.
+pub const FUNCTION_TIMEOUT_MS: RangeInclusive<u64> = 1..=900_000;
+/// What holds when a function sets no timeout.
+pub const DEFAULT_FUNCTION_TIMEOUT_MS: u64 = 30_000;
+/// Calls a deployment or venue can run at once.
+pub const CONCURRENCY: RangeInclusive<u64> = 1..=1_000_000;
+/// What holds when a deployment or venue sets none; AWS Lambda's default for an account and region.
+pub const DEFAULT_CONCURRENCY: u32 = 1000;
+
+/// A logical function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Whether running it twice does no harm.
+    pub idempotent: bool,
+    /// The longest one run may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// Dollars a second of waiting is worth.
+    pub value_of_time: Money,
+    /// Where it is deployed.
+    pub deployments: BTreeMap<DeploymentId, Deployment>,
+}
+
+/// A function's code at one venue with one size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The venue; it exists in the same configuration.
+    pub venue: VenueId,
+    /// Where the venue finds it.
+    pub target: String,
+    /// Configured memory.
+    pub memory: MemoryMb,
+    /// Configured thousandths of a vCPU.
+    pub vcpu_milli: Option<u32>,
+    /// What it runs on; none means what its venue says.
+    pub architecture: Option<Architecture>,
+    /// Calls it can run at once.
+    pub concurrency: u32,
+    /// A sheet of the catalogue when the venue's own does not apply.
+    pub sheet: Option<SheetName>,
+}
+
+impl Deployment {
+    /// Its size at its venue, as price sheets meter it.
+    #[must_use]
+    pub fn size(&self, venue: &Venue) -> Size {
+        let size = Size::new(self.memory).with_architecture(self.architecture.unwrap_or(venue.architecture));
+        Size { vcpu_milli: self.vcpu_milli, ..size }
+    }
+}
+
+pub(crate) fn read_all(reader: &mut Reader<'_>) -> BTreeMap<FunctionId, Function> {
+    reader.section("functions").named(|section| Some(read(section)))
+}
+
+fn read(mut section: Section<'_, '_>) -> Function {
+    let idempotent = section.given("idempotent", &[Kind::Boolean], str::parse::<bool>);
+    Function {
+        idempotent: idempotent.unwrap_or_else(|| section.fall_back("idempotent", false)),
+        timeout_ms: section.number_or("timeout_ms", FUNCTION_TIMEOUT_MS, DEFAULT_FUNCTION_TIMEOUT_MS),
+        value_of_time: section
+            .given("value_of_time", MONEY, dollars)
+            .unwrap_or_else(|| section.fall_back("value_of_time", Money::ZERO)),
+        deployments: section.child("deployments").map(|mut section| section.named(read_deployment)).unwrap_or_default(),
+    }
+}
+
+fn read_deployment(mut section: Section<'_, '_>) -> Option<Deployment> {
+    let venues = section.reader.names("venues");
+    let venue = section.required("venue", &[Kind::String], |text| existing(text, &venues));
+    let target = section.required("target", &[Kind::String], target);
+    let memory = section.required("memory_mb", &[Kind::Integer], megabytes);
+    let deployment = Deployment {
+        vcpu_milli: section.given("vcpu", MONEY, vcpu_milli),
+        architecture: section.given("architecture", &[Kind::String], str::parse),
+        concurrency: section.number_or("concurrency", CONCURRENCY, DEFAULT_CONCURRENCY),
+        sheet: section.given("sheet", &[Kind::String], crate::sheets::known_name),
+        venue: venue?,
+        target: target?,
+        memory: memory?,
+    };
+    Some(deployment)
+}
+
+/// A venue that the file has, mistaken or not.
+fn existing(text: &str, venues: &[&str]) -> Result<VenueId, String> {
+    let name = VenueId::try_new(text).map_err(|error| error.to_string())?;
+    if venues.contains(&text) {
+        return Ok(name);
+    }
+    let hint = did_you_mean(text, venues.iter().copied());
+    Err(format!("there is no venue `{text}`{hint}; add [venues.{text}]"))
+}
+
+fn target(text: &str) -> Result<String, &'static str> {
+    let bad = text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if bad {
+        Err("must be a path, a URL or the provider's name of the function, without blanks")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn megabytes(text: &str) -> Result<MemoryMb, String> {
+    let number: u64 = text.parse().map_err(|_| format!("must be 1 to 1048576, got {text}"))?;
+    MemoryMb::try_new(number).map_err(|error| error.to_string())
+}
+
+/// vCPUs in thousandths, from a decimal such as `0.583`.
+fn vcpu_milli(text: &str) -> Result<u32, String> {
+    const PICO_PER_MILLI: i128 = 1_000_000_000;
+    let refuse = || format!("must be 0.001 to 1024 with at most three decimals, got `{text}`");
+    // A plain decimal to a scaled integer is what `Money` reads, too.
+    let pico = text.parse::<Money>().map_err(|_| refuse())?.pico();
+    if pico % PICO_PER_MILLI != 0 {
+        return Err(refuse());
+    }
+    let milli = u32::try_from(pico / PICO_PER_MILLI).map_err(|_| refuse())?;
+    if (1..=1_024_000).contains(&milli) { Ok(milli) } else { Err(refuse()) }
+}

@@ -1,0 +1,173 @@
+//! The template is the documentation: what it says must be what holds.
+
+use toml::de::DeTable;
+
+use super::{mistakes, parse, parse_with};
+use crate::Config;
+
+#[test]
+fn the_template_is_the_default() {
+    let file = parse(Config::default_template()).expect("the template has no mistake");
+    let none = Config::default();
+    for (a, b) in [
+        (format!("{:?}", file.server), format!("{:?}", none.server)),
+        (format!("{:?}", file.store), format!("{:?}", none.store)),
+        (format!("{:?}", file.log), format!("{:?}", none.log)),
+        (format!("{:?}", file.limits), format!("{:?}", none.limits)),
+        (format!("{:?}", file.market), format!("{:?}", none.market)),
+        (format!("{:?}", file.exchange_rates), format!("{:?}", none.exchange_rates)),
+    ] {
+        assert_eq!(a, b);
+    }
+    assert!(file.venues.is_empty() && file.functions.is_empty() && file.accounts.is_empty());
+}
+
+#[test]
+fn the_defaults_change_only_on_purpose() {
+    let config = Config::default();
+    let shown = config.settings().iter().map(|setting| format!("{} = {}", setting.key, setting.value));
+    insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r#"
+    server.listen = 127.0.0.1:8780
+    server.max_connections = 10000
+    server.max_in_flight = 4096
+    server.max_payload_bytes = 6291456
+    server.max_reply_bytes = 6291456
+    server.header_timeout_ms = 10000
+    server.drain_timeout_ms = 30000
+    server.worker_threads = 0
+    store.dir = merit-data
+    store.group_commit_rows = 1000
+    store.group_commit_ms = 5
+    store.queue = 100000
+    store.receipts_retention_days = 90
+    log.format = text
+    log.level = info
+    limits.per_key_per_second = 10000
+    limits.per_key_burst = 20000
+    limits.per_account_per_second = 50000
+    limits.per_account_burst = 100000
+    limits.default_timeout_ms = 30000
+    limits.max_timeout_ms = 900000
+    limits.max_functions = 20000
+    limits.max_deployments_per_function = 128
+    limits.idempotency_ttl_hours = 24
+    limits.max_tags = 16
+    market.exploration_ppm = 10000
+    market.hysteresis_ppm = 20000
+    market.ramp_ppm_per_second = 200000
+    market.eject_consecutive_failures = 5
+    market.eject_failure_ppm = 500000
+    market.eject_min_calls = 20
+    market.eject_window_ms = 10000
+    market.base_ejection_ms = 1000
+    market.max_ejection_ms = 60000
+    market.ejection_decay_ms = 60000
+    market.probation_interval_ms = 200
+    market.probation_successes = 3
+    market.cap_grow_every_ms = 1000
+    market.cap_grow_ppm = 50000
+    market.throttle_pause_max_ms = 10000
+    market.throttle_venue_window_ms = 1000
+    market.retry_budget_ppm = 200000
+    market.retry_burst = 10
+    market.max_attempts = 3
+    market.quote_ttl_ms = 5000
+    market.price_stale_after_hours = 720
+    exchange_rates.stale_after_days = 35
+    "#);
+}
+
+/// The template with its examples in force.
+fn examples() -> String {
+    let example = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.starts_with(' ') => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    Config::default_template().lines().map(example).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_examples_are_right_and_show_the_defaults() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("run-us-ca.pem"), "").expect("written");
+    let source = crate::Source::File(folder.path().join("merit.toml"));
+    let env = [("RUN_US_AUTHORIZATION", "Bearer x")].into_iter().collect();
+    let config = Config::parse(&examples(), &source, &env).expect("the examples have no mistake");
+
+    let bare = "[venues.run-us]\nkind = \"http\"\nurl = \"https://functions.example.com/\"\nregion = \"us-central1\"\n\
+                [functions.thumbnail.deployments.run-us-512]\nvenue = \"run-us\"\ntarget = \"thumbnail\"\nmemory_mb = 512\n";
+    let bare = parse(bare).expect("right");
+    let (shown, default) = (&config.venues["run-us"], &bare.venues["run-us"]);
+    assert_eq!(
+        (shown.isolation, shown.architecture, shown.concurrency, shown.meters, shown.max_connections),
+        (default.isolation, default.architecture, default.concurrency, default.meters, default.max_connections)
+    );
+    assert_eq!(
+        (shown.connect_timeout_ms, shown.first_byte_timeout_ms, shown.timeout_ms),
+        (default.connect_timeout_ms, default.first_byte_timeout_ms, default.timeout_ms)
+    );
+    let (shown, default) = (&config.functions["thumbnail"], &bare.functions["thumbnail"]);
+    assert_eq!((shown.timeout_ms, shown.value_of_time), (default.timeout_ms, default.value_of_time));
+    assert_eq!(shown.deployments["run-us-512"].concurrency, default.deployments["run-us-512"].concurrency);
+    assert_eq!(shown.deployments["run-us-512"].vcpu_milli, Some(333));
+}
+
+/// Each number of the template: section, key, and the range its comment promises.
+fn promised() -> Vec<(String, String, u64, u64)> {
+    let mut found = Vec::new();
+    let (mut section, mut range) = (String::new(), None);
+    for line in Config::default_template().lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let Some(comment) = line.strip_prefix("# ") {
+            range = comment.rsplit_once('(').and_then(|(_, rest)| {
+                let (min, max) = rest.split_once(')')?.0.split_once(" to ")?;
+                Some((min.parse().ok()?, max.parse().ok()?))
+            });
+        } else if let Some((key, value)) = line.split_once(" = ")
+            && !line.starts_with('#')
+            && value.parse::<u64>().is_ok()
+        {
+            let (min, max) = range.take().unwrap_or_else(|| panic!("{section}.{key} names no range"));
+            found.push((section.clone(), key.to_owned(), min, max));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_range_is_the_promised_one() {
+    let promised = promised();
+    assert_eq!(promised.len(), 43, "every number of the template");
+    for (section, key, min, max) in promised {
+        let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
+        let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);
+        if min > 0 {
+            assert_eq!(mistakes(&with(min - 1)), format!("{refused}{}", min - 1));
+        }
+        assert_eq!(mistakes(&with(max + 1)), format!("{refused}{}", max + 1));
+        for value in [min, max] {
+            if let Err(error) = parse(&with(value)) {
+                assert!(error.to_string().contains("must be at most max_"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_setting_can_be_overridden() {
+    let template = DeTable::parse(Config::default_template()).expect("TOML");
+    for (section, table) in template.get_ref() {
+        for (key, _) in table.get_ref().as_table().expect("a section") {
+            let name = format!("MERIT_{}_{}", section.get_ref(), key.get_ref()).to_ascii_uppercase();
+            let error = parse_with("", &[(&name, "\u{1}")]).map(|config| format!("{config:?}"));
+            let told = match &error {
+                Ok(config) => config.contains(&name),
+                Err(error) => {
+                    error.to_string().starts_with(&format!("{name}: {}.{}: ", section.get_ref(), key.get_ref()))
+                }
+            };
+            assert!(told, "{name}: {error:?}");
+        }
+    }
+}

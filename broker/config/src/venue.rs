@@ -1,0 +1,207 @@
+//! The sections `[venues.NAME]`: where functions can run.
+
+mod headers;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, Uri};
+use ipnet::IpNet;
+use merit_pricing::{Architecture, Meter, PriceSheet};
+use merit_units::{Quantity, RegionId, VenueId};
+
+use crate::function::{CONCURRENCY, DEFAULT_CONCURRENCY};
+use crate::reader::{Kind, Reader, Section};
+use crate::server::{one_of, path};
+use crate::sheets;
+
+/// A place where functions can run.
+#[derive(Clone, Debug)]
+pub struct Venue {
+    /// The adapter that reaches it.
+    pub kind: VenueKind,
+    /// Deployments' targets are paths under it. Always http or https, without user, query or fragment.
+    pub url: Uri,
+    /// The region.
+    pub region: RegionId,
+    /// How its guests are kept apart.
+    pub isolation: Isolation,
+    /// What its deployments run on unless they say otherwise.
+    pub architecture: Architecture,
+    /// Its prices; without, it is ineligible until a sheet is put through the API.
+    pub sheet: Option<Arc<PriceSheet>>,
+    /// Calls it can run at once, over all functions.
+    pub concurrency: u32,
+    /// Headers sent with each call. The values are marked sensitive, so `Debug` does not show them.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Milliseconds to connect.
+    pub connect_timeout_ms: u64,
+    /// Milliseconds to the first byte of the reply.
+    pub first_byte_timeout_ms: u64,
+    /// Milliseconds for the whole call.
+    pub timeout_ms: u64,
+    /// Connections kept to it at most.
+    pub max_connections: usize,
+    /// Whose word on a call's usage counts.
+    pub meters: Meters,
+    /// Networks it may be in although Merit refuses their addresses otherwise.
+    pub allow_addresses: Vec<IpNet>,
+    /// A file with certificates (PEM) to trust besides the system's; relative to the configuration file's folder.
+    pub ca_file: Option<PathBuf>,
+    /// The Host header, when it differs from the URL's.
+    pub host: Option<Authority>,
+    /// What was already used this month before Merit counted; each meter once.
+    pub month_to_date: Vec<(Meter, Quantity)>,
+}
+
+/// Adapters a venue can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueKind {
+    /// Any function behind HTTP.
+    Http,
+}
+
+impl VenueKind {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+}
+
+/// How a venue's guests are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// WebAssembly.
+    Wasm,
+    /// Linux namespaces.
+    Namespace,
+    /// gVisor.
+    Gvisor,
+    /// A virtual machine each.
+    Microvm,
+    /// Whatever the provider does.
+    Provider,
+}
+
+const ISOLATIONS: [(&str, Isolation); 5] = [
+    ("wasm", Isolation::Wasm),
+    ("namespace", Isolation::Namespace),
+    ("gvisor", Isolation::Gvisor),
+    ("microvm", Isolation::Microvm),
+    ("provider", Isolation::Provider),
+];
+
+impl Isolation {
+    /// The word in the configuration and on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let found = ISOLATIONS.iter().find(|(_, isolation)| *isolation == self);
+        found.map(|(word, _)| *word).expect("invariant: every class has a word")
+    }
+}
+
+/// Whose word on a call's usage counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meters {
+    /// The venue's where it reports, else Merit's own clock.
+    Reported,
+    /// Always Merit's own clock.
+    OwnClock,
+}
+
+pub(crate) fn read_all(reader: &mut Reader<'_>, folder: &Path) -> BTreeMap<VenueId, Venue> {
+    reader.section("venues").named(|section| read(section, folder))
+}
+
+fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
+    let kind = section.required("kind", &[Kind::String], kind);
+    let url = section.required("url", &[Kind::String], url);
+    let region = section.required("region", &[Kind::String], RegionId::try_new);
+    let isolation = section.given("isolation", &[Kind::String], |text| one_of(text, &ISOLATIONS));
+    let given_architecture = section.given("architecture", &[Kind::String], str::parse);
+    let meters = [("reported", Meters::Reported), ("own-clock", Meters::OwnClock)];
+    let meters = section.given("meters", &[Kind::String], |text| one_of(text, &meters));
+    let sheet = sheets::of_venue(&mut section, folder);
+    let month_to_date = section.child("month_to_date").map(read_month_to_date).unwrap_or_default();
+    let venue = Venue {
+        isolation: isolation.unwrap_or(Isolation::Provider),
+        architecture: given_architecture.unwrap_or(Architecture::X86_64),
+        concurrency: section.number_or("concurrency", CONCURRENCY, DEFAULT_CONCURRENCY),
+        headers: section.child("headers").map(headers::read).unwrap_or_default(),
+        connect_timeout_ms: section.number_or("connect_timeout_ms", 1..=60_000, 2000),
+        first_byte_timeout_ms: section.number_or("first_byte_timeout_ms", 1..=900_000, 900_000),
+        timeout_ms: section.number_or("timeout_ms", 1..=900_000, 900_000),
+        max_connections: section.number_or("max_connections", 1..=100_000, 1024),
+        meters: meters.unwrap_or(Meters::Reported),
+        allow_addresses: section.list("allow_addresses", network),
+        ca_file: section.given("ca_file", &[Kind::String], |text| existing(&folder.join(path(text)?))),
+        host: section.given("host", &[Kind::String], host),
+        month_to_date,
+        sheet,
+        kind: kind?,
+        url: url?,
+        region: region?,
+    };
+    Some(venue)
+}
+
+fn kind(text: &str) -> Result<VenueKind, String> {
+    match text {
+        "http" => Ok(VenueKind::Http),
+        other => Err(format!("`{other}` is not a venue kind of this version; `http` reaches any function behind HTTP")),
+    }
+}
+
+fn url(text: &str) -> Result<Uri, String> {
+    let refuse = |why| format!("must be a URL such as https://functions.example.com/, got `{text}`: {why}");
+    let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| refuse(error.to_string()))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(refuse("begin it with http:// or https://".to_owned()));
+    }
+    let authority = uri.authority().map_or("", Authority::as_str);
+    if authority.contains('@') {
+        return Err("must not hold a user or password; send them in [venues.NAME.headers]".to_owned());
+    }
+    if authority.is_empty() || authority.starts_with(':') {
+        return Err(refuse("it has no host".to_owned()));
+    }
+    if uri.query().is_some() {
+        return Err(refuse("leave out the query".to_owned()));
+    }
+    Ok(uri)
+}
+
+fn host(text: &str) -> Result<Authority, String> {
+    text.parse().map_err(|_| format!("must be a host such as functions.internal:8080, got `{text}`"))
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse().map(|address: std::net::IpAddr| IpNet::from(address));
+    text.parse().or_else(|_| address()).map_err(|_| format!("must be a network such as 169.254.10.0/24, got `{text}`"))
+}
+
+fn existing(file: &Path) -> Result<PathBuf, String> {
+    if file.is_file() { Ok(file.to_owned()) } else { Err(format!("there is no file {}", file.display())) }
+}
+
+fn read_month_to_date(mut section: Section<'_, '_>) -> Vec<(Meter, Quantity)> {
+    let mut seeds: Vec<(Meter, Quantity)> = Vec::new();
+    for name in section.other_keys() {
+        let quantity = section.given(name, crate::account::MONEY, |text| {
+            text.parse::<Quantity>().map_err(|error| format!("`{text}` {error}"))
+        });
+        match name.parse::<Meter>() {
+            Err(error) => section.mistake(name, error.to_string()),
+            Ok(meter) if seeds.iter().any(|(seen, _)| *seen == meter) => {
+                section.mistake(name, format!("names the meter {meter} a second time"));
+            }
+            Ok(meter) => seeds.extend(quantity.map(|quantity| (meter, quantity))),
+        }
+    }
+    seeds
+}
