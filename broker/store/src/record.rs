@@ -1,0 +1,257 @@
+//! The rows the broker puts in and gets out. Plain values: JSON and blobs inside them are the broker's own.
+
+use std::collections::BTreeMap;
+
+use merit_units::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, Tag, Timestamp, VenueId};
+
+/// A function and where it is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionRow {
+    /// Its name.
+    pub name: FunctionId,
+    /// What was put, as the broker's JSON.
+    pub spec: String,
+    /// Its deployments' specs, as the broker's JSON.
+    pub deployments: BTreeMap<DeploymentId, String>,
+}
+
+/// A price sheet of a venue as it was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetRow {
+    /// Whose.
+    pub venue: VenueId,
+    /// Grows with each sheet of the venue.
+    pub seq: u64,
+    /// From when it applies.
+    pub valid_from: Timestamp,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+    /// The sheet, as the broker's text.
+    pub body: String,
+}
+
+/// What became of a price sheet that was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SheetPut {
+    /// It is stored.
+    Stored,
+    /// A sheet with this or a later number is stored already; nothing has changed.
+    Stale {
+        /// The highest number stored.
+        current: u64,
+    },
+}
+
+/// An API key. The secret itself is never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Its public part.
+    pub id: KeyId,
+    /// The hash of its secret part.
+    pub secret_hash: [u8; 32],
+    /// Who pays.
+    pub account: AccountId,
+    /// What it may do, in the broker's words.
+    pub roles: String,
+    /// What it is for.
+    pub note: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReceiptStatus {
+    /// The function replied.
+    Ok,
+    /// The function reported an error of its own.
+    FunctionError,
+    /// No venue was tried.
+    Refused,
+    /// Every venue tried failed.
+    Failed,
+}
+
+impl ReceiptStatus {
+    /// The stable word, as stored and as shown.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::FunctionError => "function-error",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Ok, Self::FunctionError, Self::Refused, Self::Failed].into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// What happened to one invocation: columns to report on, and the whole receipt in `detail`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptRow {
+    /// The invocation.
+    pub id: InvocationId,
+    /// When it was admitted.
+    pub at: Timestamp,
+    /// What was called.
+    pub function: FunctionId,
+    /// Who pays.
+    pub account: AccountId,
+    /// The key it was called with.
+    pub key: KeyId,
+    /// How it ended.
+    pub status: ReceiptStatus,
+    /// The venue that answered.
+    pub venue: Option<VenueId>,
+    /// The deployment that answered.
+    pub deployment: Option<DeploymentId>,
+    /// Charged over all attempts; must fit `i64` picodollars (9.2 million dollars), as the next two.
+    pub charge: Money,
+    /// Expected when the deployment was chosen.
+    pub estimate: Money,
+    /// What exploration cost beyond the cheapest eligible ask.
+    pub explored: Money,
+    /// Whether any part of the charge is estimated.
+    pub estimated: bool,
+    /// From admission to reply.
+    pub duration: Micros,
+    /// Merit's own share of it.
+    pub overhead: Micros,
+    /// The caller's labels, such as `team=search`.
+    pub tags: Vec<Tag>,
+    /// The whole receipt, as the broker's JSON.
+    pub detail: Vec<u8>,
+}
+
+/// What spend is broken down by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum GroupBy {
+    /// The function called.
+    Function,
+    /// The venue that answered; empty when none did.
+    Venue,
+    /// Who paid.
+    Account,
+    /// The value of the label `KEY=value`; empty for receipts without it.
+    Tag(String),
+}
+
+/// The length of the steps a spend report is cut into, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Whole hours.
+    Hour,
+    /// Whole days.
+    Day,
+}
+
+impl Step {
+    /// Its length.
+    #[must_use]
+    pub const fn length(self) -> Micros {
+        match self {
+            Self::Hour => Micros::from_secs(3600),
+            Self::Day => Micros::from_secs(86_400),
+        }
+    }
+}
+
+/// Which receipts to sum, and how to break them down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpendQuery {
+    /// From, inclusive, by the time of admission.
+    pub from: Timestamp,
+    /// To, exclusive.
+    pub to: Timestamp,
+    /// Only this account's.
+    pub account: Option<AccountId>,
+    /// At most [`SpendQuery::MAX_GROUPS`].
+    pub group_by: Vec<GroupBy>,
+    /// One row per step; without it one row per group.
+    pub step: Option<Step>,
+}
+
+impl SpendQuery {
+    /// The most groupings of one query.
+    pub const MAX_GROUPS: usize = 8;
+}
+
+/// One group of a spend report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpendRow {
+    /// The start of the step; absent without steps.
+    pub at: Option<Timestamp>,
+    /// One value per [`SpendQuery::group_by`], in its order.
+    pub group: Vec<String>,
+    /// Invocations.
+    pub calls: u64,
+    /// Those refused or failed.
+    pub failed: u64,
+    /// Charged.
+    pub charge: Money,
+    /// Expected.
+    pub estimate: Money,
+    /// Spent on exploration.
+    pub explored: Money,
+}
+
+/// An idempotency key to claim before a call is dispatched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyClaim {
+    /// Whose key; each account has its own.
+    pub account: AccountId,
+    /// The caller's `Idempotency-Key`.
+    pub key: String,
+    /// The hash of the request, to tell a repeat from another request.
+    pub request_hash: [u8; 32],
+    /// The invocation that will answer.
+    pub invocation: InvocationId,
+    /// Whether a key left in flight by a broker that stopped may be claimed anew: only when running
+    /// the function twice does no harm.
+    pub rerun_interrupted: bool,
+}
+
+/// Whether an idempotency key could be claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdempotencyBegun {
+    /// It is claimed: run the call, then finish or release the key.
+    Started,
+    /// The same request is running.
+    InFlight {
+        /// As this invocation.
+        invocation: InvocationId,
+    },
+    /// The same request was running when the broker stopped; whether it ran is unknown.
+    Interrupted {
+        /// As this invocation.
+        invocation: InvocationId,
+    },
+    /// The same request was answered: replay it.
+    Done {
+        /// By this invocation.
+        invocation: InvocationId,
+        /// With this, as the broker's bytes.
+        response: Vec<u8>,
+    },
+    /// The key stands for another request.
+    Mismatch {
+        /// The invocation it stands for.
+        invocation: InvocationId,
+    },
+}
+
+/// What was learned of a deployment, as the broker's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileRow {
+    /// The function.
+    pub function: FunctionId,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its usage profile.
+    pub profile: Vec<u8>,
+}

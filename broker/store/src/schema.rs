@@ -1,0 +1,132 @@
+//! Opening the database file: ours, sound and of a known format, or not at all.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::OpenError;
+
+/// `MERT`, in the header of every Merit database (`PRAGMA application_id`).
+pub(crate) const APPLICATION_ID: u32 = 0x4D45_5254;
+
+/// The format written here (`PRAGMA user_version`).
+pub(crate) const FORMAT: u32 = 1;
+
+/// Receipts are checked page by page at start up to this size of the database; beyond it that would take
+/// seconds, and only the other tables are.
+const FULL_CHECK_BYTES: u64 = 256 << 20;
+
+const STATEMENTS_CACHED: usize = 64;
+
+/// Opens the database for writing, or makes it when there is none.
+pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let refuse = |error: rusqlite::Error| explain(path, &error);
+    if size > 0 {
+        check_identity(path)?;
+    }
+    let mut connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(refuse)?;
+    configure(&connection).map_err(refuse)?;
+    if size > 0 {
+        check_soundness(path, &connection, size)?;
+    }
+    if user_version(&connection).map_err(refuse)? == 0 {
+        create(&mut connection).map_err(refuse)?;
+    }
+    Ok(connection)
+}
+
+/// Opens the database for queries.
+pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(connection)
+}
+
+/// Looks without changing anything: not even the journal mode of somebody else's database.
+fn check_identity(path: &Path) -> Result<(), OpenError> {
+    let refuse = |error: rusqlite::Error| explain(path, &error);
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(refuse)?;
+    let application_id: u32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))
+        .map_err(refuse)?
+        .cast_unsigned();
+    let format = user_version(&connection).map_err(refuse)?;
+    match (application_id, format) {
+        (APPLICATION_ID, 1..=FORMAT) => Ok(()),
+        (APPLICATION_ID, found) => Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT }),
+        // The database of a Merit that was stopped while making it: no table yet.
+        (0, 0) if is_empty(&connection).map_err(refuse)? => Ok(()),
+        (other, _) => {
+            let found = format!("its application_id is {other:#010x}, not {APPLICATION_ID:#010x}");
+            Err(OpenError::Foreign { path: path.to_owned(), found })
+        }
+    }
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT COUNT(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn user_version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit is on disk. With a thousand rows a commit this costs as much as NORMAL (measured).
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Pages move from the log into the database in pieces of 16 MB: fewer, longer writes than the default 4.
+    connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    connection.pragma_update(None, "cache_size", -16_384)
+}
+
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(include_str!("schema.sql"))?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+fn check_soundness(path: &Path, connection: &Connection, size: u64) -> Result<(), OpenError> {
+    let refuse = |error: rusqlite::Error| explain(path, &error);
+    let tables = if size <= FULL_CHECK_BYTES { vec![None] } else { small_tables(connection).map_err(refuse)? };
+    for table in tables {
+        let check =
+            table.map_or_else(|| "PRAGMA quick_check(1)".to_owned(), |name| format!("PRAGMA quick_check({name})"));
+        let verdict: String = connection.query_row(&check, [], |row| row.get(0)).map_err(refuse)?;
+        if verdict != "ok" {
+            return Err(OpenError::Corrupt { path: path.to_owned(), detail: verdict });
+        }
+    }
+    Ok(())
+}
+
+fn small_tables(connection: &Connection) -> rusqlite::Result<Vec<Option<String>>> {
+    let mut names = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'receipt'")?;
+    names.query_map([], |row| row.get(0))?.collect()
+}
+
+/// What `SQLite`'s refusal to open means for the person who started the broker.
+pub(crate) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign { path, found: "it is not an SQLite database".to_owned() },
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::DiskFull) => {
+            OpenError::Io { action: "open", path, source: std::io::Error::other(error.to_string()) }
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            OpenError::Locked { dir: path.parent().map_or_else(|| path.clone(), Path::to_owned) }
+        }
+        _ => OpenError::Corrupt { path, detail: error.to_string() },
+    }
+}
