@@ -1,0 +1,240 @@
+//! The configuration of one HTTP venue, and its checks.
+//!
+//! Invariant: all mistakes are reported at once, each with the field's name and what to write
+//! instead. Header values are secrets: they appear in no message.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::header::{self, HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+/// How to reach one HTTP venue. Start from [`HttpConfig::new`] and set what differs.
+#[derive(Clone)]
+pub struct HttpConfig {
+    /// The venue's URL, such as `https://gateway.example.com/function`; a target is a path below it.
+    pub base_url: String,
+    /// Sent with every call, such as `authorization`. Never logged.
+    pub headers: Vec<(String, String)>,
+    /// Replaces the `host` header, for ingresses that route by it (Knative). `{function}` stands
+    /// for the function's name. TLS still checks the name in the URL.
+    pub host: Option<String>,
+    /// Hosts besides the base URL's that a target may name by a whole URL, as on Cloud Run, where
+    /// each service has its own: `resize-abc.a.run.app`, or `*.a.run.app` for all below. They
+    /// receive `headers` too.
+    pub target_hosts: Vec<String>,
+    /// For name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From the request to the reply's head.
+    pub first_byte_timeout: Duration,
+    /// For the whole call; the call's own deadline cuts it shorter.
+    pub whole_timeout: Duration,
+    /// The largest payload, in bytes.
+    pub max_request_bytes: usize,
+    /// The largest reply, in bytes.
+    pub max_reply_bytes: usize,
+    /// The most connections open at once, in use or idle, over all hosts. Calls beyond it wait.
+    pub max_connections: u32,
+    /// The most connections kept open for reuse.
+    pub max_idle: u32,
+    /// How long a connection is kept open for reuse. Keep it below the server's own limit:
+    /// a server that closes just then leaves a call's outcome unknown.
+    pub idle_timeout: Duration,
+    /// Networks that lift the ban on link-local, metadata and other addresses no venue has.
+    pub allow_addresses: Vec<IpNet>,
+    /// Whether loopback and private networks may be called, for machines of one's own.
+    pub private_addresses: bool,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca_pem: Option<PathBuf>,
+    /// Whose meters to believe.
+    pub meters: Meters,
+    /// Where below the base URL the venue publishes its price sheet, if it does.
+    pub price_sheet_path: Option<String>,
+}
+
+/// Whose meters to believe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meters {
+    /// The venue's own, in `merit-meter-*` headers; the own clock where they are missing.
+    Reported,
+    /// The own clock, from the request to the last byte of the reply.
+    #[default]
+    OwnClock,
+}
+
+/// A mistake in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: {message}")]
+pub struct ConfigError {
+    /// The field of [`HttpConfig`].
+    pub field: &'static str,
+    /// Names the value, and says what to write instead.
+    pub message: String,
+}
+
+/// All mistakes in a configuration; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// `Ok` when there are none.
+    pub(crate) fn check(errors: Vec<ConfigError>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
+    }
+
+    /// The mistakes, in the order of the fields.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// The least common sync limit of the big clouds is AWS Lambda's 6 MB; with the same bound
+/// everywhere a call that fits one venue fits all.
+const DEFAULT_BODY_BYTES: usize = 6 * 1024 * 1024;
+
+/// Headers that the client or the call itself sets.
+const RESERVED_HEADERS: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "traceparent",
+    "tracestate",
+    merit_venue::meter_header::INVOCATION_ID,
+    merit_venue::meter_header::ATTEMPT,
+    merit_venue::meter_header::DEADLINE_MS,
+];
+
+impl HttpConfig {
+    /// The defaults for a base URL.
+    ///
+    /// Three seconds to connect; five minutes for a call, the default of Cloud Run and Knative;
+    /// idle connections are kept four seconds, because Node's servers close theirs after five.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            headers: Vec::new(),
+            host: None,
+            target_hosts: Vec::new(),
+            connect_timeout: Duration::from_secs(3),
+            first_byte_timeout: Duration::from_mins(5),
+            whole_timeout: Duration::from_mins(5),
+            max_request_bytes: DEFAULT_BODY_BYTES,
+            max_reply_bytes: DEFAULT_BODY_BYTES,
+            max_connections: 256,
+            max_idle: 64,
+            idle_timeout: Duration::from_secs(4),
+            allow_addresses: Vec::new(),
+            private_addresses: true,
+            ca_pem: None,
+            meters: Meters::OwnClock,
+            price_sheet_path: None,
+        }
+    }
+
+    /// The base URL without a user name and a query, which may be secret.
+    pub(crate) fn shown_base(&self) -> String {
+        let plain = self.base_url.split('?').next().unwrap_or_default();
+        let (scheme, rest) = plain.split_once("://").unwrap_or(("", plain));
+        let rest = rest.rsplit('@').next().unwrap_or_default();
+        if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
+    }
+
+    /// Checks the numbers; URLs, headers and certificates are checked where they are parsed.
+    pub(crate) fn check_bounds(&self, errors: &mut Vec<ConfigError>) {
+        for (field, timeout) in [
+            ("connect_timeout", self.connect_timeout),
+            ("first_byte_timeout", self.first_byte_timeout),
+            ("whole_timeout", self.whole_timeout),
+        ] {
+            if timeout.is_zero() {
+                errors.push(ConfigError { field, message: "0 leaves no time: give at least 1 ms".to_owned() });
+            }
+        }
+        for (field, zero) in [
+            ("max_request_bytes", self.max_request_bytes == 0),
+            ("max_reply_bytes", self.max_reply_bytes == 0),
+            ("max_connections", self.max_connections == 0),
+        ] {
+            if zero {
+                errors.push(ConfigError { field, message: "0 allows no call: give at least 1".to_owned() });
+            }
+        }
+    }
+
+    /// The configured headers, parsed and marked as secret.
+    pub(crate) fn parse_headers(&self, errors: &mut Vec<ConfigError>) -> Vec<(HeaderName, HeaderValue)> {
+        let mut parsed = Vec::with_capacity(self.headers.len());
+        for (name, value) in &self.headers {
+            match parse_header(name, value) {
+                Ok(header) => parsed.push(header),
+                Err(message) => errors.push(ConfigError { field: "headers", message }),
+            }
+        }
+        if !parsed.iter().any(|(name, _)| *name == header::USER_AGENT) {
+            let agent = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
+            parsed.push((header::USER_AGENT, agent));
+        }
+        parsed
+    }
+}
+
+fn parse_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header name"))?;
+    if RESERVED_HEADERS.contains(&parsed.as_str()) {
+        return Err(format!("`{name}` is set by the call itself: leave it out{}", host_hint(&parsed)));
+    }
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| format!("the value of `{name}` has a line break or control character: take it out"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
+fn host_hint(name: &HeaderName) -> &'static str {
+    if name == header::HOST { ", and use `host`" } else { "" }
+}
+
+impl fmt::Debug for HttpConfig {
+    /// Everything but the values of the headers and what may be secret in the base URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("HttpConfig")
+            .field("base_url", &self.shown_base())
+            .field("headers", &names)
+            .field("host", &self.host)
+            .field("target_hosts", &self.target_hosts)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("first_byte_timeout", &self.first_byte_timeout)
+            .field("whole_timeout", &self.whole_timeout)
+            .field("max_request_bytes", &self.max_request_bytes)
+            .field("max_reply_bytes", &self.max_reply_bytes)
+            .field("max_connections", &self.max_connections)
+            .field("max_idle", &self.max_idle)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("allow_addresses", &self.allow_addresses)
+            .field("private_addresses", &self.private_addresses)
+            .field("ca_pem", &self.ca_pem)
+            .field("meters", &self.meters)
+            .field("price_sheet_path", &self.price_sheet_path)
+            .finish()
+    }
+}

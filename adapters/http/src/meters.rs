@@ -1,0 +1,149 @@
+//! What a call used: told by the venue in `merit-meter-*` headers, or taken by the own clock.
+//!
+//! Invariant: the venue's word is taken whole or not at all. One header that is malformed, given
+//! twice or impossible makes all of them worthless, and the own clock counts instead.
+
+use http::HeaderMap;
+use merit_pricing::Usage;
+use merit_units::{MemoryMb, Micros};
+use merit_venue::{MeterBasis, meter_header};
+
+use crate::config::Meters;
+
+/// More vCPUs than any machine gives one call; CPU time beyond so many times the wall time is a lie.
+const MOST_VCPUS: u64 = 1024;
+
+/// The longest number taken: 15 digits are 31 years in microseconds.
+const MOST_DIGITS: usize = 15;
+
+/// What a call used, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Measured {
+    pub(crate) usage: Usage,
+    pub(crate) basis: MeterBasis,
+}
+
+/// Whether the headers say that the function ran to its end.
+pub(crate) fn are_told(headers: &HeaderMap, meters: Meters) -> bool {
+    meters == Meters::Reported && headers.contains_key(meter_header::DURATION_US)
+}
+
+/// What a call of `elapsed` by the own clock used, whose reply had `reply_bytes`.
+pub(crate) fn measure(headers: &HeaderMap, meters: Meters, elapsed: Micros, reply_bytes: usize) -> Measured {
+    let egress_bytes = reply_bytes as u64;
+    let own = |basis| Measured { usage: Usage { duration: elapsed, egress_bytes, ..Usage::default() }, basis };
+    if meters == Meters::OwnClock {
+        return own(MeterBasis::OwnClock);
+    }
+    match read(headers, elapsed) {
+        Ok(Some(told)) => Measured { usage: Usage { egress_bytes, ..told }, basis: MeterBasis::Reported },
+        Ok(None) => own(MeterBasis::OwnClock),
+        Err(Refused(name)) => {
+            tracing::warn!(header = name, ?elapsed, "refused a venue's meters: malformed or impossible");
+            own(MeterBasis::Refused)
+        }
+    }
+}
+
+/// The header for which all were refused.
+#[derive(Debug)]
+struct Refused(&'static str);
+
+fn read(headers: &HeaderMap, elapsed: Micros) -> Result<Option<Usage>, Refused> {
+    let duration = number(headers, meter_header::DURATION_US)?;
+    let init = number(headers, meter_header::INIT_US)?;
+    let cpu = number(headers, meter_header::CPU_US)?;
+    let memory = number(headers, meter_header::MEMORY_MB)?;
+    let Some(duration) = duration else {
+        let any = init.or(cpu).or(memory).is_some();
+        return if any { Err(Refused(meter_header::DURATION_US)) } else { Ok(None) };
+    };
+    let (init, cpu) = (init.unwrap_or(0), cpu.unwrap_or(0));
+    // Two clocks may differ a little: a millisecond, and 16 in 1,000.
+    let longest = elapsed.get() + elapsed.get() / 64 + 1000;
+    if duration + init > longest {
+        return Err(Refused(meter_header::DURATION_US));
+    }
+    if cpu > longest.saturating_mul(MOST_VCPUS) {
+        return Err(Refused(meter_header::CPU_US));
+    }
+    let memory_peak = memory.map(MemoryMb::try_new).transpose().map_err(|_| Refused(meter_header::MEMORY_MB))?;
+    let (duration, init, cpu) = (Micros::new(duration), Micros::new(init), Micros::new(cpu));
+    Ok(Some(Usage { duration, init, cpu, memory_peak, ..Usage::default() }))
+}
+
+/// A header's number, or `None` where the header is missing.
+fn number(headers: &HeaderMap, name: &'static str) -> Result<Option<u64>, Refused> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    let digits = first.as_bytes();
+    let valid = (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    if !valid || values.next().is_some() {
+        return Err(Refused(name));
+    }
+    Ok(Some(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn measured(pairs: &[(&'static str, &'static str)]) -> Measured {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        measure(&headers, Meters::Reported, Micros::from_millis(100), 7)
+    }
+
+    #[test]
+    fn takes_what_a_venue_tells() {
+        let told = measured(&[
+            (meter_header::DURATION_US, "80000"),
+            (meter_header::INIT_US, "20000"),
+            (meter_header::CPU_US, "150000"),
+            (meter_header::MEMORY_MB, "70"),
+        ]);
+        let usage = Usage {
+            duration: Micros::from_millis(80),
+            init: Micros::from_millis(20),
+            cpu: Micros::from_millis(150),
+            memory_peak: Some(MemoryMb::try_new(70).expect("70 MB")),
+            egress_bytes: 7,
+        };
+        assert_eq!(told, Measured { usage, basis: MeterBasis::Reported });
+    }
+
+    #[test]
+    fn throws_lies_and_nonsense_away_whole() {
+        let own = Usage { duration: Micros::from_millis(100), egress_bytes: 7, ..Usage::default() };
+        for bad in [
+            &[(meter_header::DURATION_US, "104000")][..],
+            &[(meter_header::DURATION_US, "80000"), (meter_header::INIT_US, "80000")],
+            &[(meter_header::DURATION_US, "80000"), (meter_header::DURATION_US, "80000")],
+            &[(meter_header::DURATION_US, "80000"), (meter_header::CPU_US, "999999999")],
+            &[(meter_header::DURATION_US, "80000"), (meter_header::MEMORY_MB, "0")],
+            &[(meter_header::CPU_US, "5")],
+            &[(meter_header::DURATION_US, "")],
+            &[(meter_header::DURATION_US, "-1")],
+            &[(meter_header::DURATION_US, "1.5")],
+            &[(meter_header::DURATION_US, "1e3")],
+            &[(meter_header::DURATION_US, "+12")],
+            &[(meter_header::DURATION_US, "99999999999999999999999")],
+        ] {
+            assert_eq!(measured(bad), Measured { usage: own, basis: MeterBasis::Refused }, "{bad:?}");
+        }
+        assert_eq!(measured(&[]), Measured { usage: own, basis: MeterBasis::OwnClock });
+    }
+
+    #[test]
+    fn the_own_clock_reads_no_header() {
+        let mut headers = HeaderMap::new();
+        headers.insert(meter_header::DURATION_US, HeaderValue::from_static("1"));
+        let taken = measure(&headers, Meters::OwnClock, Micros::from_millis(3), 0);
+        assert_eq!((taken.usage.duration, taken.basis), (Micros::from_millis(3), MeterBasis::OwnClock));
+        assert!(are_told(&headers, Meters::Reported) && !are_told(&headers, Meters::OwnClock));
+    }
+}

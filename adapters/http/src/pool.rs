@@ -1,0 +1,156 @@
+//! The connections of one venue: bounded in number, reused, closed when idle for long.
+//!
+//! A call first takes a permit, of which there are as many as connections may be open; only its
+//! holder takes or opens a connection. Those put aside for reuse count as open too: when the bound
+//! is met, the one idle longest, of whichever origin, makes room for a new one.
+//!
+//! Invariant: open connections never exceed `max_open`. A permit holder has at most one, and when
+//! as many as `max_open` are open before its own, at least one of them is idle.
+//!
+//! Complexity: taking and keeping is a hash look-up under a lock; making room scans the idle ones.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use merit_venue::VenueError;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
+
+use crate::connect::Connector;
+use crate::connection::{Connection, Open};
+use crate::route::Origin;
+
+pub(crate) struct Pool {
+    connector: Connector,
+    permits: Semaphore,
+    max_open: usize,
+    max_idle: usize,
+    idle_timeout: Duration,
+    open: Arc<AtomicUsize>,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    /// By origin, the one put aside last at the back.
+    by_origin: HashMap<Origin, VecDeque<Connection>>,
+    count: usize,
+    /// Whether the task that closes idle connections runs.
+    reaping: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(connector: Connector, max_open: u32, max_idle: u32, idle_timeout: Duration) -> Self {
+        let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self {
+            connector,
+            permits: Semaphore::new(max_open),
+            max_open,
+            max_idle: usize::try_from(max_idle).unwrap_or(usize::MAX),
+            idle_timeout,
+            open: Arc::default(),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Waits, first come first served, for the right to one connection.
+    pub(crate) async fn admit(&self) -> SemaphorePermit<'_> {
+        self.permits.acquire().await.expect("invariant: the pool's semaphore is never closed")
+    }
+
+    /// An idle connection that is still good. The caller holds a permit.
+    pub(crate) async fn take(&self, origin: &Origin) -> Option<Connection> {
+        loop {
+            let mut connection = self.pop(origin)?;
+            if connection.is_usable().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// A new connection. The caller holds a permit, and no other connection.
+    pub(crate) async fn open(&self, origin: &Origin, ends: Instant) -> Result<Connection, VenueError> {
+        let open = self.make_room();
+        let (sender, driver) = self.connector.connect(origin, ends).await?;
+        Ok(Connection::new(sender, driver, open))
+    }
+
+    /// Puts a connection aside for reuse, unless it has ended or there are enough.
+    pub(crate) async fn keep(self: &Arc<Self>, origin: Origin, mut connection: Connection) {
+        if !connection.is_usable().await {
+            return;
+        }
+        connection.idle_since = Instant::now();
+        let mut idle = self.lock();
+        if idle.count >= self.max_idle {
+            return;
+        }
+        idle.count += 1;
+        idle.by_origin.entry(origin).or_default().push_back(connection);
+        if !std::mem::replace(&mut idle.reaping, true) {
+            tokio::spawn(reap(Arc::downgrade(self)));
+        }
+    }
+
+    fn pop(&self, origin: &Origin) -> Option<Connection> {
+        let mut idle = self.lock();
+        let connection = idle.by_origin.get_mut(origin)?.pop_back()?;
+        idle.count -= 1;
+        // One idle for too long is behind only ones idle for longer; the reaper has them soon.
+        let fresh = connection.idle_since.elapsed() < self.idle_timeout;
+        drop(idle);
+        fresh.then_some(connection)
+    }
+
+    /// Counts one more connection as open, after closing an idle one if that many are open.
+    fn make_room(&self) -> Open {
+        let mut idle = self.lock();
+        if self.open.load(Ordering::Relaxed) >= self.max_open {
+            idle.drop_oldest();
+        }
+        Open::count(&self.open)
+    }
+
+    /// Closes what has been idle for too long; the time of the next such round, if any.
+    fn sweep(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let mut idle = self.lock();
+        idle.by_origin.retain(|_, line| {
+            line.retain(|connection| connection.idle_since + self.idle_timeout > now);
+            !line.is_empty()
+        });
+        idle.count = idle.by_origin.values().map(VecDeque::len).sum();
+        let oldest = idle.by_origin.values().filter_map(|line| line.front()).map(|first| first.idle_since).min();
+        idle.reaping = oldest.is_some();
+        oldest.map(|since| since + self.idle_timeout)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Idle {
+    fn drop_oldest(&mut self) {
+        let oldest = self.by_origin.values_mut().filter(|line| !line.is_empty()).min_by_key(|line| line[0].idle_since);
+        if oldest.and_then(VecDeque::pop_front).is_some() {
+            self.count -= 1;
+        }
+    }
+}
+
+/// Closes idle connections in time, for as long as there are any.
+async fn reap(pool: Weak<Pool>) {
+    loop {
+        let Some(next) = pool.upgrade().and_then(|pool| pool.sweep()) else { return };
+        sleep_until(next).await;
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("open", &self.open).field("max_open", &self.max_open).finish_non_exhaustive()
+    }
+}

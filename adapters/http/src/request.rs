@@ -1,0 +1,68 @@
+//! The request of one call.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+use merit_venue::{Call, meter_header};
+use tokio::time::Instant;
+
+use crate::route::Route;
+
+const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
+const ATTEMPT: HeaderName = HeaderName::from_static(meter_header::ATTEMPT);
+const DEADLINE_MS: HeaderName = HeaderName::from_static(meter_header::DEADLINE_MS);
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// `POST` with the payload, the configured headers, then what belongs to the call.
+pub(crate) fn invoke(
+    call: &Call,
+    route: &Route,
+    fixed: &[(HeaderName, HeaderValue)],
+    ends: Instant,
+) -> Request<Full<Bytes>> {
+    let mut headers = with_fixed(fixed, &route.host);
+    headers.insert(INVOCATION_ID, text(call.invocation.to_string()));
+    headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
+    let left = ends.saturating_duration_since(Instant::now()).as_millis();
+    headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
+    for (name, value) in
+        [(header::CONTENT_TYPE, &call.content_type), (TRACEPARENT, &call.traceparent), (TRACESTATE, &call.tracestate)]
+    {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
+    if call.payload.is_empty() {
+        // hyper leaves it out, and strict gateways answer 411 to a POST without it.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    assemble(Method::POST, route.uri.clone(), headers, call.payload.clone())
+}
+
+/// `GET` with the configured headers.
+pub(crate) fn get(route: &Route, fixed: &[(HeaderName, HeaderValue)]) -> Request<Full<Bytes>> {
+    assemble(Method::GET, route.uri.clone(), with_fixed(fixed, &route.host), Bytes::new())
+}
+
+fn with_fixed(fixed: &[(HeaderName, HeaderValue)], host: &HeaderValue) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(fixed.len() + 8);
+    headers.insert(header::HOST, host.clone());
+    for (name, value) in fixed {
+        headers.append(name.clone(), value.clone());
+    }
+    headers
+}
+
+fn assemble(method: Method, uri: Uri, headers: HeaderMap, payload: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(payload));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    request
+}
+
+fn text(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("invariant: an invocation id is ASCII")
+}

@@ -1,0 +1,204 @@
+//! From a deployment's target to a place to connect to and a path to ask for.
+//!
+//! Invariant: a call goes to the base URL's authority, or to a host the configuration names, and
+//! nowhere else: the configured headers may hold credentials.
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
+use merit_units::FunctionId;
+use merit_venue::{ErrorKind, Target, VenueError};
+
+use crate::config::{ConfigError, HttpConfig};
+
+/// Stands for the function's name in a configured host.
+const FUNCTION_PLACEHOLDER: &str = "{function}";
+
+/// A server to connect to; connections to it are interchangeable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    pub(crate) tls: bool,
+    pub(crate) authority: Authority,
+}
+
+impl Origin {
+    /// The host, an IPv6 address without its brackets.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.tls { 443 } else { 80 })
+    }
+}
+
+/// Where one call goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) origin: Origin,
+    /// In origin form: path and query only.
+    pub(crate) uri: Uri,
+    pub(crate) host: HeaderValue,
+}
+
+impl Route {
+    /// Host and path for messages, without a query, which may hold a key.
+    pub(crate) fn shown(&self) -> String {
+        format!("{}{}", self.origin.authority, self.uri.path())
+    }
+}
+
+/// The routes a venue's configuration allows.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    base: Origin,
+    /// Without a slash at the end.
+    base_path: String,
+    host: Option<String>,
+    target_hosts: Vec<String>,
+}
+
+impl Routes {
+    pub(crate) fn try_new(config: &HttpConfig, errors: &mut Vec<ConfigError>) -> Option<Self> {
+        if let Some(host) = &config.host
+            && HeaderValue::from_str(&host.replace(FUNCTION_PLACEHOLDER, "f")).is_err()
+        {
+            errors.push(ConfigError { field: "host", message: format!("`{host}` is not a host name") });
+        }
+        for pattern in &config.target_hosts {
+            if let Err(message) = check_pattern(pattern) {
+                errors.push(ConfigError { field: "target_hosts", message });
+            }
+        }
+        match parse_base(&config.base_url) {
+            Ok((base, base_path)) => {
+                Some(Self { base, base_path, host: config.host.clone(), target_hosts: config.target_hosts.clone() })
+            }
+            Err(reason) => {
+                let shown = config.shown_base();
+                errors.push(ConfigError { field: "base_url", message: format!("`{shown}` {reason}") });
+                None
+            }
+        }
+    }
+
+    /// Whether any allowed route needs TLS.
+    pub(crate) const fn may_need_tls(&self) -> bool {
+        self.base.tls || !self.target_hosts.is_empty()
+    }
+
+    /// The route of a call.
+    pub(crate) fn of(&self, target: &Target, function: &FunctionId) -> Result<Route, VenueError> {
+        match target.uri() {
+            Some(uri) => self.absolute(uri, target, function),
+            None => self.below_base(target.as_str(), Some(function)),
+        }
+    }
+
+    /// The route to a path below the base URL.
+    pub(crate) fn below_base(&self, path: &str, function: Option<&FunctionId>) -> Result<Route, VenueError> {
+        let refuse = |reason| Err(misconfigured(path, reason));
+        if has_dot_segment(path) {
+            return refuse("a path must not have `.` or `..` in it");
+        }
+        let path = path.trim_start_matches('/');
+        let joined = Bytes::from(format!("{}/{path}", self.base_path));
+        let Ok(parsed) = PathAndQuery::from_maybe_shared(joined) else {
+            return refuse("it is not a path of a URL: percent-encode special characters");
+        };
+        let host = self.host_header(&self.base.authority, function);
+        Ok(Route { origin: self.base.clone(), uri: Uri::from(parsed), host })
+    }
+
+    fn absolute(&self, uri: &Uri, target: &Target, function: &FunctionId) -> Result<Route, VenueError> {
+        let refuse = |reason| Err(misconfigured(target.as_str(), reason));
+        let Some(authority) = uri.authority().cloned() else {
+            return refuse("a URL needs a host");
+        };
+        let tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let origin = Origin { tls, authority };
+        if origin != self.base {
+            if self.base.tls && !tls {
+                return refuse("the venue is reached by https, so its targets must be too");
+            }
+            if !self.target_hosts.iter().any(|pattern| host_matches(pattern, origin.host())) {
+                return refuse("its host is neither the base URL's nor one of `target_hosts`: add it there");
+            }
+        }
+        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let host = self.host_header(&origin.authority, Some(function));
+        Ok(Route { origin, uri: Uri::from(path), host })
+    }
+
+    fn host_header(&self, authority: &Authority, function: Option<&FunctionId>) -> HeaderValue {
+        let text = match (&self.host, function) {
+            (Some(host), Some(function)) if host.contains(FUNCTION_PLACEHOLDER) => {
+                host.replace(FUNCTION_PLACEHOLDER, function.as_str())
+            }
+            (Some(host), _) => host.clone(),
+            (None, _) => authority.as_str().to_owned(),
+        };
+        HeaderValue::from_maybe_shared(Bytes::from(text)).expect("invariant: checked when the venue was configured")
+    }
+}
+
+fn parse_base(text: &str) -> Result<(Origin, String), &'static str> {
+    const SHAPE: &str = "is not a URL: write it like `https://gateway.example.com/function`";
+    let uri: Uri = text.parse().map_err(|_| SHAPE)?;
+    let tls = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => return Err(SHAPE),
+    };
+    let authority = uri.authority().cloned().filter(|authority| !authority.host().is_empty()).ok_or(SHAPE)?;
+    if authority.as_str().contains('@') {
+        return Err("has a user name in it: put credentials in `headers`, as `authorization`");
+    }
+    if uri.query().is_some() {
+        return Err("has a query: put keys in `headers`, and queries in the deployments' targets");
+    }
+    if has_dot_segment(uri.path()) {
+        return Err("has `.` or `..` in its path: write the path out");
+    }
+    Ok((Origin { tls, authority }, uri.path().trim_end_matches('/').to_owned()))
+}
+
+fn check_pattern(pattern: &str) -> Result<(), String> {
+    let name = pattern.strip_prefix("*.").unwrap_or(pattern);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if name.is_empty() || !name.bytes().all(allowed) {
+        return Err(format!(
+            "`{pattern}` is not a host: write `name.example.com`, or `*.example.com` for all below it"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the host is the pattern's, or below it when it begins with `*.`.
+fn host_matches(pattern: &str, host: &str) -> bool {
+    let Some(parent) = pattern.strip_prefix("*.") else {
+        return host.eq_ignore_ascii_case(pattern);
+    };
+    let Some(split) = host.len().checked_sub(parent.len() + 1) else { return false };
+    split > 0 && host.as_bytes()[split] == b'.' && host[split + 1..].eq_ignore_ascii_case(parent)
+}
+
+/// Whether a server could read the path as leading upwards; `%2e` is a dot too.
+fn has_dot_segment(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    if !path.contains('.') && !path.contains('%') {
+        return false;
+    }
+    path.split('/').any(|segment| {
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        plain == "." || plain == ".."
+    })
+}
+
+fn misconfigured(target: &str, reason: &str) -> VenueError {
+    let shown = target.split('?').next().unwrap_or_default();
+    VenueError::not_started(ErrorKind::Misconfigured, format!("the target `{shown}` can't be called: {reason}"))
+}
+
+#[cfg(test)]
+mod tests;

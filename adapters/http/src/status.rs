@@ -1,0 +1,138 @@
+//! What a reply's head means for money.
+//!
+//! | status | meaning | outcome |
+//! |---|---|---|
+//! | any, with `merit-function-error`, or with meters that are believed and not 2xx | the function's own error | it ran |
+//! | 2xx | success | it ran |
+//! | 500, and 4xx not named below | the function's own error | it ran |
+//! | 401, 403 | credentials refused | `NotStarted` |
+//! | 404 | unknown function | `NotStarted` |
+//! | 408, 504 | a gateway's time ran out | `Unknown` |
+//! | 413 | payload too large | `NotStarted` |
+//! | 429 | throttled | `NotStarted` |
+//! | 503 with `retry-after` | turned away at the door | `NotStarted` |
+//! | 503 without, 502, other 5xx | a gateway's error page: the function may have run | `Unknown` |
+//! | 3xx | wrong URL; not followed | `Unknown` |
+//!
+//! A gateway says 429 and 503 with `retry-after` before it hands the call to an instance; an
+//! instance that crashed half-way shows as 502 or plain 503.
+//!
+//! Known limitation: a function that itself answers 401, 403, 404, 413 or 429 is taken for its
+//! gateway, and not billed. One that must answer so sets `merit-function-error` too.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use jiff::fmt::rfc2822::DateTimeParser;
+use merit_venue::{ErrorKind, FunctionError, Outcome, meter_header};
+use serde::Deserialize;
+
+use crate::config::Meters;
+use crate::meters;
+
+/// The longest wait taken from a venue: an hour. A larger one is a mistake or malice, and the
+/// venue's health is tried again anyway.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// The longest part of an error's text that is kept, in bytes.
+const MESSAGE_BYTES: usize = 1024;
+
+/// The longest kind of a function's error that is kept, in bytes.
+const KIND_BYTES: usize = 128;
+
+/// The meaning of a reply's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The function ran well.
+    Success,
+    /// The function ran, and reports an error.
+    FunctionError,
+    /// The venue, or something before it, answered instead of the function.
+    Refusal(Outcome, ErrorKind),
+}
+
+impl Meaning {
+    pub(crate) fn of(status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {
+        use {ErrorKind as Kind, Outcome::NotStarted, Outcome::Unknown};
+        if headers.contains_key(meter_header::FUNCTION_ERROR) {
+            return Self::FunctionError;
+        }
+        if status.is_success() {
+            return Self::Success;
+        }
+        if meters::are_told(headers, meters) {
+            return Self::FunctionError;
+        }
+        match status.as_u16() {
+            401 | 403 => Self::Refusal(NotStarted, Kind::BadCredentials),
+            404 => Self::Refusal(NotStarted, Kind::NotFound),
+            408 | 504 => Self::Refusal(Unknown, Kind::Timeout),
+            413 => Self::Refusal(NotStarted, Kind::PayloadTooLarge),
+            429 => Self::Refusal(NotStarted, Kind::Throttled),
+            400..=500 => Self::FunctionError,
+            503 if headers.contains_key(header::RETRY_AFTER) => Self::Refusal(NotStarted, Kind::Unavailable),
+            501..=599 => Self::Refusal(Unknown, Kind::Unavailable),
+            300..=399 => Self::Refusal(Unknown, Kind::Misconfigured),
+            _ => Self::Refusal(Unknown, Kind::MalformedReply),
+        }
+    }
+}
+
+/// How long the venue asks to be left alone, at most an hour: seconds, or a date, which is counted
+/// from the reply's own `date` so that the two clocks need not agree.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        value.parse().map_or(LONGEST_RETRY_AFTER, Duration::from_secs)
+    } else {
+        let parser = DateTimeParser::new();
+        let until = parser.parse_timestamp(value).ok()?;
+        let now = parser.parse_timestamp(headers.get(header::DATE)?.to_str().ok()?).ok()?;
+        Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// The error body that Lambda's runtimes and Merit's own write.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ErrorBody {
+    error_type: Option<String>,
+    error_message: Option<String>,
+}
+
+/// A function's error, from its header, its JSON body or its text, in this order.
+pub(crate) fn function_error(status: StatusCode, headers: &HeaderMap, payload: &[u8]) -> FunctionError {
+    let body: ErrorBody = serde_json::from_slice(payload).unwrap_or_default();
+    let header = headers.get(meter_header::FUNCTION_ERROR).and_then(|value| value.to_str().ok());
+    let kind = header.map(str::to_owned).filter(|kind| !kind.is_empty()).or(body.error_type);
+    let kind = kind.unwrap_or_else(|| format!("Http{}", status.as_u16()));
+    let message = body.error_message.unwrap_or_else(|| String::from_utf8_lossy(cut(payload)).into_owned());
+    FunctionError { kind: shorten(kind, KIND_BYTES), message: shorten(message, MESSAGE_BYTES) }
+}
+
+/// What an answer that is not the function's says, for a message: one line, at most 200 characters,
+/// and nothing of an HTML page.
+pub(crate) fn excerpt(headers: &HeaderMap, body: &[u8]) -> String {
+    let html = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    if html || body.is_empty() {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(cut(body));
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    format!(": {}", line.trim())
+}
+
+fn cut(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(MESSAGE_BYTES)]
+}
+
+fn shorten(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

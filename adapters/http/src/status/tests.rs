@@ -1,0 +1,92 @@
+//! The table of statuses, and what errors say.
+
+use http::{HeaderName, HeaderValue};
+
+use super::*;
+
+fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+}
+
+fn meaning(status: u16, pairs: &[(&'static str, &'static str)]) -> Meaning {
+    Meaning::of(StatusCode::from_u16(status).expect("a status"), &headers(pairs), Meters::Reported)
+}
+
+#[test]
+fn each_status_has_its_meaning_for_money() {
+    use {ErrorKind as Kind, Outcome::NotStarted, Outcome::Unknown};
+    for (status, expected) in [
+        (200, Meaning::Success),
+        (204, Meaning::Success),
+        (301, Meaning::Refusal(Unknown, Kind::Misconfigured)),
+        (400, Meaning::FunctionError),
+        (401, Meaning::Refusal(NotStarted, Kind::BadCredentials)),
+        (403, Meaning::Refusal(NotStarted, Kind::BadCredentials)),
+        (404, Meaning::Refusal(NotStarted, Kind::NotFound)),
+        (408, Meaning::Refusal(Unknown, Kind::Timeout)),
+        (413, Meaning::Refusal(NotStarted, Kind::PayloadTooLarge)),
+        (422, Meaning::FunctionError),
+        (429, Meaning::Refusal(NotStarted, Kind::Throttled)),
+        (500, Meaning::FunctionError),
+        (502, Meaning::Refusal(Unknown, Kind::Unavailable)),
+        (503, Meaning::Refusal(Unknown, Kind::Unavailable)),
+        (504, Meaning::Refusal(Unknown, Kind::Timeout)),
+        (507, Meaning::Refusal(Unknown, Kind::Unavailable)),
+        (999, Meaning::Refusal(Unknown, Kind::MalformedReply)),
+    ] {
+        assert_eq!(meaning(status, &[]), expected, "{status}");
+    }
+    assert_eq!(meaning(503, &[("retry-after", "1")]), Meaning::Refusal(NotStarted, Kind::Unavailable));
+}
+
+#[test]
+fn a_sign_that_the_function_ran_outweighs_the_status() {
+    for status in [200, 404, 429, 502] {
+        assert_eq!(meaning(status, &[("merit-function-error", "Trap")]), Meaning::FunctionError, "{status}");
+    }
+    assert_eq!(meaning(429, &[("merit-meter-duration-us", "5")]), Meaning::FunctionError);
+    let told = headers(&[("merit-meter-duration-us", "5")]);
+    let not_believed = Meaning::of(StatusCode::TOO_MANY_REQUESTS, &told, Meters::OwnClock);
+    assert_eq!(not_believed, Meaning::Refusal(Outcome::NotStarted, ErrorKind::Throttled));
+}
+
+#[test]
+fn reads_retry_after_as_seconds_and_as_a_date() {
+    let date = ("date", "Sat, 21 Nov 2026 10:00:00 GMT");
+    for (value, expected) in [
+        ("0", Some(0)),
+        ("120", Some(120)),
+        ("99999999999999999999999999", Some(3600)),
+        ("Sat, 21 Nov 2026 10:00:30 GMT", Some(30)),
+        ("Sat, 21 Nov 2026 09:00:00 GMT", Some(0)),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+    ] {
+        let wait = retry_after(&headers(&[("retry-after", value), date]));
+        assert_eq!(wait, expected.map(Duration::from_secs), "{value}");
+    }
+    assert_eq!(retry_after(&headers(&[("retry-after", "Sat, 21 Nov 2026 10:00:30 GMT")])), None);
+}
+
+#[test]
+fn names_the_functions_error() {
+    let error = |pairs, body: &[u8]| {
+        let found = function_error(StatusCode::INTERNAL_SERVER_ERROR, &headers(pairs), body);
+        (found.kind, found.message)
+    };
+    let json = br#"{"errorType":"ValueError","errorMessage":"no image","stackTrace":[]}"#;
+    assert_eq!(error(&[], json), ("ValueError".to_owned(), "no image".to_owned()));
+    assert_eq!(error(&[("merit-function-error", "Trap")], json), ("Trap".to_owned(), "no image".to_owned()));
+    assert_eq!(error(&[], b"boom"), ("Http500".to_owned(), "boom".to_owned()));
+    assert_eq!(error(&[], b"\xff\xfe").0, "Http500");
+    let long = "é".repeat(2000);
+    assert!(error(&[], long.as_bytes()).1.len() <= MESSAGE_BYTES + 3, "a lossy end may add one replacement");
+}
+
+#[test]
+fn excerpts_are_one_short_line_and_no_html() {
+    assert_eq!(excerpt(&headers(&[]), b"no\r\n\x1b[31mcapacity"), ": no   [31mcapacity");
+    assert_eq!(excerpt(&headers(&[("content-type", "text/html; charset=utf-8")]), b"<html>"), "");
+    assert_eq!(excerpt(&headers(&[]), &[b'x'; 5000]).len(), 202);
+}

@@ -1,0 +1,272 @@
+//! The venue itself: one attempt from payload to reply, in the order it happens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, Request, Response, StatusCode, response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use merit_pricing::PriceSheet;
+use merit_units::Micros;
+use merit_venue::{Call, Discovered, ErrorKind, Limits, Outcome, Reply, Venue, VenueError};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::address::AddressPolicy;
+use crate::config::{ConfigErrors, HttpConfig, Meters};
+use crate::connect::Connector;
+use crate::connection::Connection;
+use crate::meters::{self, Measured};
+use crate::pool::Pool;
+use crate::route::{Route, Routes};
+use crate::status::{self, Meaning};
+use crate::{failure, request, tls};
+
+/// How long an answer that is not the function's is read, for the log: it must not cost the caller
+/// the time for another venue.
+const EXCERPT_WAIT: Duration = Duration::from_millis(100);
+
+/// The longest such answer that is read, in bytes; a longer one costs its connection.
+const EXCERPT_BYTES: usize = 16 * 1024;
+
+/// The largest price sheet a venue may publish, in bytes; the longest of the built-in catalogue has 30 KB.
+const SHEET_BYTES: usize = 256 * 1024;
+
+/// A venue whose functions are reached by plain HTTP.
+#[derive(Debug)]
+pub struct HttpVenue {
+    routes: Routes,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    pool: Arc<Pool>,
+    limits: Limits,
+    first_byte_timeout: Duration,
+    max_request_bytes: usize,
+    max_reply_bytes: usize,
+    meters: Meters,
+    price_sheet_path: Option<String>,
+}
+
+/// The head of a reply, the connection its body comes on, and when the request was sent.
+struct Answer {
+    connection: Connection,
+    response: Response<Incoming>,
+    sent: Instant,
+}
+
+/// Why there is no head of a reply.
+enum NoAnswer {
+    /// hyper never began to send the request.
+    Unsent(hyper::Error),
+    Failed(VenueError),
+}
+
+impl HttpVenue {
+    /// Checks the configuration. Connects to nothing.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake in it.
+    pub fn try_new(config: HttpConfig) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let routes = Routes::try_new(&config, &mut errors);
+        let headers = config.parse_headers(&mut errors);
+        config.check_bounds(&mut errors);
+        let tls = match &routes {
+            Some(routes) if routes.may_need_tls() => {
+                tls::client_config(config.ca_pem.as_deref()).map_err(|error| errors.push(error)).ok()
+            }
+            _ => None,
+        };
+        ConfigErrors::check(errors)?;
+        let policy = AddressPolicy { allow: config.allow_addresses, private: config.private_addresses };
+        let connector = Connector { policy, tls, timeout: config.connect_timeout };
+        Ok(Self {
+            routes: routes.expect("invariant: no route without a mistake"),
+            headers,
+            pool: Arc::new(Pool::new(connector, config.max_connections, config.max_idle, config.idle_timeout)),
+            limits: Limits {
+                request_bytes: config.max_request_bytes as u64,
+                reply_bytes: config.max_reply_bytes as u64,
+                duration: config.whole_timeout,
+                in_flight: Some(config.max_connections),
+            },
+            first_byte_timeout: config.first_byte_timeout,
+            max_request_bytes: config.max_request_bytes,
+            max_reply_bytes: config.max_reply_bytes,
+            meters: config.meters,
+            price_sheet_path: config.price_sheet_path,
+        })
+    }
+
+    async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
+        let begun = Instant::now();
+        let ends = call.deadline.min(begun + self.limits.duration);
+        if call.payload.len() > self.max_request_bytes {
+            let (size, max) = (call.payload.len(), self.max_request_bytes);
+            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
+            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
+        }
+        let route = self.routes.of(&call.target, &call.function)?;
+        if ends <= begun {
+            return Err(failure::timed_out(Outcome::NotStarted, "before calling", &route.shown(), Duration::ZERO));
+        }
+        let Ok(_permit) = timeout_at(ends, self.pool.admit()).await else {
+            let doing = "waiting for one of the venue's connections to call";
+            return Err(failure::timed_out(Outcome::NotStarted, doing, &route.shown(), begun.elapsed()));
+        };
+        let build = || request::invoke(&call, &route, &self.headers, ends);
+        let answer = self.answer(&route, ends, build).await?;
+        match Meaning::of(answer.response.status(), answer.response.headers(), self.meters) {
+            Meaning::Success => self.receive(&route, answer, ends, false).await,
+            Meaning::FunctionError => self.receive(&route, answer, ends, true).await,
+            Meaning::Refusal(outcome, kind) => Err(self.refusal(&route, answer, outcome, kind).await),
+        }
+    }
+
+    /// Sends the request on an idle connection, or on a new one.
+    ///
+    /// A connection that its server closed just then hands the request back as never begun; only
+    /// then is a new one opened for it.
+    async fn answer(
+        &self,
+        route: &Route,
+        ends: Instant,
+        build: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<Answer, VenueError> {
+        if let Some(idle) = self.pool.take(&route.origin).await {
+            match self.send(route, idle, build(), ends).await {
+                Ok(answer) => return Ok(answer),
+                Err(NoAnswer::Failed(error)) => return Err(error),
+                Err(NoAnswer::Unsent(_)) => {}
+            }
+        }
+        let new = self.pool.open(&route.origin, ends).await?;
+        self.send(route, new, build(), ends).await.map_err(|failed| match failed {
+            NoAnswer::Failed(error) => error,
+            NoAnswer::Unsent(error) => failure::unsent(route, error),
+        })
+    }
+
+    async fn send(
+        &self,
+        route: &Route,
+        mut connection: Connection,
+        request: Request<Full<Bytes>>,
+        ends: Instant,
+    ) -> Result<Answer, NoAnswer> {
+        let sent = Instant::now();
+        match timeout_at(ends.min(sent + self.first_byte_timeout), connection.send(request)).await {
+            Ok(Ok(response)) => Ok(Answer { connection, response, sent }),
+            Ok(Err(error)) if error.message().is_some() => Err(NoAnswer::Unsent(error.into_error())),
+            Ok(Err(error)) => Err(NoAnswer::Failed(failure::without_head(route, error.into_error()))),
+            Err(_) => {
+                let doing = "waiting for the reply of";
+                Err(NoAnswer::Failed(failure::timed_out(Outcome::Unknown, doing, &route.shown(), sent.elapsed())))
+            }
+        }
+    }
+
+    /// Reads the reply of a function that ran.
+    async fn receive(&self, route: &Route, answer: Answer, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
+        let Answer { mut connection, response, sent } = answer;
+        let (head, body) = response.into_parts();
+        let measure = |bytes| meters::measure(&head.headers, self.meters, Micros::from_std(sent.elapsed()), bytes);
+        let payload = match timeout_at(ends, connection.read(body, self.max_reply_bytes)).await {
+            Ok(Ok(payload)) => payload,
+            Ok(Err(error)) => return Err(failure::without_body(route, error, self.max_reply_bytes, measure(0))),
+            Err(_) => {
+                let Measured { usage, basis } = measure(0);
+                let late = failure::timed_out(Outcome::Ran, "reading the reply of", &route.shown(), sent.elapsed());
+                return Err(VenueError { usage: Some(usage), meters: basis, ..late });
+            }
+        };
+        let Measured { usage, basis } = measure(payload.len());
+        self.pool.keep(route.origin.clone(), connection).await;
+        Ok(Reply {
+            function_error: failed.then(|| status::function_error(head.status, &head.headers, &payload)),
+            payload,
+            content_type: head.headers.get(header::CONTENT_TYPE).cloned(),
+            status: head.status.as_u16(),
+            usage,
+            meters: basis,
+            cold: usage.init > Micros::ZERO,
+        })
+    }
+
+    /// The error of an answer that is not the function's.
+    async fn refusal(&self, route: &Route, answer: Answer, outcome: Outcome, kind: ErrorKind) -> VenueError {
+        let Answer { mut connection, response, .. } = answer;
+        let (head, body) = response.into_parts();
+        let said = match timeout(EXCERPT_WAIT, connection.read(body, EXCERPT_BYTES)).await {
+            Ok(Ok(body)) => {
+                self.pool.keep(route.origin.clone(), connection).await;
+                status::excerpt(&head.headers, &body)
+            }
+            _ => String::new(),
+        };
+        let message = format!("`{}` answered {}{}{said}", route.shown(), head.status, hint(&head));
+        VenueError::new(outcome, kind, message).with_retry_after(status::retry_after(&head.headers))
+    }
+
+    async fn fetch_sheet(&self) -> Result<Option<PriceSheet>, VenueError> {
+        let Some(path) = &self.price_sheet_path else { return Ok(None) };
+        let route = self.routes.below_base(path, None)?;
+        let ends = Instant::now() + self.limits.duration;
+        let _permit = self.pool.admit().await;
+        let answer = self.answer(&route, ends, || request::get(&route, &self.headers)).await?;
+        if answer.response.status() != StatusCode::OK {
+            let kind = match Meaning::of(answer.response.status(), answer.response.headers(), Meters::OwnClock) {
+                Meaning::Refusal(_, kind) => kind,
+                _ => ErrorKind::MalformedReply,
+            };
+            return Err(self.refusal(&route, answer, Outcome::NotStarted, kind).await);
+        }
+        let Answer { mut connection, response, .. } = answer;
+        let malformed = |why: String| {
+            let message = format!("`{}` is not a price sheet: {why}", route.shown());
+            VenueError::not_started(ErrorKind::MalformedReply, message)
+        };
+        let body = match timeout_at(ends, connection.read(response.into_body(), SHEET_BYTES)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return Err(malformed(format!("it was cut off, or is larger than {SHEET_BYTES} bytes"))),
+            Err(_) => return Err(malformed("it did not come in time".to_owned())),
+        };
+        self.pool.keep(route.origin.clone(), connection).await;
+        let text = std::str::from_utf8(&body).map_err(|error| malformed(error.to_string()))?;
+        PriceSheet::parse_toml(text).map(Some).map_err(|errors| malformed(errors.to_string()))
+    }
+}
+
+/// What an operator can do about a status.
+fn hint(head: &response::Parts) -> String {
+    if !head.status.is_redirection() {
+        return String::new();
+    }
+    let place = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
+    let place: String = place.split('?').next().unwrap_or_default().chars().take(200).collect();
+    format!(", to `{place}`: redirects are not followed, so give the final URL")
+}
+
+impl Venue for HttpVenue {
+    fn kind(&self) -> &'static str {
+        "http"
+    }
+
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>> {
+        Box::pin(self.attempt(call))
+    }
+
+    /// Plain HTTP has no way to list functions.
+    fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, VenueError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn price_sheet(&self) -> BoxFuture<'_, Result<Option<PriceSheet>, VenueError>> {
+        Box::pin(self.fetch_sheet())
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+}

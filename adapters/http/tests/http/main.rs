@@ -1,0 +1,10 @@
+//! The HTTP adapter against real sockets: the conformance cards, and what only HTTP can get wrong.
+
+mod addresses;
+mod cards;
+mod connections;
+mod replies;
+mod requests;
+mod server;
+mod sheets;
+mod tls;
