@@ -29,16 +29,19 @@
 
 mod compile;
 mod config;
+mod directory;
 mod error;
 mod execute;
 mod guest;
 mod observe;
+pub mod pool;
 mod sandbox;
 mod stream;
 mod ticker;
 
 pub use compile::{Function, LoadError};
 pub use config::{Allocation, Limits, SandboxConfig, SandboxError};
+pub use directory::DirectoryError;
 pub use error::{GuestError, NotStarted};
 pub use execute::{Run, Usage};
 pub use sandbox::Sandbox;
