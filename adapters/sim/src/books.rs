@@ -26,6 +26,7 @@ type Line = (Hour, FunctionId);
 #[derive(Debug)]
 pub(crate) struct Books {
     list: Arc<PriceSheet>,
+    past_grant: bool,
     month: MonthToDate,
     /// The last one is open.
     periods: Vec<Period>,
@@ -62,7 +63,7 @@ impl Books {
     pub(crate) fn open(sheet: Arc<PriceSheet>, past_grant: bool) -> Self {
         let month = if past_grant { MonthToDate::past_grant(&sheet) } else { MonthToDate::month_start(&sheet) };
         let periods = vec![Period::open(Arc::clone(&sheet), 100)];
-        Self { list: sheet, month, periods, unbilled: None }
+        Self { list: sheet, past_grant, month, periods, unbilled: None }
     }
 
     /// Bills one call.
@@ -135,6 +136,7 @@ impl Books {
             "cloud": cloud,
             "price_sheet": self.list.name().as_str(),
             "currency": self.list.currency().as_str(),
+            "past_grant": self.past_grant,
             "calls": self.calls(),
             "charges": charged.round_half_even()?.to_string(),
             "invoice": invoiced.to_string(),

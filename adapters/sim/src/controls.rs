@@ -8,30 +8,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Everything that is wrong with a cloud. The default is a cloud in good health.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Controls {
+pub(crate) struct Controls {
     /// Whether and how it is down.
-    pub outage: Outage,
+    pub(crate) outage: Outage,
     /// Replies trickle at this many bytes a second of real time.
-    pub slow_drip: Option<NonZeroU64>,
+    pub(crate) slow_drip: Option<NonZeroU64>,
     /// The connection is cut after this many bytes of the reply's body. The call ran and is billed.
-    pub cut_after_bytes: Option<u64>,
+    pub(crate) cut_after_bytes: Option<u64>,
     /// What stands in place of a right answer. The call ran and is billed.
-    pub wrong_answer: WrongAnswer,
+    pub(crate) wrong_answer: WrongAnswer,
     /// Added to every call's overhead, in modelled milliseconds.
-    pub extra_latency_ms: u64,
+    pub(crate) extra_latency_ms: u64,
     /// Calls at once, in place of the configured limit.
-    pub concurrency: Option<u32>,
+    pub(crate) concurrency: Option<u32>,
     /// The share of calls that fail with a 502 before they run, in parts per million. They are not billed.
     #[serde(rename = "error_rate", serialize_with = "as_share")]
-    pub error_ppm: u32,
+    pub(crate) error_ppm: u32,
     /// Prices in percent of the sheet's.
-    pub price_percent: u32,
+    pub(crate) price_percent: u32,
 }
 
 /// How a cloud is down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outage {
+pub(crate) enum Outage {
     /// It is up.
     #[default]
     None,
@@ -46,7 +46,7 @@ pub enum Outage {
 /// What stands in place of a right answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WrongAnswer {
+pub(crate) enum WrongAnswer {
     /// The right answer.
     #[default]
     None,

@@ -39,7 +39,6 @@ pub use config::{
     CloudConfig, ConfigErrors, ConfigMistake, FunctionConfig, FunctionSize, Provider, SimConfig, SimError, TimeScale,
     TimeScaleError,
 };
-pub use controls::{Controls, Outage, WrongAnswer};
 pub use executor::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage};
 pub use model::ProviderError;
 pub use server::serve;

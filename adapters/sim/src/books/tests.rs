@@ -1,3 +1,5 @@
+//! Bills against the same meters priced by the sheet, over price changes, hours and base fees.
+
 use std::sync::Arc;
 
 use merit_pricing::{Metered, MonthToDate, Size, Usage};

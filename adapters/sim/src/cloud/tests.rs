@@ -1,3 +1,5 @@
+//! Calls in paused time: what is waited for, who is let in, what is billed.
+
 use std::time::Duration;
 
 use merit_pricing::Usage;

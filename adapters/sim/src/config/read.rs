@@ -208,7 +208,7 @@ impl<'t> Reader<'t> {
                 self.mistake_at(
                     section,
                     "time_scale",
-                    format!("is a {}; write a number such as 0.1", other.type_str()),
+                    format!("must be a number such as 0.1, not {}", other.type_str()),
                 );
                 return None;
             }
@@ -223,7 +223,7 @@ impl<'t> Reader<'t> {
         let value = section.table.get(key)?.get_ref();
         let text = value.as_str();
         if text.is_none() {
-            self.mistake_at(section, key, format!("is a {}; write a text in quotes", value.type_str()));
+            self.mistake_at(section, key, format!("must be a text in quotes, not {}", value.type_str()));
         }
         text
     }
@@ -241,7 +241,7 @@ impl<'t> Reader<'t> {
         let value = section.table.get(key)?.get_ref();
         let number = value.as_integer().and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok());
         if number.is_none() {
-            self.mistake_at(section, key, format!("is a {} that is no whole number from 0 up", value.type_str()));
+            self.mistake_at(section, key, "must be a whole number from 0 up");
         }
         number
     }
@@ -255,7 +255,7 @@ impl<'t> Reader<'t> {
         let value = section.table.get(key)?.get_ref();
         let flag = value.as_bool();
         if flag.is_none() {
-            self.mistake_at(section, key, format!("is a {}; write true or false", value.type_str()));
+            self.mistake_at(section, key, format!("must be true or false, not {}", value.type_str()));
         }
         flag
     }
@@ -264,7 +264,11 @@ impl<'t> Reader<'t> {
     fn sections<'a>(&mut self, section: &Section<'a, 't>, key: &str) -> Vec<Section<'a, 't>> {
         let Some(value) = section.table.get(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
-            self.mistake_at(section, key, format!("is a {}; write [[{key}]]", value.get_ref().type_str()));
+            self.mistake_at(
+                section,
+                key,
+                format!("must be tables, written [[{key}]], not {}", value.get_ref().type_str()),
+            );
             return Vec::new();
         };
         let mut found = Vec::new();

@@ -1,3 +1,5 @@
+//! Configurations good and bad, and the demo's.
+
 use merit_units::Micros;
 
 use super::{Provider, SimConfig, TimeScale};

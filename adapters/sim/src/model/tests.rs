@@ -1,7 +1,11 @@
+//! The model against figures of the raw measurements, computed apart from `fit.py`.
+
 use merit_units::{MemoryMb, Micros, Timestamp};
 
+use proptest::prelude::*;
+
 use super::data::measured;
-use super::{Instances, Model, Provider};
+use super::{InstanceId, Instances, Model, Provider};
 use crate::executor::MachineUsage;
 
 const DRAWS: usize = 100_000;
@@ -201,5 +205,61 @@ fn idle_instances_leave_as_measured() {
         instances.take(seconds(idle));
         let warm = instances.alive() as f64 / 20_000.0;
         assert!((warm - expected).abs() < 0.02, "after {idle} s: {warm} against {expected}");
+    }
+}
+
+/// One step of a stream of calls.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Take,
+    /// The call of this index, among those under way, ends.
+    GiveBack(usize),
+    Pass(u64),
+    EvictAll,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => Just(Step::Take),
+        4 => (0_usize..64).prop_map(Step::GiveBack),
+        2 => (1_u64..900).prop_map(Step::Pass),
+        1 => Just(Step::EvictAll),
+    ]
+}
+
+proptest! {
+    /// Whatever happens, no instance takes more calls than it has slots, and no call starts cold
+    /// while a slot is free on an instance that is in use.
+    #[test]
+    fn slots_are_never_taken_twice(slots in 1_u32..4, steps in proptest::collection::vec(step(), 1..200)) {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let mut instances = instances(slots);
+        let mut under_way: Vec<InstanceId> = Vec::new();
+        let mut evicted: Vec<InstanceId> = Vec::new();
+        let mut now = 0;
+        for step in steps {
+            match step {
+                Step::Take => {
+                    let in_use = |id| under_way.iter().filter(|own| **own == id).count();
+                    let free = under_way.iter().any(|id| !evicted.contains(id) && in_use(*id) < slots as usize);
+                    let (id, cold) = instances.take(seconds(now));
+                    prop_assert!(!evicted.contains(&id));
+                    prop_assert!(in_use(id) < slots as usize);
+                    prop_assert!(!(cold && free));
+                    under_way.push(id);
+                }
+                Step::GiveBack(index) if !under_way.is_empty() => {
+                    let id = under_way.swap_remove(index % under_way.len());
+                    instances.give_back(id, seconds(now), &mut rng);
+                }
+                Step::GiveBack(_) => {}
+                Step::Pass(more) => now += more,
+                Step::EvictAll => {
+                    evicted.extend(&under_way);
+                    instances.evict_all();
+                    prop_assert_eq!(instances.alive(), 0);
+                }
+            }
+        }
     }
 }

@@ -340,7 +340,7 @@ async fn bad_controls_are_refused_and_change_nothing() {
     assert_eq!(sim.get("/_sim/clouds/cloud/bill").await.status, StatusCode::NOT_FOUND);
     assert_eq!(sim.get("/_sim").await.status, StatusCode::NOT_FOUND);
     let controls = sim.get("/_sim/clouds/cloud").await.json()["controls"].clone();
-    assert_eq!(controls, serde_json::to_value(crate::Controls::default()).expect("JSON"));
+    assert_eq!(controls, serde_json::to_value(crate::controls::Controls::default()).expect("JSON"));
 }
 
 #[tokio::test]
