@@ -134,6 +134,14 @@ impl Book {
         self.merit_order().map(move |row| (row, self.verdict(row, terms, now)))
     }
 
+    /// Every view: its share, and row, expected charges and delay in its order.
+    #[cfg(test)]
+    pub(crate) fn views_at(&self, now: Timestamp) -> Vec<crate::tests::PlainView> {
+        let views = self.views.at(now, self.tuning.ramp_ppm_per_second).into_iter();
+        let plain = |ranked: &views::Ranked| (ranked.row.into(), ranked.score.base_pico, ranked.score.delay);
+        views.map(|(share, view)| (share, view.iter().map(plain).collect())).collect()
+    }
+
     fn verdict(&self, row: usize, terms: &Terms, now: Timestamp) -> Result<(), Exclusion> {
         if let Some(refusal) = self.refusal(row, terms) {
             return Err(refusal);

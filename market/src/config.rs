@@ -68,27 +68,32 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            exploration_ppm: 10_000,
-            ramp_ppm_per_second: 200_000,
-            hysteresis_ppm: 20_000,
-            eject_consecutive_failures: 5,
-            eject_failure_ppm: 500_000,
-            eject_min_calls: 20,
-            eject_window: Micros::from_secs(10),
-            base_ejection: Micros::from_secs(1),
-            max_ejection: Micros::from_secs(60),
-            ejection_decay: Micros::from_secs(60),
-            probation_interval: Micros::from_millis(200),
-            probation_successes: 3,
-            cap_grow_every: Micros::from_secs(1),
-            cap_grow_ppm: 50_000,
-            throttle_pause_max: Micros::from_secs(10),
-            throttle_venue_window: Micros::from_secs(1),
-            retry_budget_ppm: 200_000,
-            retry_burst: 10,
-        }
+        Self::DEFAULT
     }
+}
+
+impl Config {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        exploration_ppm: 10_000,
+        ramp_ppm_per_second: 200_000,
+        hysteresis_ppm: 20_000,
+        eject_consecutive_failures: 5,
+        eject_failure_ppm: 500_000,
+        eject_min_calls: 20,
+        eject_window: Micros::from_secs(10),
+        base_ejection: Micros::from_secs(1),
+        max_ejection: Micros::from_secs(60),
+        ejection_decay: Micros::from_secs(60),
+        probation_interval: Micros::from_millis(200),
+        probation_successes: 3,
+        cap_grow_every: Micros::from_secs(1),
+        cap_grow_ppm: 50_000,
+        throttle_pause_max: Micros::from_secs(10),
+        throttle_venue_window: Micros::from_secs(1),
+        retry_budget_ppm: 200_000,
+        retry_burst: 10,
+    };
 }
 
 /// A value of [`Config`] that makes no sense.

@@ -198,6 +198,11 @@ impl NaiveBook {
     }
 
     #[cfg(test)]
+    pub(crate) fn slot(&self, row: usize) -> &Arc<Slot> {
+        &self.asks[row].slot
+    }
+
+    #[cfg(test)]
     pub(crate) fn views(&self) -> &NaiveViews {
         &self.views
     }

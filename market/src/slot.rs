@@ -47,7 +47,7 @@ pub enum Observation {
 }
 
 /// How well a deployment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HealthState {
     /// Takes traffic.
     Healthy,
@@ -66,7 +66,7 @@ pub enum HealthState {
 }
 
 /// How much room a deployment has, for operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Room {
     /// Calls in flight through this broker.
     pub in_flight: u32,

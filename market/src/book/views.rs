@@ -98,13 +98,7 @@ impl Views {
     /// Makes `now` the time the shares are of.
     fn settle(&mut self, now: Timestamp, ramp_ppm_per_second: u32) {
         let grown = self.newest_share(now, ramp_ppm_per_second);
-        let mut eaten = grown - self.shares[0];
-        self.shares[0] = grown;
-        for share in &mut self.shares[1..] {
-            let bite = eaten.min(*share);
-            *share -= bite;
-            eaten -= bite;
-        }
+        settle_shares(&mut self.shares, grown);
         self.since = now;
         while self.shares.len() > 1 && self.shares[1] == 0 {
             self.remove(1);
@@ -184,9 +178,23 @@ impl Views {
         &self.ranked[view * self.rows..(view + 1) * self.rows]
     }
 
+    /// The views with their shares at a time, for comparing states.
     #[cfg(test)]
-    pub(crate) fn each(&self) -> impl Iterator<Item = (u32, &[Ranked])> {
-        self.shares.iter().enumerate().map(|(view, &share)| (share, self.view(view)))
+    pub(super) fn at(&self, now: Timestamp, ramp_ppm_per_second: u32) -> Vec<(u32, &[Ranked])> {
+        let mut settled = self.shares.clone();
+        settle_shares(&mut settled, self.newest_share(now, ramp_ppm_per_second));
+        settled.into_iter().enumerate().map(|(view, share)| (share, self.view(view))).collect()
+    }
+}
+
+/// Lets the newest share grow over those beside it.
+fn settle_shares(shares: &mut [u32], grown: u32) {
+    let mut eaten = grown - shares[0];
+    shares[0] = grown;
+    for share in &mut shares[1..] {
+        let bite = eaten.min(*share);
+        *share -= bite;
+        eaten -= bite;
     }
 }
 
