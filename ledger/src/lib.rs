@@ -23,6 +23,7 @@ mod account;
 mod command;
 mod ledger;
 mod months;
+mod naive;
 
 mod rejection;
 mod settled;
@@ -31,6 +32,7 @@ mod snapshot;
 pub use account::{AccountIndex, Balance, Budget, VenueAccount};
 pub use command::{Command, Decision, Held, HoldRequest, Inapplicable, Posted, Voided};
 pub use ledger::Ledger;
+pub use naive::NaiveLedger;
 
 pub use rejection::{Ending, Rejection};
 pub use snapshot::{AccountState, HoldState, MonthState, SettledState, Snapshot, VenueState};
