@@ -155,7 +155,7 @@ fn check(sheet: Table) -> Result<PriceSheet, CatalogueError> {
         let mistake = SheetMistake { at: String::new(), problem: error.to_string().trim_end().to_owned() };
         SheetErrors { sheet: name, mistakes: vec![mistake] }
     })?;
-    Ok(PriceSheet::try_from_raw(raw)?)
+    Ok(PriceSheet::try_from_raw(&raw)?)
 }
 
 /// Replaces `{column}` in every text under `value`.

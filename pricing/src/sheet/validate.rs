@@ -21,7 +21,7 @@ impl PriceSheet {
     /// [`SheetErrors`] with every mistake; when the text is not TOML, has an unknown key or a value of the
     /// wrong type, with that one and its line.
     pub fn parse_toml(text: &str) -> Result<Self, SheetErrors> {
-        toml::from_str::<RawSheet>(text).map_err(|error| unreadable(&error)).and_then(Self::try_from_raw)
+        toml::from_str::<RawSheet>(text).map_err(|error| unreadable(&error)).and_then(|raw| Self::try_from_raw(&raw))
     }
 
     /// Reads a sheet written as JSON, with the same keys as the TOML form.
@@ -29,12 +29,14 @@ impl PriceSheet {
     /// # Errors
     /// As [`PriceSheet::parse_toml`].
     pub fn parse_json(text: &str) -> Result<Self, SheetErrors> {
-        serde_json::from_str::<RawSheet>(text).map_err(|error| unreadable(&error)).and_then(Self::try_from_raw)
+        serde_json::from_str::<RawSheet>(text)
+            .map_err(|error| unreadable(&error))
+            .and_then(|raw| Self::try_from_raw(&raw))
     }
 
-    pub(crate) fn try_from_raw(raw: RawSheet) -> Result<Self, SheetErrors> {
+    pub(crate) fn try_from_raw(raw: &RawSheet) -> Result<Self, SheetErrors> {
         let mut mistakes = Mistakes::default();
-        let sheet = build(&raw, &mut mistakes);
+        let sheet = build(raw, &mut mistakes);
         match sheet {
             Some(sheet) if mistakes.0.is_empty() => Ok(sheet),
             _ => Err(SheetErrors { sheet: raw.name.chars().take(80).collect(), mistakes: mistakes.0 }),
@@ -136,12 +138,13 @@ struct Sources<'a> {
     known: BTreeMap<&'a str, Option<Source>>,
     default: Option<&'a str>,
     used: Vec<Source>,
+    unknown: Vec<String>,
 }
 
 impl<'a> Sources<'a> {
     fn new(raw: &'a RawSheet, mistakes: &mut Mistakes) -> Self {
         let known = raw.sources.iter().map(|(key, raw)| (key.as_str(), check_source(key, raw, mistakes))).collect();
-        Self { known, default: raw.source.as_deref(), used: Vec::new() }
+        Self { known, default: raw.source.as_deref(), used: Vec::new(), unknown: Vec::new() }
     }
 
     /// The index of the source named here or, failing that, of the sheet's.
@@ -158,7 +161,11 @@ impl<'a> Sources<'a> {
             Some(Some(source)) if self.used.len() < usize::from(u8::MAX) => self.used.push(source.clone()),
             Some(Some(_)) => mistakes.add("sources", "are more than 255; merge some"),
             Some(None) => {} // Its own mistake is noted already.
-            None => mistakes.add(format_args!("{at}.source"), format_args!("`{key}` is not one of `sources`")),
+            None if self.unknown.iter().any(|known| known == key) => {} // Said once is enough.
+            None => {
+                mistakes.add(format_args!("{at}.source"), format_args!("`{key}` is not one of `sources`"));
+                self.unknown.push(key.to_owned());
+            }
         }
         u8::try_from(self.used.len().saturating_sub(1)).unwrap_or(u8::MAX)
     }
@@ -173,7 +180,7 @@ fn check_source(key: &str, raw: &RawSource, mistakes: &mut Mistakes) -> Option<S
     Some(Source { key: key.to_owned(), title, url, retrieved, second_hand: raw.second_hand })
 }
 
-/// A fingerprint of all that turns usage into quantities, and of nothing else.
+/// A fingerprint of the rule and of what each line counts; rates, grants and tiers are left out.
 fn shape_of(sheet: &PriceSheet) -> u64 {
     let mut hasher = Fnv(0xCBF2_9CE4_8422_2325);
     sheet.rule.hash(&mut hasher);

@@ -1,1 +1,230 @@
-//! t
+//! What comes with Merit: every sheet, every price with its source, every refusal with what is sold instead.
+
+use merit_units::{Currency, Timestamp};
+
+use super::{lasting, rounded, sheet, size};
+use crate::{Architecture, Catalogue, CatalogueError, Meter, MeterError, MonthToDate, Size, Usage};
+
+#[test]
+fn has_the_sheets_of_every_provider() {
+    let names: Vec<&str> = Catalogue::builtin().names().map(merit_units::SheetName::as_str).collect();
+    let of = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
+    assert_eq!(of("aws-lambda/"), 24 * 2 * 2);
+    let others: Vec<&str> = names.iter().copied().filter(|name| !name.starts_with("aws-lambda/")).collect();
+    let expected = [
+        "alibaba-fc/cn",
+        "alibaba-fc/intl",
+        "azure-consumption/eastus",
+        "azure-flex/eastus",
+        "azure-flex/eastus/always-ready",
+        "cloudflare-workers",
+        "google-run/tier1",
+        "google-run/tier2",
+        "own/default",
+        "tencent-scf/cn",
+    ];
+    assert_eq!(others, expected);
+    for sheet in Catalogue::builtin().iter() {
+        let cny = matches!(sheet.name().as_str(), "alibaba-fc/cn" | "tencent-scf/cn");
+        assert_eq!(sheet.currency(), if cny { Currency::CNY } else { Currency::USD }, "{sheet:?}");
+    }
+}
+
+#[test]
+fn every_price_says_where_and_when_it_was_read() {
+    let quoted = ["alibaba-fc/intl", "tencent-scf/cn"];
+    for sheet in Catalogue::builtin().iter() {
+        let name = sheet.name().as_str();
+        assert!(sheet.prices().count() >= 1, "{name}");
+        for price in sheet.prices() {
+            assert!(!price.source.title.is_empty(), "{name}");
+            assert_eq!(price.source.retrieved.to_string(), "2026-11-21", "{name}");
+            let own = price.meter != Meter::EgressGb;
+            assert!(!(quoted.contains(&name) && own) || price.source.second_hand, "{name} {}", price.meter);
+        }
+    }
+    let first_hand = ["aws-lambda/us-east-1/x86_64", "azure-consumption/eastus", "google-run/tier1", "alibaba-fc/cn"];
+    for name in first_hand {
+        assert!(!sheet(name).source().second_hand, "{name}");
+    }
+    assert!(!sheet("cloudflare-workers").second_hand());
+    assert!(sheet("azure-flex/eastus").second_hand(), "its rounding is quoted by a third party");
+}
+
+#[test]
+fn lambda_prices_are_the_regions_own() {
+    let rates = |name: &str| -> Vec<String> {
+        let prices = sheet(name).prices().filter(|price| price.meter != Meter::EgressGb);
+        prices.map(|price| price.rate.to_string()).collect()
+    };
+    let virginia = ["0.0000002", "0.0000166667", "0.000015", "0.0000133334", "0.0000000309"];
+    assert_eq!(rates("aws-lambda/us-east-1/x86_64"), virginia);
+    let arm = ["0.0000002", "0.0000133334", "0.0000120001", "0.0000106667", "0.0000000309"];
+    assert_eq!(rates("aws-lambda/us-east-1/arm64"), arm);
+    assert_eq!(rates("aws-lambda/eu-central-2/arm64")[..2], ["0.00000022", "0.0000146667"]);
+    assert_eq!(rates("aws-lambda/sa-east-1/x86_64/provisioned"), ["0.0000002", "0.0000154867", "0.0000000586"]);
+    let kept = sheet("aws-lambda/us-east-1/arm64/provisioned").standing();
+    assert_eq!((kept.len(), kept[0].rate.to_string()), (1, "0.0000033334".to_owned()));
+}
+
+#[test]
+fn keeping_instances_warm_costs_whether_they_run_or_not() {
+    // AWS: 1,024 MB x 100 instances x 4 hours at 0.0000041667 is 6.000048 dollars.
+    let sheet = sheet("aws-lambda/us-east-1/x86_64/provisioned");
+    let cost = sheet.standing_cost(&size(1024), 100, merit_units::Micros::from_secs(4 * 3600)).expect("fits");
+    assert_eq!(rounded(cost), "6.000048");
+    assert!(sheet.grants().all(|(meter, _)| meter == Meter::EgressGb), "no free grant with provisioned concurrency");
+}
+
+#[test]
+fn refusals_say_what_is_sold() {
+    let vcpu = |milli| size(1024).with_vcpu_milli(milli);
+    let disk = size(512).with_ephemeral(super::memory(20_000));
+    for (name, size, message) in [
+        (
+            "aws-lambda/us-east-1/x86_64",
+            size(64),
+            "64 MB of memory is not sold under aws-lambda/us-east-1/x86_64; choose 128 to 10240 MB in steps of 1 MB",
+        ),
+        (
+            "azure-consumption/eastus",
+            size(2048),
+            "2048 MB of memory is not sold under azure-consumption/eastus; choose at most 1536 MB",
+        ),
+        (
+            "azure-flex/eastus",
+            size(4097),
+            "4097 MB of memory is not sold under azure-flex/eastus; choose one of 512, 2048, 4096 MB",
+        ),
+        (
+            "alibaba-fc/cn",
+            size(1000).with_vcpu_milli(500),
+            "1000 MB of memory is not sold under alibaba-fc/cn; choose 128 to 32768 MB in steps of 64 MB",
+        ),
+        (
+            "alibaba-fc/cn",
+            size(1024),
+            "alibaba-fc/cn bills the configured vCPU and none is given; give 0.05 to 16 vCPU in steps of 0.05",
+        ),
+        (
+            "alibaba-fc/intl",
+            vcpu(333),
+            "0.333 vCPU is not sold under alibaba-fc/intl; choose 0.05 to 16 vCPU in steps of 0.05",
+        ),
+        (
+            "alibaba-fc/intl",
+            vcpu(2000),
+            "1024 MB of memory with 2 vCPU is not sold under alibaba-fc/intl; choose 1 to 4 GB for each vCPU",
+        ),
+        (
+            "google-run/tier1",
+            vcpu(9000),
+            "9 vCPU is not sold under google-run/tier1; choose 0.08 to 8 vCPU in steps of 0.001",
+        ),
+        (
+            "google-run/tier1",
+            vcpu(500).with_concurrency(80),
+            "a concurrency of 80 is not possible under google-run/tier1 with 0.5 vCPU; below 1 vCPU it is 1",
+        ),
+        (
+            "cloudflare-workers",
+            size(256),
+            "256 MB of memory is not sold under cloudflare-workers; choose at most 128 MB",
+        ),
+        (
+            "aws-lambda/us-east-1/x86_64",
+            disk,
+            "20000 MB of ephemeral storage is not sold under aws-lambda/us-east-1/x86_64; choose at most 10240 MB",
+        ),
+    ] {
+        let error = sheet(name).meter(&size, &lasting(1_000)).expect_err(message);
+        assert_eq!(error.to_string(), message);
+    }
+    let tencent = sheet("tencent-scf/cn").meter(&size(100), &lasting(1)).expect_err("not a size");
+    assert!(tencent.to_string().contains("one of 64, 128, 256"), "{tencent}");
+    let arm = size(128).with_architecture(Architecture::Arm64);
+    let error = sheet("aws-lambda/us-east-1/x86_64").check(&arm).expect_err("built for another");
+    assert!(matches!(error, MeterError::Architecture { .. }), "{error}");
+    assert_eq!(sheet("aws-lambda/us-east-1/arm64").check(&arm), Ok(()));
+}
+
+/// The billed GB- or GiB-seconds.
+fn memory_seconds(name: &str, size: &Size, usage: &Usage) -> String {
+    let metered = sheet(name).meter(size, usage).expect("sold");
+    let seconds = metered.iter().find(|(meter, _)| matches!(meter, Meter::GbSecond | Meter::GibSecond));
+    seconds.expect("a memory line").1.to_string()
+}
+
+#[test]
+fn memory_is_observed_configured_or_the_instances() {
+    let second = lasting(1_000_000);
+    let observed = |megabytes| Usage { memory_peak: Some(super::memory(megabytes)), ..second };
+    let azure = "azure-consumption/eastus";
+    assert_eq!(memory_seconds(azure, &size(1024), &observed(129)), "0.25");
+    assert_eq!(memory_seconds(azure, &size(1024), &observed(1)), "0.125", "at least 128 MB");
+    assert_eq!(memory_seconds(azure, &size(1024), &observed(9_000)), "1.5", "at most 1,536 MB");
+    assert_eq!(memory_seconds(azure, &size(1024), &second), "1", "not told: as configured");
+    assert_eq!(memory_seconds("azure-flex/eastus", &size(1024), &observed(129)), "2", "the next instance size");
+    assert_eq!(memory_seconds("aws-lambda/us-east-1/x86_64", &size(1024), &observed(129)), "1");
+}
+
+#[test]
+fn concurrent_requests_share_an_instance_of_cloud_run() {
+    let size = size(2048);
+    let one = memory_seconds("google-run/tier1", &size, &lasting(950_000));
+    let eighth = memory_seconds("google-run/tier1", &size.with_concurrency(8), &lasting(950_000));
+    assert_eq!((one.as_str(), eighth.as_str()), ("2", "0.25"));
+    let lambda = memory_seconds("aws-lambda/us-east-1/x86_64", &size.with_concurrency(8), &lasting(1_000_000));
+    assert_eq!(lambda, "2", "a Lambda environment serves one call at a time");
+}
+
+#[test]
+fn disk_above_the_free_part_and_egress_are_billed() {
+    let sheet = sheet("aws-lambda/us-east-1/x86_64");
+    let usage = Usage { egress_bytes: 1 << 29, ..lasting(1_000_000) };
+    let metered = sheet.meter(&size(1024).with_ephemeral(super::memory(1536)), &usage).expect("sold");
+    assert_eq!(metered.get(Meter::EphemeralGbSecond).to_string(), "1");
+    assert_eq!(metered.get(Meter::EgressGb).to_string(), "0.5");
+    let charge = sheet.charge(&metered, &MonthToDate::past_grant(sheet)).expect("fits");
+    assert_eq!(rounded(charge), "0.045016897600"[..].trim_end_matches('0'));
+}
+
+#[test]
+fn a_sheet_holds_from_its_day_on() {
+    let sheet = sheet("azure-flex/eastus");
+    let day = sheet.valid_from().expect("a day").start();
+    assert!(sheet.valid_at(day));
+    assert!(!sheet.valid_at(Timestamp::from_micros(day.micros() - 1)));
+}
+
+#[test]
+fn catalogue_files_are_checked_like_sheets() {
+    let good = include_str!("../../catalogue/own.toml");
+    let mut catalogue = Catalogue::default();
+    assert_eq!(catalogue.add_file(good), Ok(()));
+    assert!(matches!(catalogue.add_file(good), Err(CatalogueError::Duplicate(_))));
+    for (file, problem) in [
+        (good.replace("own/default", "own default"), "`own default` is not a valid price sheet name"),
+        (good.replace("[[sheets]]", "[[sheets]]\nfor_each = 'regions'"), "`tables.regions` is missing or empty"),
+        (good.replace("[[sheets]]", "[[sheet]]"), "unknown field `sheet`"),
+        (good.replace("name = \"own", "nam = \"own"), "unknown field `nam`"),
+    ] {
+        let error = Catalogue::default().add_file(&file).expect_err(problem).to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+    let template = r#"
+        sources.a = { title = "A", retrieved = "2026-11-21" }
+        tables.rows = [["region", "rate"], ["north", "0.1"], ["south", "0.2", "odd"]]
+        [[sheets]]
+        for_each = "rows"
+        name = "x/{region}"
+        currency = "USD"
+        source = "a"
+        lines = [{ meter = "request", rate = "{rate}" }]
+    "#;
+    let error = Catalogue::default().add_file(template).expect_err("an odd row").to_string();
+    assert!(error.contains("has not 2 cells"), "{error}");
+    let mut catalogue = Catalogue::default();
+    catalogue.add_file(&template.replace(", \"odd\"", "")).expect("two sheets");
+    assert_eq!(catalogue.get("x/south").expect("made").prices().next().expect("one").rate.to_string(), "0.2");
+}

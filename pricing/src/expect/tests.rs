@@ -1,0 +1,115 @@
+//! Measured, borrowed or assumed: the best grounds there are, and said to be what they are.
+
+use merit_units::MemoryMb;
+
+use super::*;
+use crate::{Catalogue, Meter, MonthToDate};
+
+fn sheet(name: &str) -> &'static PriceSheet {
+    Catalogue::builtin().get(name).expect("a sheet of the catalogue")
+}
+
+fn size(megabytes: u64) -> Size {
+    Size::new(MemoryMb::try_new(megabytes).expect("a size"))
+}
+
+fn lasting(millis: u64) -> Usage {
+    Usage { duration: Micros::from_millis(millis), ..Usage::default() }
+}
+
+/// A profile of calls under Lambda that all took `millis`, and 5 ms on the way.
+fn learned(megabytes: u64, millis: u64, calls: usize) -> UsageProfile {
+    let mut profile = UsageProfile::new();
+    for _ in 0..calls {
+        let latency = Micros::from_millis(millis + 5);
+        profile
+            .observe(sheet("aws-lambda/us-east-1/x86_64"), &size(megabytes), &lasting(millis), latency)
+            .expect("a size that is sold");
+    }
+    profile
+}
+
+const NONE: [&UsageProfile; 0] = [];
+
+#[test]
+fn own_calls_are_measured() {
+    let (sheet, own, other) = (sheet("aws-lambda/us-east-1/x86_64"), learned(512, 100, 3), learned(512, 900, 50));
+    let expected = expect(sheet, &size(512), &own, [&other]).expect("sold");
+    assert_eq!((expected.basis, expected.samples), (Basis::Measured, 3));
+    assert_eq!(expected.metered.get(Meter::GbSecond).to_string(), "0.05");
+    assert!(expected.latency_p50 >= Micros::from_millis(95) && expected.latency_p95 <= Micros::from_millis(115));
+}
+
+#[test]
+fn a_sheet_of_another_shape_meters_the_own_calls_anew() {
+    let expected = expect(sheet("google-run/tier1"), &size(512), &learned(512, 130, 9), NONE).expect("sold");
+    assert_eq!(expected.basis, Basis::Measured);
+    assert_eq!(expected.metered.get(Meter::GibSecond).to_string(), "0.1", "each call is billed 200 ms");
+}
+
+#[test]
+fn the_sibling_with_the_nearest_cpu_is_borrowed_from() {
+    let (near, far, empty) = (learned(512, 80, 5), learned(128, 900, 500), UsageProfile::new());
+    let sheet = sheet("google-run/tier1");
+    let expected = expect(sheet, &size(1_024).with_vcpu_milli(578), &empty, [&far, &empty, &near]).expect("sold");
+    assert_eq!((expected.basis, expected.samples), (Basis::Borrowed, 5));
+    // Twice the CPU: 40 ms, billed as 100, and the 5 ms of the way stay.
+    assert_eq!(expected.metered.get(Meter::VcpuSecond).to_string(), "0.0578");
+    let p50 = expected.latency_p50;
+    assert!(p50 > Micros::from_millis(37) && p50 < Micros::from_millis(53), "{p50}");
+}
+
+#[test]
+fn a_resized_deployment_borrows_from_its_own_past() {
+    let sheet = sheet("aws-lambda/us-east-1/x86_64");
+    let expected = expect(sheet, &size(1_024), &learned(512, 100, 8), NONE).expect("sold");
+    assert_eq!((expected.basis, expected.samples), (Basis::Borrowed, 8));
+    assert_eq!(expected.metered.get(Meter::GbSecond).to_string(), "0.05");
+}
+
+#[test]
+fn nothing_known_is_assumed_and_never_free() {
+    for sheet in Catalogue::builtin().iter() {
+        let megabytes = if sheet.name().as_str() == "cloudflare-workers" { 128 } else { 512 };
+        let size = size(megabytes).with_vcpu_milli(350);
+        let expected = expect(sheet, &size, &UsageProfile::new(), NONE).expect("sold");
+        assert_eq!((expected.basis, expected.samples), (Basis::Assumed, 0));
+        let cost = sheet.marginal(&MonthToDate::past_grant(sheet)).cost(&expected.metered);
+        assert!(cost > merit_units::Exact::ZERO, "{sheet:?}");
+    }
+    let assumed = expect(sheet("cloudflare-workers"), &size(128), &UsageProfile::new(), NONE).expect("sold");
+    assert_eq!(assumed.metered.get(Meter::CpuMs).to_string(), "100");
+}
+
+#[test]
+fn a_size_that_is_not_sold_has_no_expectation() {
+    let error = expect(sheet("alibaba-fc/cn"), &size(512), &learned(512, 10, 3), NONE).expect_err("no vCPU");
+    assert!(matches!(error, MeterError::VcpuMissing { .. }), "{error}");
+}
+
+#[test]
+fn no_call_is_billed_more_than_the_ceiling() {
+    let timeout = Micros::from_secs(30);
+    let worst = Usage {
+        duration: timeout,
+        init: Micros::from_secs(10),
+        cpu: timeout,
+        memory_peak: MemoryMb::try_new(1_536).ok(),
+        egress_bytes: 6 << 20,
+    };
+    for sheet in Catalogue::builtin().iter() {
+        let megabytes = if sheet.name().as_str() == "cloudflare-workers" { 128 } else { 512 };
+        let size = size(megabytes).with_vcpu_milli(350);
+        let most = ceiling(sheet, &size, timeout).expect("sold");
+        let call = sheet.meter(&size, &worst).expect("sold");
+        for ((meter, most), (_, billed)) in most.iter().zip(call.iter()) {
+            assert!(most >= billed, "{sheet:?} {meter}");
+        }
+    }
+    let lambda = sheet("aws-lambda/us-east-1/x86_64");
+    let most = ceiling_with_reply(lambda, &size(1_024), timeout, 1 << 20).expect("sold");
+    assert_eq!(most.get(Meter::GbSecond).to_string(), "40", "30 s and 10 s of initialisation");
+    assert_eq!(most.get(Meter::EgressGb), merit_units::Quantity::ratio(1, 1024).expect("fits"));
+    let azure = ceiling(sheet("azure-consumption/eastus"), &size(256), timeout).expect("sold");
+    assert_eq!(azure.get(Meter::GbSecond).to_string(), "45", "up to 1,536 MB may be observed");
+}

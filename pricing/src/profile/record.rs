@@ -1,0 +1,104 @@
+//! A profile as text, so that what was learned survives a restart.
+
+use merit_units::{MemoryMb, Quantity};
+use serde::{Deserialize, Serialize};
+
+use super::latency::{BUCKETS, Latencies};
+use super::ring::{Packed, Ring};
+use super::{Learned, UsageProfile, WINDOW};
+use crate::meter::{MAX_LINES, Meter, Metered, Meters};
+use crate::size::{Architecture, Size};
+
+/// Why a stored profile was refused. Starting with an empty one loses what was learned and nothing else.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored usage profile is damaged: {0}; delete it to learn anew")]
+pub struct ProfileError(String);
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    samples: u64,
+    weight: u32,
+    shape: u64,
+    memory_mb: u32,
+    vcpu_milli: Option<u32>,
+    ephemeral_mb: u32,
+    architecture: String,
+    concurrency: u16,
+    /// Meter and quanta; the quanta as text, because JSON numbers end at 2^53.
+    mean: Vec<(String, String)>,
+    /// Bucket and count of those that are not zero.
+    latency: Vec<(u8, u8)>,
+    usages: Vec<Packed>,
+}
+
+impl UsageProfile {
+    /// The profile as JSON; `None` when nothing was learned.
+    #[must_use]
+    pub fn to_json(&self) -> Option<String> {
+        let learned = self.learned.as_deref()?;
+        let record = Record {
+            samples: learned.samples,
+            weight: learned.weight,
+            shape: learned.shape,
+            memory_mb: learned.size.memory.megabytes(),
+            vcpu_milli: learned.size.vcpu_milli,
+            ephemeral_mb: learned.size.ephemeral.megabytes(),
+            architecture: learned.size.architecture.to_string(),
+            concurrency: learned.size.concurrency,
+            mean: learned.mean.iter().map(|(meter, mean)| (meter.to_string(), mean.quanta().to_string())).collect(),
+            latency: (0..).zip(learned.latency.counts()).filter(|(_, n)| **n > 0).map(|(at, n)| (at, *n)).collect(),
+            usages: learned.usages.iter_packed().collect(),
+        };
+        Some(serde_json::to_string(&record).expect("invariant: a record has string keys only"))
+    }
+
+    /// A profile that [`UsageProfile::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`ProfileError`] when the text is not one.
+    pub fn from_json(text: &str) -> Result<Self, ProfileError> {
+        let record: Record = serde_json::from_str(text).map_err(refuse)?;
+        let (meters, means) = read_mean(&record.mean)?;
+        let mut counts = [0; BUCKETS];
+        for (bucket, count) in record.latency {
+            *counts.get_mut(usize::from(bucket)).ok_or_else(|| refuse("a latency bucket that is not there"))? = count;
+        }
+        let mut usages = Ring::default();
+        record.usages.into_iter().for_each(|packed| usages.push_packed(packed));
+        let memory = |megabytes: u32| MemoryMb::try_new(u64::from(megabytes)).map_err(refuse);
+        let size = Size {
+            memory: memory(record.memory_mb)?,
+            vcpu_milli: record.vcpu_milli,
+            ephemeral: memory(record.ephemeral_mb)?,
+            architecture: record.architecture.parse::<Architecture>().map_err(refuse)?,
+            concurrency: record.concurrency,
+        };
+        let learned = Learned {
+            samples: record.samples,
+            weight: record.weight.min(WINDOW),
+            shape: record.shape,
+            size,
+            mean: Metered { quantities: means, meters },
+            latency: Latencies::from_counts(counts),
+            usages,
+        };
+        Ok(Self { learned: Some(Box::new(learned)) })
+    }
+}
+
+fn refuse(problem: impl std::fmt::Display) -> ProfileError {
+    ProfileError(problem.to_string())
+}
+
+fn read_mean(mean: &[(String, String)]) -> Result<(Meters, [Quantity; MAX_LINES]), ProfileError> {
+    if mean.len() > MAX_LINES {
+        return Err(refuse("too many meters"));
+    }
+    let meters: Result<Vec<Meter>, _> = mean.iter().map(|(meter, _)| meter.parse::<Meter>()).collect();
+    let mut quantities = [Quantity::ZERO; MAX_LINES];
+    for (quantity, (_, quanta)) in quantities.iter_mut().zip(mean) {
+        *quantity = Quantity::from_quanta(quanta.parse().map_err(refuse)?);
+    }
+    Ok((Meters::new(meters.map_err(refuse)?), quantities))
+}
