@@ -8,7 +8,7 @@ use std::sync::Arc;
 use merit_units::Micros;
 
 use crate::config::WHOLE_PPM;
-use crate::{Architecture, Exclusion, Isolation, RegionIndex, Slot, VenueIndex};
+use crate::{Architecture, Basis, Exclusion, Isolation, RegionIndex, Slot, VenueIndex};
 
 /// One deployment's ask.
 #[derive(Clone, Debug)]
@@ -37,7 +37,9 @@ pub struct Ask {
     pub retry_pico: i64,
     /// Expected delay a failure causes.
     pub retry_delay: Micros,
-    /// Calls the expectation was learned from; 0 for a guess. Few samples attract exploration.
+    /// On what grounds all this is expected.
+    pub basis: Basis,
+    /// Calls it rests on. Few of the deployment's own attract exploration.
     pub samples: u64,
     /// Why no call may be sent there whatever the terms.
     pub ineligible: Option<Ineligible>,
@@ -80,6 +82,12 @@ impl Ask {
     pub fn score_pico(&self, value_of_time_pico_per_s: i64) -> i128 {
         let value_of_time = u64::try_from(value_of_time_pico_per_s).unwrap_or(0);
         self.score().at(value_of_time) / i128::from(WHOLE_PPM)
+    }
+
+    /// How exploration prefers it: 16 without samples of its own, 8 at 64 of them, 1 in the end.
+    pub(crate) fn curiosity(&self) -> u8 {
+        let own = if self.basis == Basis::Measured { self.samples } else { 0 };
+        u8::try_from(1024 / own.saturating_add(64)).map_or(1, |weight| weight.max(1))
     }
 
     pub(crate) fn score(&self) -> Score {

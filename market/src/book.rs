@@ -24,8 +24,7 @@ use self::views::Views;
 use crate::ask::Score;
 use crate::slot::{Fitness, NoRoom};
 use crate::terms::bit;
-use crate::{Architecture, ArchitectureSet, Ask, Config, Exclusion, Ineligible, Isolation, IsolationSet};
-use crate::{RegionIndex, Terms, VenueIndex};
+use crate::{Architecture, Ask, Config, Exclusion, Ineligible, Isolation, RegionIndex, Terms, VenueIndex};
 
 pub use self::decide::Pick;
 
@@ -65,7 +64,7 @@ struct Row {
     isolation: Isolation,
     architecture: Architecture,
     ineligible: Option<Ineligible>,
-    /// How exploration prefers it: 1 for a well-known ask to 16 for one without samples.
+    /// [`Ask::curiosity`].
     curiosity: u8,
 }
 
@@ -200,14 +199,9 @@ impl Row {
             isolation: ask.isolation,
             architecture: ask.architecture,
             ineligible: ask.why_ineligible(),
-            curiosity: curiosity(ask.samples),
+            curiosity: ask.curiosity(),
         }
     }
-}
-
-/// How exploration prefers an ask: 16 without samples, 8 at 64 of them, 1 in the end.
-pub(crate) fn curiosity(samples: u64) -> u8 {
-    u8::try_from(1024 / samples.saturating_add(64)).map_or(1, |weight| weight.max(1))
 }
 
 /// For each row of `before` its row among `asks`, if the deployment is still there.
@@ -219,9 +213,3 @@ fn renumber(before: &[Ask], asks: &[Ask]) -> Rows<Option<usize>> {
     };
     before.iter().enumerate().map(find).collect()
 }
-
-const _: () = {
-    // A bit set of terms must have room for every class.
-    assert!(Isolation::EACH.len() <= 8 && IsolationSet::ALL.contains(Isolation::Provider));
-    assert!(Architecture::EACH.len() <= 8 && ArchitectureSet::ALL.contains(Architecture::Arm64));
-};

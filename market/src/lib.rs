@@ -33,12 +33,14 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use merit_pricing::{Architecture, Basis};
+
 pub use ask::{Ask, Ineligible};
 pub use book::{Book, MAX_ASKS, Pick, TooManyAsks};
 pub use config::{Config, ConfigMistake, WHOLE_PPM};
 pub use exclusion::{Exclusion, NoPick};
 pub use place::{
-    Architecture, ArchitectureSet, ClassError, Isolation, IsolationSet, RegionIndex, RegionSet, VenueIndex, VenueSet,
+    ArchitectureSet, Isolation, IsolationSet, RegionIndex, RegionSet, UnknownIsolation, VenueIndex, VenueSet,
 };
 pub use retry::RetryBudget;
 pub use slot::{HealthState, Observation, Reservation, Room, Slot, VenueSlots};

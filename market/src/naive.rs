@@ -16,7 +16,6 @@ use merit_units::{Micros, Timestamp};
 use self::slot::{NaiveSlot, NaiveVenue};
 use self::views::NaiveViews;
 use crate::ask::Score;
-use crate::book::curiosity;
 use crate::luck::Luck;
 use crate::{Ask, Config, Exclusion, HealthState, NoPick, Observation, Room, Slot, Terms, VenueSlots};
 
@@ -219,7 +218,7 @@ impl NaiveBook {
         let (best, others) = well.split_first()?;
         let mut tickets = Vec::new();
         for &row in rows.iter().filter(|row| *row != best && others.contains(row)) {
-            tickets.extend((0..curiosity(self.asks[row].samples)).map(|_| row));
+            tickets.extend((0..self.asks[row].curiosity()).map(|_| row));
         }
         let total = u32::try_from(tickets.len()).expect("invariant: at most 16 tickets a row");
         (total > 0).then(|| tickets[luck.ticket(total) as usize])

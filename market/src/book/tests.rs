@@ -9,8 +9,8 @@ use std::sync::Arc;
 use merit_units::{Micros, Timestamp};
 
 use crate::{
-    Architecture, Ask, Book, Config, Isolation, NoPick, Observation, Pick, RegionIndex, Slot, Terms, TooManyAsks,
-    VenueIndex, VenueSet, VenueSlots,
+    Architecture, Ask, Basis, Book, Config, Isolation, NoPick, Observation, Pick, RegionIndex, Slot, Terms,
+    TooManyAsks, VenueIndex, VenueSet, VenueSlots,
 };
 
 /// A function with deployments at as many venues, and a clock.
@@ -90,7 +90,7 @@ impl Town {
     }
 }
 
-/// A deployment at a venue of its own, in the region, class and architecture its row suggests.
+/// A deployment at a venue of its own, in a region and class by its row.
 fn ask((row, &cost_pico): (usize, &i64)) -> Ask {
     let number = u8::try_from(row).expect("few rows");
     Ask {
@@ -98,7 +98,7 @@ fn ask((row, &cost_pico): (usize, &i64)) -> Ask {
         venue: VenueIndex::new(number),
         region: RegionIndex::new(number),
         isolation: Isolation::EACH[row % 5],
-        architecture: Architecture::EACH[row % 2],
+        architecture: Architecture::X86_64,
         cost_pico,
         ceiling_pico: cost_pico * 10,
         latency_p50: Micros::from_millis(50),
@@ -106,6 +106,7 @@ fn ask((row, &cost_pico): (usize, &i64)) -> Ask {
         fail_ppm: 0,
         retry_pico: 0,
         retry_delay: Micros::ZERO,
+        basis: Basis::Measured,
         samples: 1_000_000,
         ineligible: None,
     }
@@ -188,7 +189,8 @@ fn one_call_in_a_hundred_explores_within_the_terms() {
 fn exploration_prefers_what_little_is_known_about() {
     let config = Config { exploration_ppm: 1_000_000, ..Config::default() };
     let mut town = Town::new(config, [100, 200, 300, 400].iter().enumerate().map(ask).collect());
-    town.change(|asks| (asks[2].samples, asks[3].samples) = (0, 64));
+    // Half known is not known: the sibling's samples do not count.
+    town.change(|asks| (asks[2].basis, asks[3].samples) = (Basis::Borrowed, 64));
     let calls = town.spread(&Terms::default());
     assert_eq!(calls[0], 0);
     // One, sixteen and eight tickets of 25.

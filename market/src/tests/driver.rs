@@ -8,13 +8,15 @@ use super::markets::{Fast, Naive};
 use super::{Decision, Market, SECOND, World};
 use crate::terms::bit;
 use crate::{
-    Architecture, ArchitectureSet, Ask, Config, Exclusion, Ineligible, Isolation, IsolationSet, NoPick, Observation,
-    RegionIndex, RegionSet, Slot, Terms, VenueIndex, VenueSet, VenueSlots,
+    Architecture, ArchitectureSet, Ask, Basis, Config, Exclusion, Ineligible, Isolation, IsolationSet, NoPick,
+    Observation, RegionIndex, RegionSet, Slot, Terms, VenueIndex, VenueSet, VenueSlots,
 };
 
 const VENUES: usize = 6;
 const SLOTS: usize = 12;
 const MOST_CALLS: usize = 60;
+const ARCHITECTURES: [Architecture; 2] = [Architecture::X86_64, Architecture::Arm64];
+const GROUNDS: [Basis; 3] = [Basis::Measured, Basis::Borrowed, Basis::Assumed];
 
 /// What kind of market it is.
 #[derive(Clone)]
@@ -218,7 +220,7 @@ impl Driver {
             venue: VenueIndex::new(number(slot % VENUES)),
             region: RegionIndex::new(number(slot % 4)),
             isolation: Isolation::EACH[slot % 5],
-            architecture: Architecture::EACH[slot / 6],
+            architecture: ARCHITECTURES[slot / 6],
             cost_pico: rng.i64(1..40) * 50_000,
             ceiling_pico: i64::MAX,
             latency_p50: Micros::new(rng.u64(0..400_000)),
@@ -226,6 +228,7 @@ impl Driver {
             fail_ppm: if rng.bool() { 0 } else { rng.u32(0..50_000) },
             retry_pico: rng.i64(0..2_000_000),
             retry_delay: Micros::new(rng.u64(0..900_000)),
+            basis: GROUNDS[rng.usize(0..3)],
             samples: rng.u64(0..600),
             ineligible: (rng.u8(0..12) == 0).then_some(Ineligible::NoExchangeRate),
         }
@@ -240,8 +243,8 @@ impl Driver {
         match rng.u8(0..8) {
             0 => terms.venues = (0..6).filter(|_| rng.bool()).map(VenueIndex::new).collect::<VenueSet>(),
             1 => terms.regions = (0..4).filter(|_| rng.bool()).map(RegionIndex::new).collect::<RegionSet>(),
-            2 => terms.isolation = Isolation::EACH.iter().copied().filter(|_| rng.bool()).collect::<IsolationSet>(),
-            3 => terms.architecture = ArchitectureSet::NONE.with(Architecture::EACH[rng.usize(0..2)]),
+            2 => terms.isolation = Isolation::EACH.into_iter().filter(|_| rng.bool()).collect::<IsolationSet>(),
+            3 => terms.architecture = ArchitectureSet::NONE.with(ARCHITECTURES[rng.usize(0..2)]),
             4 => terms.max_cost_pico = Some(rng.i64(0..40) * 50_000),
             5 => terms.max_latency_p95 = Some(Micros::new(rng.u64(0..900_000))),
             6 => terms.tried = rng.u128(..) & rng.u128(..),
