@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use merit_pricing::PriceSheet;
+use merit_pricing::{Architecture, PriceSheet};
 use merit_units::MemoryMb;
 
 use crate::{Call, Reply, VenueError};
@@ -65,6 +65,8 @@ pub struct Discovered {
     pub memory: Option<MemoryMb>,
     /// Its configured share of CPU in thousandths of a vCPU, if told.
     pub vcpu_milli: Option<u32>,
+    /// The instruction set it is built for, if told.
+    pub architecture: Option<Architecture>,
     /// After how long the venue ends a call, if told.
     pub timeout: Option<Duration>,
 }

@@ -1,6 +1,8 @@
 //! Connections: reused, bounded, closed in time, and never trusted when stale.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -39,16 +41,45 @@ async fn two_hundred_calls_share_eight_connections() {
 
 #[tokio::test]
 async fn a_connection_closed_by_the_server_is_noticed_before_it_is_used() {
-    let server = TestServer::start(|request| match request.call {
-        0 => Answer::Last(reply(200, &[], "first")),
-        _ => echo(request),
-    })
-    .await;
+    let server = TestServer::start(echo).await;
     let venue = server.venue(|_| {});
     invoke(&venue, "x").await.expect("the first");
-    server.until_closed(1).await;
+    server.hang_up().await;
     assert_eq!(invoke(&venue, "second").await.expect("a new connection").payload, "second");
     assert_eq!((server.calls(), server.connections()), (2, 2));
+}
+
+/// The close of the server may arrive between the check of an idle connection and its use. That
+/// moment is made here by using up tokio's budget of operations for one poll: the check then
+/// sees nothing, and hyper finds the connection closed with the request in hand.
+#[tokio::test]
+async fn a_request_that_hyper_hands_back_is_sent_on_a_new_connection() {
+    use tokio::task::coop::{has_budget_remaining, poll_proceed};
+
+    for spared in 0..8 {
+        let server = TestServer::start(echo).await;
+        let venue = server.venue(|_| {});
+        invoke(&venue, "x").await.expect("the first");
+        server.hang_up().await;
+        let spend = |context: &mut Context<'_>| {
+            let mut units = 0;
+            while has_budget_remaining() {
+                if let Poll::Ready(progress) = poll_proceed(context) {
+                    progress.made_progress();
+                }
+                units += 1;
+            }
+            Poll::Ready(units)
+        };
+        tokio::task::yield_now().await;
+        let whole: usize = poll_fn(spend).await;
+        tokio::task::yield_now().await;
+        for _ in spared..whole {
+            poll_fn(|context| poll_proceed(context).map(|progress| progress.made_progress())).await;
+        }
+        assert_eq!(invoke(&venue, "second").await.expect("a new connection").payload, "second", "{spared}");
+        assert_eq!((server.calls(), server.connections()), (2, 2));
+    }
 }
 
 #[tokio::test]

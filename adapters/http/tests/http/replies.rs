@@ -147,3 +147,52 @@ async fn meters_told_before_a_cut_are_kept() {
     assert_eq!((error.outcome, error.meters), (Outcome::Ran, MeterBasis::Reported));
     assert_eq!(error.usage.map(|usage| usage.duration.get()), Some(7));
 }
+
+/// A stream of pseudo-random numbers (Knuth's MMIX generator), so that a failure can be repeated.
+fn numbers(seed: u64) -> impl Iterator<Item = usize> {
+    let next =
+        |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    std::iter::successors(Some(seed), next).skip(1).map(|state| usize::try_from(state >> 33).expect("31 bits"))
+}
+
+#[tokio::test]
+async fn no_garbled_reply_hangs_panics_or_claims_that_nothing_ran() {
+    let whole = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nmerit-meter-duration-us: 1\r\n\
+        transfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n";
+    let status = 9..12;
+    let server = TestServer::start(move |request| {
+        let mut random = numbers(request.call as u64);
+        let mut garbled = whole.to_vec();
+        for _ in 0..random.next().expect("endless") % 4 + 1 {
+            let at = random.next().expect("endless") % garbled.len();
+            // A changed status is not garbled, but another answer.
+            if !status.contains(&at) {
+                garbled[at] = random.next().expect("endless").to_le_bytes()[0];
+            }
+        }
+        let end = random.next().expect("endless") % (2 * whole.len());
+        garbled.truncate(end.max(1));
+        Answer::Last(garbled)
+    })
+    .await;
+    let venue = server.venue(|config| {
+        config.meters = Meters::Reported;
+        config.whole_timeout = Duration::from_secs(2);
+    });
+    let (mut good, mut bad) = (0, 0);
+    for call in 0..1000 {
+        match invoke(&venue, "x").await {
+            Ok(reply) => {
+                good += 1;
+                assert_eq!(reply.status, 200);
+            }
+            Err(error) => {
+                bad += 1;
+                assert_ne!(error.outcome, Outcome::NotStarted, "{call}: {error}");
+                assert_ne!(error.kind, ErrorKind::Timeout, "{call}: {error}");
+            }
+        }
+    }
+    assert!(good > 50 && bad > 50, "both kinds occur: {good} good, {bad} bad");
+    assert_eq!(server.calls(), 1000, "one attempt is one call");
+}

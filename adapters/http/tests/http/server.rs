@@ -68,6 +68,8 @@ struct State {
     received: Mutex<Vec<Received>>,
     calls: watch::Sender<usize>,
     closed: watch::Sender<usize>,
+    /// Connections of a lower number end when they next wait for a request.
+    hung_up: watch::Sender<usize>,
 }
 
 pub(crate) struct TestServer {
@@ -140,6 +142,13 @@ impl TestServer {
         self.state.closed.subscribe().wait_for(|closed| *closed >= count).await.expect("the server runs");
     }
 
+    /// Closes the connections there are, once they are idle, and waits until they are.
+    pub(crate) async fn hang_up(&self) {
+        let all = self.connections();
+        self.state.hung_up.send_replace(all);
+        self.until_closed(all).await;
+    }
+
     pub(crate) fn received(&self, call: usize) -> Received {
         self.state.received.lock().expect("no panic")[call].clone()
     }
@@ -148,17 +157,29 @@ impl TestServer {
 impl State {
     /// Serves one connection, counted from its first to its last moment.
     async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, max_body: usize, script: &Script) {
-        self.connections.fetch_add(1, Ordering::SeqCst);
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
         let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_open.fetch_max(open, Ordering::SeqCst);
-        self.converse(stream, max_body, script).await;
+        self.converse(stream, number, max_body, script).await;
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.closed.send_modify(|closed| *closed += 1);
     }
 
     /// Answers requests until either side ends the connection.
-    async fn converse(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, max_body: usize, script: &Script) {
-        while let Some(mut request) = read_head(&mut stream).await {
+    async fn converse(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+        number: usize,
+        max_body: usize,
+        script: &Script,
+    ) {
+        let mut hung_up = self.hung_up.subscribe();
+        loop {
+            let head = tokio::select! {
+                head = read_head(&mut stream) => head,
+                _ = hung_up.wait_for(|below| number < *below) => None,
+            };
+            let Some(mut request) = head else { return };
             let length = request.content_length();
             if length > max_body {
                 return refuse(&mut stream).await;

@@ -1,8 +1,10 @@
 //! Configuration mistakes, and the price sheet a venue publishes.
 
+use std::time::Duration;
+
+use merit_pricing::Catalogue;
 use merit_venue::{ErrorKind, Outcome, Venue};
 use merit_venue_http::{HttpConfig, HttpVenue};
-use std::time::Duration;
 
 use crate::server::{Answer, TestServer, echo, reply};
 
@@ -13,6 +15,23 @@ async fn a_venue_without_a_published_sheet_has_none_and_lists_nothing() {
     assert!(venue.price_sheet().await.expect("none").is_none());
     assert!(venue.discover().await.expect("none").is_empty());
     assert_eq!((venue.kind(), server.connections()), ("http", 0));
+}
+
+#[tokio::test]
+async fn a_published_sheet_is_read_whole() {
+    let sheet = Catalogue::builtin().get("google-run/tier1").expect("a sheet of the catalogue").to_toml();
+    let text = sheet.clone();
+    let server = TestServer::start(move |_| Answer::Send(reply(200, &[], &text))).await;
+    let venue = server.venue(|config| {
+        config.base_url.push_str("/base");
+        config.price_sheet_path = Some("prices".to_owned());
+        config.headers.push(("authorization".to_owned(), "Bearer k1".to_owned()));
+    });
+    let read = venue.price_sheet().await.expect("it is well-formed").expect("it is published");
+    assert_eq!(read.to_toml(), sheet);
+    let sent = server.received(0);
+    assert_eq!(sent.request_line(), "GET /base/prices HTTP/1.1");
+    assert_eq!((sent.header("authorization"), sent.body.len()), (Some("Bearer k1"), 0));
 }
 
 #[tokio::test]
