@@ -5,6 +5,7 @@
 //! at capitals, so `PriceTagId` says "price tag". A phrase is found across a line break, but not
 //! across punctuation that ends a thought.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use proc_macro2::{TokenStream, TokenTree};
@@ -90,11 +91,31 @@ fn same(word: &str, wanted: &str) -> bool {
     word == wanted || word.strip_suffix('s') == Some(wanted)
 }
 
-/// The lines on which `synonym` stands.
-fn lines(text: &[Word], synonym: &Forbidden) -> Vec<usize> {
-    let hits = text.windows(synonym.words.len());
-    let hits = hits.filter(|window| window.iter().zip(&synonym.words).all(|((_, word), wanted)| same(word, wanted)));
-    hits.map(|window| window[0].0).collect()
+/// The synonyms by their first word, so that a text is gone through once.
+type ByFirst<'a> = BTreeMap<&'a str, Vec<&'a Forbidden>>;
+
+fn by_first<'a>(forbidden: &'a [Forbidden], code_only: bool) -> ByFirst<'a> {
+    let mut index = ByFirst::new();
+    for synonym in forbidden.iter().filter(|synonym| synonym.code_only == code_only) {
+        index.entry(&synonym.words[0]).or_default().push(synonym);
+    }
+    index
+}
+
+/// The synonyms in a text, with the line each stands on.
+fn find<'a>(text: &[Word], index: &ByFirst<'a>) -> Vec<(usize, &'a Forbidden)> {
+    let mut found = Vec::new();
+    for (at, (line, word)) in text.iter().enumerate() {
+        let singular = word.strip_suffix('s').unwrap_or(word);
+        let keys = if singular == word { vec![word.as_str()] } else { vec![word.as_str(), singular] };
+        for synonym in keys.into_iter().filter_map(|key| index.get(key)).flatten() {
+            let here = text[at..].iter().take(synonym.words.len());
+            if here.len() == synonym.words.len() && here.zip(&synonym.words).all(|((_, w), wanted)| same(w, wanted)) {
+                found.push((*line, *synonym));
+            }
+        }
+    }
+    found
 }
 
 /// Whether the words of a file are Merit's own: code and docs, but not the glossary, which must name
@@ -106,15 +127,16 @@ fn is_ours(file: &File) -> bool {
 
 /// Complaints about synonyms.
 fn synonyms(files: &[File], forbidden: &[Forbidden]) -> Vec<String> {
+    let (anywhere, in_code) = (by_first(forbidden, false), by_first(forbidden, true));
     let mut complaints = Vec::new();
     for file in files.iter().filter(|f| is_ours(f)) {
-        let anywhere = words(&file.text);
-        let code = if file.is("rs") { identifiers(&file.text) } else { Vec::new() };
-        for synonym in forbidden {
-            for line in lines(if synonym.code_only { &code } else { &anywhere }, synonym) {
-                let said = synonym.words.join(" ");
-                complaints.push(format!("{}:{line}: \"{said}\"; say \"{}\" ({GLOSSARY})", file.path, synonym.instead));
-            }
+        let mut found = find(&words(&file.text), &anywhere);
+        if file.is("rs") {
+            found.extend(find(&identifiers(&file.text), &in_code));
+        }
+        for (line, synonym) in found {
+            let said = synonym.words.join(" ");
+            complaints.push(format!("{}:{line}: \"{said}\"; say \"{}\" ({GLOSSARY})", file.path, synonym.instead));
         }
     }
     complaints
