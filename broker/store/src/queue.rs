@@ -181,6 +181,13 @@ impl Queue {
         self.wake_if(true, state);
     }
 
+    /// The writer has ended: whoever waits learns that nothing more is written.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.tasks.clear();
+    }
+
     /// A receipt that is not committed yet.
     pub(crate) fn find(&self, id: InvocationId) -> Option<Arc<ReceiptRow>> {
         let state = self.lock();

@@ -110,7 +110,7 @@ pub struct ReceiptRow {
     pub venue: Option<VenueId>,
     /// The deployment that answered.
     pub deployment: Option<DeploymentId>,
-    /// Charged over all attempts; must fit `i64` picodollars (9.2 million dollars), as the next two.
+    /// Charged over all attempts. This and the next two are stored up to 9.2 million dollars.
     pub charge: Money,
     /// Expected when the deployment was chosen.
     pub estimate: Money,

@@ -23,7 +23,10 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let refuse = |error: rusqlite::Error| explain(path, &error);
     if size > 0 {
-        check_identity(path)?;
+        // Read-only: even closing a writable connection moves pages from the log into the database.
+        let look = open_reader(path).map_err(refuse)?;
+        check_identity(path, &look)?;
+        check_soundness(path, &look, size)?;
     }
     let mut connection = Connection::open_with_flags(
         path,
@@ -31,9 +34,6 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     )
     .map_err(refuse)?;
     configure(&connection).map_err(refuse)?;
-    if size > 0 {
-        check_soundness(path, &connection, size)?;
-    }
     if user_version(&connection).map_err(refuse)? == 0 {
         create(&mut connection).map_err(refuse)?;
     }
@@ -49,20 +49,18 @@ pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Looks without changing anything: not even the journal mode of somebody else's database.
-fn check_identity(path: &Path) -> Result<(), OpenError> {
+fn check_identity(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let refuse = |error: rusqlite::Error| explain(path, &error);
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(refuse)?;
     let application_id: u32 = connection
         .pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))
         .map_err(refuse)?
         .cast_unsigned();
-    let format = user_version(&connection).map_err(refuse)?;
+    let format = user_version(connection).map_err(refuse)?;
     match (application_id, format) {
         (APPLICATION_ID, 1..=FORMAT) => Ok(()),
         (APPLICATION_ID, found) => Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT }),
         // The database of a Merit that was stopped while making it: no table yet.
-        (0, 0) if is_empty(&connection).map_err(refuse)? => Ok(()),
+        (0, 0) if is_empty(connection).map_err(refuse)? => Ok(()),
         (other, _) => {
             let found = format!("its application_id is {other:#010x}, not {APPLICATION_ID:#010x}");
             Err(OpenError::Foreign { path: path.to_owned(), found })

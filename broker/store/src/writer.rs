@@ -51,6 +51,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn run(mut self) {
+        let _end = End(Arc::clone(&self.queue));
         let mut last_tries = LAST_TRIES;
         loop {
             let group = self.queue.next_group();
@@ -67,6 +68,8 @@ impl Writer {
             if failed {
                 last_tries -= u32::from(last);
                 self.queue.pause(RETRY_PAUSE);
+                // So that it is tried again even when nothing else comes.
+                self.queue.mark_journal();
             }
         }
         if let Err(error) = self.checkpoint() {
@@ -162,6 +165,15 @@ impl Writer {
         self.checkpoint_owed = false;
         delete_segments_before(&self.journal_dir, segment)?;
         Ok(())
+    }
+}
+
+/// Tells those who wait that the writer has ended, also when it panics.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

@@ -321,7 +321,7 @@ pub(crate) fn messages_name_the_figures(books: &mut impl Books) {
         "budget of 0.03 dollars for 2026-11 is exhausted: 0.01 spent, 0.02 held, 0.01 needed; raise the budget or wait \
          for running calls to settle"
     );
-    assert_eq!(message(negative(Ledger::MAX_AMOUNT).1), "amount of -0.000000000001 dollars is outside 0 to 1000000");
+    assert_eq!(message(negative(Ledger::MAX_AMOUNT).1), "amount of -0.000000000001 dollars is outside 0 to 250000");
     assert_eq!(
         message(books.void(id(1)).unwrap_err()),
         "invocation 00000000-0000-0000-0000-000000000001 is already settled (Posted)"

@@ -235,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn amount() -> impl Strategy<Value = Money> {
-        (0..=Money::from_units(1_000_000).pico()).prop_map(Money::from_pico)
+        (0..=Money::from_units(1_000_000_000_000).pico()).prop_map(Money::from_pico)
     }
 
     fn command() -> impl Strategy<Value = Command> {
