@@ -38,7 +38,7 @@ pub use exchange::{DatedRate, ExchangeRates};
 pub use function::{Deployment, Function};
 pub use limits::Limits;
 pub use market::Market;
-pub use mistake::{ConfigErrors, Mistake, Place};
+pub use mistake::{ConfigErrors, Mistake, Place, near};
 pub use server::{Log, LogFormat, LogLevel, Server, Store};
 pub use setting::{Origin, Setting, Source};
 pub use venue::{Isolation, Meters, Venue, VenueKind};

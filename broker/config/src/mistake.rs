@@ -80,8 +80,8 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// The name among `known` that `name` was probably meant to be.
-pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The name among `known` that `name` was probably meant to be: at most a third of it is wrong.
+pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (name.len() / 3).clamp(1, 3);
     known
         .into_iter()

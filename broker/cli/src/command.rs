@@ -1,0 +1,39 @@
+//! The commands, one file each: its arguments, what it asks the broker, how it shows the answer.
+
+mod book;
+mod budgets;
+mod catalog;
+mod completions;
+mod config;
+mod explain;
+mod functions;
+mod invoke;
+mod keys;
+mod spend;
+mod terms;
+mod venues;
+
+pub use book::{BookArgs, QuoteArgs};
+pub use budgets::{BudgetsCommand, Limit, SetArgs};
+pub use catalog::{CatalogCommand, PriceArgs};
+pub use completions::CompletionsArgs;
+pub use config::ConfigCommand;
+pub use explain::ExplainArgs;
+pub use functions::{DeploymentArgs, FunctionsCommand, PutArgs};
+pub use invoke::InvokeArgs;
+pub use keys::KeysCommand;
+pub use spend::SpendArgs;
+pub use terms::Terms;
+pub use venues::{PriceCommand, VenuesCommand};
+
+pub(crate) use book::{book, exclusion_table, quote};
+pub(crate) use budgets::budgets;
+pub(crate) use catalog::catalog;
+pub(crate) use completions::completions;
+pub(crate) use config::config;
+pub(crate) use explain::{attempt_table, explain};
+pub(crate) use functions::functions;
+pub(crate) use invoke::invoke;
+pub(crate) use keys::keys;
+pub(crate) use spend::spend;
+pub(crate) use venues::venues;

@@ -1,0 +1,234 @@
+//! `merit functions`: register functions and say where they are deployed.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use merit_units::{DeploymentId, FunctionId, MemoryMb, Money, SheetName, VenueId};
+use merit_wire::{DeploymentSpec, FunctionList, FunctionSpec, FunctionView};
+use reqwest::Method;
+
+use crate::Exit;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Output, Table};
+use crate::values::{dollars, or_dash, parse_dollars, parse_memory, parse_vcpu};
+
+/// Commands on functions.
+#[derive(Clone, Debug, Subcommand)]
+pub enum FunctionsCommand {
+    /// List all functions
+    List,
+    /// Show a function and its deployments
+    Show {
+        /// The function
+        #[arg(value_parser = FunctionId::try_new)]
+        function: FunctionId,
+    },
+    /// Register a function or change it, or one of its deployments. What is not given gets its default
+    Put(Box<PutArgs>),
+    /// Delete a function, or one of its deployments
+    Delete {
+        /// The function
+        #[arg(value_parser = FunctionId::try_new)]
+        function: FunctionId,
+        /// Delete only this deployment
+        #[arg(long, value_name = "NAME", value_parser = DeploymentId::try_new)]
+        deployment: Option<DeploymentId>,
+    },
+}
+
+/// Options of `functions put`.
+#[derive(Args, Clone, Debug)]
+pub struct PutArgs {
+    /// The function
+    #[arg(value_parser = FunctionId::try_new)]
+    pub function: FunctionId,
+    /// A TOML or JSON file with the whole function: idempotent, timeout_ms, value_of_time, [deployments.NAME]
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "deployment"])]
+    pub file: Option<PathBuf>,
+    /// Running it twice does no harm, so a call may be repeated after an unknown outcome
+    #[arg(long)]
+    pub idempotent: bool,
+    /// The longest one run may take, in milliseconds
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(merit_config::range::FUNCTION_TIMEOUT_MS))]
+    pub timeout_ms: Option<u64>,
+    /// Dollars a second of waiting is worth, unless the caller says otherwise
+    #[arg(long, value_name = "DOLLARS", value_parser = parse_dollars)]
+    pub value_of_time: Option<Money>,
+    /// Put only this deployment, described by the options below
+    #[arg(long, value_name = "NAME", value_parser = DeploymentId::try_new, requires_all = ["venue", "target", "memory_mb"])]
+    #[arg(conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time"])]
+    pub deployment: Option<DeploymentId>,
+    /// The deployment.
+    #[command(flatten)]
+    pub spec: DeploymentArgs,
+}
+
+/// A deployment, as options.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Deployment")]
+pub struct DeploymentArgs {
+    /// The venue it is installed at
+    #[arg(long, requires = "deployment", value_parser = VenueId::try_new)]
+    pub venue: Option<VenueId>,
+    /// Where the venue finds it: a path under the venue's URL or a whole URL
+    #[arg(long, requires = "deployment")]
+    pub target: Option<String>,
+    /// Configured memory in MB
+    #[arg(long, requires = "deployment", value_name = "MB", value_parser = parse_memory)]
+    pub memory_mb: Option<MemoryMb>,
+    /// Configured vCPUs, such as 0.583, for venues that bill them
+    #[arg(long, requires = "deployment", value_name = "N", value_parser = check_vcpu)]
+    pub vcpu: Option<String>,
+    /// x86_64 or arm64
+    #[arg(long, requires = "deployment", value_name = "ARCH", value_parser = ["x86_64", "arm64"])]
+    pub architecture: Option<String>,
+    /// Calls it can run at once
+    #[arg(long, requires = "deployment", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub concurrency: Option<u32>,
+    /// A price sheet of the catalogue when the venue's own does not apply
+    #[arg(long, requires = "deployment", value_parser = SheetName::try_new)]
+    pub sheet: Option<SheetName>,
+}
+
+fn check_vcpu(text: &str) -> Result<String, String> {
+    parse_vcpu(text).map(|_| text.to_owned())
+}
+
+impl DeploymentArgs {
+    fn to_spec(&self) -> Result<DeploymentSpec, Failure> {
+        let missing = || Failure::usage("--deployment needs --venue, --target and --memory-mb");
+        Ok(DeploymentSpec {
+            venue: self.venue.as_ref().ok_or_else(missing)?.to_string(),
+            target: self.target.clone().ok_or_else(missing)?,
+            memory_mb: self.memory_mb.ok_or_else(missing)?.megabytes().into(),
+            vcpu: self.vcpu.clone(),
+            architecture: self.architecture.clone(),
+            concurrency: self.concurrency,
+            sheet: self.sheet.as_ref().map(SheetName::to_string),
+        })
+    }
+}
+
+/// Runs a command on functions.
+pub(crate) async fn functions(
+    command: FunctionsCommand,
+    client: &Client,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    match command {
+        FunctionsCommand::List => list(client, output).await,
+        FunctionsCommand::Show { function } => {
+            let view: FunctionView = client.get(&["functions", function.as_str()]).await?;
+            show(&view, output)
+        }
+        FunctionsCommand::Put(args) => put(&args, client, output).await,
+        FunctionsCommand::Delete { function, deployment } => {
+            let mut path = vec!["functions", function.as_str()];
+            path.extend(deployment.iter().flat_map(|deployment| ["deployments", deployment.as_str()]));
+            client.call_quietly(client.request(Method::DELETE, &path)).await?;
+            output.message(&match deployment {
+                Some(deployment) => format!("deleted deployment {deployment} of {function}"),
+                None => format!("deleted {function}"),
+            })?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+async fn list(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let list: FunctionList = client.get(&["functions"]).await?;
+    if output.json() {
+        output.json_value(&list)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["function", "deployments", "idempotent", "timeout", "value of time", "calls"]);
+    for function in &list.functions {
+        let calls: u64 = function.deployments.values().map(|deployment| deployment.samples).sum();
+        table.row([
+            function.name.clone(),
+            function.deployments.len().to_string(),
+            yes(function.idempotent),
+            format!("{} ms", function.timeout_ms),
+            format!("{}/s", dollars(&function.value_of_time)),
+            calls.to_string(),
+        ]);
+    }
+    output.table(&table)?;
+    Ok(Exit::Ok)
+}
+
+fn yes(value: bool) -> String {
+    if value { "yes" } else { "no" }.to_owned()
+}
+
+fn show(view: &FunctionView, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    if output.json() {
+        output.json_value(view)?;
+        return Ok(Exit::Ok);
+    }
+    output.heading(&view.name)?;
+    output.line(&format!("idempotent     {}", yes(view.idempotent)))?;
+    output.line(&format!("timeout        {} ms", view.timeout_ms))?;
+    output.line(&format!("value of time  {}/s", dollars(&view.value_of_time)))?;
+    let mut table = Table::new(&[
+        "deployment",
+        "venue",
+        "memory",
+        "vcpu",
+        "architecture",
+        "running",
+        "health",
+        "calls",
+        "sheet",
+        "target",
+    ]);
+    for (name, deployment) in &view.deployments {
+        let spec = &deployment.spec;
+        let cap = spec.concurrency.unwrap_or(merit_config::range::DEFAULT_CONCURRENCY);
+        table.row([
+            name.clone(),
+            spec.venue.clone(),
+            format!("{} MB", spec.memory_mb),
+            or_dash(spec.vcpu.as_deref()),
+            spec.architecture.clone().unwrap_or_else(|| "x86_64".to_owned()),
+            format!("{}/{cap}", deployment.in_flight),
+            deployment.health.clone(),
+            deployment.samples.to_string(),
+            or_dash(spec.sheet.as_deref()),
+            spec.target.clone(),
+        ]);
+    }
+    output.table(&table)?;
+    Ok(Exit::Ok)
+}
+
+async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let function = args.function.as_str();
+    let request = match (&args.deployment, &args.file) {
+        (Some(name), _) => {
+            let path = ["functions", function, "deployments", name.as_str()];
+            client.request(Method::PUT, &path).json(&args.spec.to_spec()?)
+        }
+        (None, Some(file)) => client.request(Method::PUT, &["functions", function]).json(&read_spec(file)?),
+        (None, None) => client.request(Method::PUT, &["functions", function]).json(&FunctionSpec {
+            idempotent: args.idempotent,
+            timeout_ms: args.timeout_ms,
+            value_of_time: args.value_of_time.map(|value| value.to_string()),
+            deployments: None,
+        }),
+    };
+    client.call_quietly(request).await?;
+    let view: FunctionView = client.get(&["functions", function]).await?;
+    show(&view, output)
+}
+
+/// A function's description; JSON when the name says so, TOML otherwise.
+fn read_spec(file: &Path) -> Result<FunctionSpec, Failure> {
+    let refuse = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| refuse(&error))?;
+    if file.extension().is_some_and(|extension| extension == "json") {
+        return serde_json::from_str(&text).map_err(|error| refuse(&error));
+    }
+    toml::from_str(&text).map_err(|error| refuse(&error))
+}

@@ -1,0 +1,87 @@
+//! `merit keys`: who may call, and who pays for it. A key's secret is shown once.
+
+use clap::Subcommand;
+use merit_units::{AccountId, KeyId};
+use merit_wire::{KeyCreated, KeyList, KeySpec};
+use reqwest::Method;
+
+use crate::Exit;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Output, Table};
+use crate::values::or_dash;
+
+/// Commands on keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key and print its secret, this once
+    Create {
+        /// The account that pays for its calls; made when it does not exist
+        #[arg(long, value_parser = AccountId::try_new)]
+        account: AccountId,
+        /// What it may do. Repeat it or separate with commas
+        #[arg(long = "role", required = true, value_name = "ROLE", value_delimiter = ',')]
+        #[arg(value_parser = ["invoke", "finance", "provider", "admin"])]
+        roles: Vec<String>,
+        /// What it is for
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// List all keys, without their secrets
+    List,
+    /// Revoke a key: its calls are refused from now on
+    Revoke {
+        /// The public part of the key
+        #[arg(value_parser = KeyId::try_new)]
+        id: KeyId,
+    },
+}
+
+/// Runs a command on keys.
+pub(crate) async fn keys(command: KeysCommand, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    match command {
+        KeysCommand::Create { account, roles, note } => {
+            let spec = KeySpec { account: account.to_string(), roles, note };
+            create(&spec, client, output).await
+        }
+        KeysCommand::List => list(client, output).await,
+        KeysCommand::Revoke { id } => {
+            client.call_quietly(client.request(Method::DELETE, &["keys", id.as_str()])).await?;
+            output.message(&format!("revoked {id}"))?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+async fn create(spec: &KeySpec, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let created: KeyCreated = client.send_json(Method::POST, &["keys"], spec).await?;
+    if output.json() {
+        output.json_value(&created)?;
+        return Ok(Exit::Ok);
+    }
+    output.message(&format!("key {} for account {}: {}", created.id, created.account, created.roles.join(", ")))?;
+    output.message("keep the secret now, it is not stored and not shown again:")?;
+    output.line(&created.secret)?;
+    Ok(Exit::Ok)
+}
+
+async fn list(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let list: KeyList = client.get(&["keys"]).await?;
+    if output.json() {
+        output.json_value(&list)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["key", "account", "roles", "created", "revoked", "note"]);
+    for key in &list.keys {
+        table.row([
+            key.id.clone(),
+            key.account.clone(),
+            key.roles.join(","),
+            key.created_at.clone(),
+            or_dash(key.revoked_at.as_deref()),
+            or_dash(Some(&key.note)),
+        ]);
+    }
+    output.table(&table)?;
+    Ok(Exit::Ok)
+}

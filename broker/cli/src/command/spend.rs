@@ -1,0 +1,78 @@
+//! `merit spend`: what was charged, against what was expected.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use merit_units::Money;
+use merit_wire::SpendReport;
+use reqwest::Method;
+
+use crate::Exit;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Output, Table};
+use crate::values::{difference, dollars, or_dash};
+
+/// Options of `spend`.
+#[derive(Args, Clone, Debug)]
+pub struct SpendArgs {
+    /// From this RFC 3339 time on, such as 2026-11-01T00:00:00Z; the start of the month when absent
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Before this RFC 3339 time; now when absent
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Group by function, venue, deployment, account, key or tag:NAME. Repeat it or separate with commas
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    pub group_by: Vec<String>,
+    /// A row for each step of time
+    #[arg(long, value_name = "STEP", value_parser = ["hour", "day", "month"])]
+    pub step: Option<String>,
+}
+
+/// Reports what was spent.
+pub(crate) async fn spend(args: &SpendArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let groups = args.group_by.join(",");
+    let given = [("from", args.from.as_deref()), ("to", args.to.as_deref()), ("step", args.step.as_deref())];
+    let mut query: Vec<(&str, &str)> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    if !groups.is_empty() {
+        query.push(("group_by", &groups));
+    }
+    let report: SpendReport = client.call(client.request_with_query(Method::GET, &["spend"], &query)).await?;
+    if output.json() {
+        output.json_value(&report)?;
+        return Ok(Exit::Ok);
+    }
+    if !report.rows.is_empty() {
+        output.table(&table(&report, &args.group_by))?;
+    }
+    output.line(&format!("{} from {} to {}", dollars(&report.total), report.from, report.to))?;
+    Ok(Exit::Ok)
+}
+
+fn table(report: &SpendReport, asked: &[String]) -> Table {
+    let told: BTreeSet<&str> = report.rows.iter().flat_map(|row| row.group.keys()).map(String::as_str).collect();
+    let rest = told.iter().copied().filter(|name| !asked.iter().any(|asked| asked == name));
+    let groups: Vec<&str> = asked.iter().map(String::as_str).chain(rest).collect();
+    let steps = report.rows.iter().any(|row| row.at.is_some());
+    let mut headings: Vec<&str> = if steps { vec!["from"] } else { Vec::new() };
+    headings.extend(&groups);
+    headings.extend(["calls", "failed", "charge", "estimate", "difference", "explored"]);
+    let mut table = Table::new(&headings);
+    for row in &report.rows {
+        let mut cells: Vec<String> = if steps { vec![or_dash(row.at.as_deref())] } else { Vec::new() };
+        cells.extend(groups.iter().map(|group| or_dash(row.group.get(*group).map(String::as_str))));
+        let money = |text: &str| text.parse::<Money>().ok();
+        let change = money(&row.charge).zip(money(&row.estimate)).and_then(|(charge, cost)| difference(charge, cost));
+        cells.extend([
+            row.calls.to_string(),
+            row.failed.to_string(),
+            dollars(&row.charge),
+            dollars(&row.estimate),
+            or_dash(change.as_deref()),
+            dollars(&row.explored),
+        ]);
+        table.row(cells);
+    }
+    table
+}

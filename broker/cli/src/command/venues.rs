@@ -1,0 +1,134 @@
+//! `merit venues`: where functions can run, and at what price.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use merit_pricing::PriceSheet;
+use merit_units::VenueId;
+use merit_wire::{PriceChangeView, VenueList, VenueView};
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+
+use crate::Exit;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Output, Table};
+use crate::values::or_dash;
+
+/// Commands on venues.
+#[derive(Clone, Debug, Subcommand)]
+pub enum VenuesCommand {
+    /// List all venues
+    List,
+    /// Show a venue
+    Show {
+        /// The venue
+        #[arg(value_parser = VenueId::try_new)]
+        venue: VenueId,
+    },
+    /// Change a venue's prices
+    #[command(subcommand)]
+    Price(PriceCommand),
+}
+
+/// Commands on a venue's prices.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PriceCommand {
+    /// Put a new price sheet in force at once; it is checked here first
+    Set {
+        /// The venue
+        #[arg(value_parser = VenueId::try_new)]
+        venue: VenueId,
+        /// The sheet in TOML, or in JSON when its name ends in .json; `-` reads TOML from stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// Runs a command on venues.
+pub(crate) async fn venues(command: VenuesCommand, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    match command {
+        VenuesCommand::List => list(client, output).await,
+        VenuesCommand::Show { venue } => {
+            let view: VenueView = client.get(&["venues", venue.as_str()]).await?;
+            show(&view, output)
+        }
+        VenuesCommand::Price(PriceCommand::Set { venue, file }) => set_price(&venue, &file, client, output).await,
+    }
+}
+
+async fn list(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let list: VenueList = client.get(&["venues"]).await?;
+    if output.json() {
+        output.json_value(&list)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table =
+        Table::new(&["venue", "kind", "region", "isolation", "sheet", "seq", "deployments", "running", "ineligible"]);
+    for venue in &list.venues {
+        table.row([
+            venue.name.clone(),
+            venue.kind.clone(),
+            venue.region.clone(),
+            venue.isolation.clone(),
+            or_dash(venue.sheet.as_deref()),
+            venue.sheet_seq.to_string(),
+            venue.deployments.to_string(),
+            venue.in_flight.to_string(),
+            or_dash(venue.ineligible.as_deref()),
+        ]);
+    }
+    output.table(&table)?;
+    Ok(Exit::Ok)
+}
+
+fn show(venue: &VenueView, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    if output.json() {
+        output.json_value(venue)?;
+        return Ok(Exit::Ok);
+    }
+    output.heading(&venue.name)?;
+    for (name, value) in [
+        ("kind", venue.kind.clone()),
+        ("region", venue.region.clone()),
+        ("isolation", venue.isolation.clone()),
+        ("deployments", venue.deployments.to_string()),
+        ("running", venue.in_flight.to_string()),
+        ("sheet", format!("{} (seq {})", or_dash(venue.sheet.as_deref()), venue.sheet_seq)),
+        ("source", or_dash(venue.sheet_source.as_deref())),
+        ("retrieved", or_dash(venue.sheet_retrieved.as_deref())),
+        ("ineligible", or_dash(venue.ineligible.as_deref())),
+    ] {
+        output.line(&format!("{name:<12} {value}"))?;
+    }
+    Ok(Exit::Ok)
+}
+
+async fn set_price(
+    venue: &VenueId,
+    file: &std::path::Path,
+    client: &Client,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let refuse = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
+    let text = if file.as_os_str() == "-" {
+        String::from_utf8(output.read_input()?).map_err(|error| refuse(&error))?
+    } else {
+        std::fs::read_to_string(file).map_err(|error| refuse(&error))?
+    };
+    let json = file.extension().is_some_and(|extension| extension == "json");
+    let sheet = if json { PriceSheet::parse_json(&text) } else { PriceSheet::parse_toml(&text) };
+    sheet.map_err(|errors| refuse(&errors))?;
+    let kind = if json { "application/json" } else { "application/toml" };
+    let request = client.request(Method::PUT, &["venues", venue.as_str(), "price-sheet"]);
+    let change: PriceChangeView = client.call(request.header(CONTENT_TYPE, kind).body(text)).await?;
+    if output.json() {
+        output.json_value(&change)?;
+        return Ok(Exit::Ok);
+    }
+    output.line(&format!(
+        "{}: {} (seq {}) is in force; {} books were rebuilt",
+        change.venue, change.sheet, change.seq, change.functions
+    ))?;
+    Ok(Exit::Ok)
+}

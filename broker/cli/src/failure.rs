@@ -1,0 +1,108 @@
+//! Why a command failed, and how that is told.
+
+use std::io;
+
+use merit_wire::Problem;
+
+use crate::Exit;
+use crate::command::{attempt_table, exclusion_table};
+use crate::output::Output;
+use crate::values::dollars;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The broker answered with a problem document.
+    #[error("{0:?}")]
+    Problem(Box<Problem>),
+    /// Something other than a broker answered, or a broker of another version.
+    #[error("{url} answered {status} with {what}; is it a merit broker?")]
+    Strange {
+        /// Where the request went.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What is strange.
+        what: String,
+    },
+    /// Nobody answered.
+    #[error("cannot reach {url}: {reason}; start it with `merit serve`, or name another with --url or MERIT_URL")]
+    Unreachable {
+        /// Where the request went.
+        url: String,
+        /// The innermost error.
+        reason: String,
+    },
+    /// The command line or a file is mistaken.
+    #[error("{0}")]
+    Usage(String),
+    /// The configuration is mistaken.
+    #[error("{0}")]
+    Config(#[from] merit_config::ConfigErrors),
+    /// Output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    /// The code to end with. A reader that closed the pipe has seen enough, which is no error.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Problem(problem) => Exit::of_status(problem.status),
+            Self::Strange { .. } => Exit::Failed,
+            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Usage(_) | Self::Config(_) => Exit::Usage,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+            Self::Output(_) => Exit::Failed,
+        }
+    }
+
+    /// Tells it on stderr.
+    pub(crate) fn report(&self, output: &mut Output<'_>) -> io::Result<()> {
+        match self {
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Self::Problem(problem) if output.json() => output.json_message(problem),
+            Self::Problem(problem) => report_problem(problem, output),
+            Self::Config(errors) => output.message(&errors.to_string()),
+            other => output.error(&other.to_string()),
+        }
+    }
+}
+
+fn report_problem(problem: &Problem, output: &mut Output<'_>) -> io::Result<()> {
+    output.error(&format!("{} ({})", problem.title, problem.status))?;
+    if !problem.detail.is_empty() {
+        output.message(&format!("  {}", problem.detail))?;
+    }
+    if let Some(budget) = &problem.budget {
+        output.message(&format!(
+            "  account {} in {}: budget {}, spent {}, held {}, this call needs {}",
+            budget.account,
+            budget.month,
+            dollars(&budget.budget),
+            dollars(&budget.spent),
+            dollars(&budget.held),
+            dollars(&budget.needed)
+        ))?;
+    }
+    if !problem.near.is_empty() {
+        output.message(&format!("  did you mean {}?", problem.near.join(" or ")))?;
+    }
+    if !problem.exclusions.is_empty() {
+        output.message_table("not eligible:", &exclusion_table(&problem.exclusions))?;
+    }
+    if !problem.attempts.is_empty() {
+        output.message_table("attempts:", &attempt_table(&problem.attempts))?;
+    }
+    if problem.retryable {
+        output.message("  the same request may succeed later")?;
+    }
+    if !problem.request_id.is_empty() {
+        output.message(&format!("  request {}", problem.request_id))?;
+    }
+    Ok(())
+}
