@@ -24,10 +24,10 @@ demo: build ## Shows the exchange at work on simulated clouds; ONCE=1 ends by it
 test: setup ## Runs every test.
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --locked --workspace
-else
-	$(CARGO) test --locked --workspace --all-targets
-endif
 	$(CARGO) test --locked --workspace --doc
+else
+	$(CARGO) test --locked --workspace
+endif
 
 lint: ## Checks formatting, clippy and, when cargo-deny is there, licences and bans.
 	$(CARGO) fmt --all --check

@@ -96,6 +96,25 @@ fn parse_cpu_us(stat: &str) -> Option<u64> {
     Some(ticks * TICK_US)
 }
 
+/// CPU time that all processes together have used so far, user and system, in microseconds.
+///
+/// # Errors
+/// When `/proc/stat` is not as expected.
+pub fn all_cpu_us() -> anyhow::Result<u64> {
+    let stat = fs::read_to_string("/proc/stat").context("failed to read /proc/stat")?;
+    parse_all_cpu_us(&stat).with_context(|| format!("/proc/stat is not as expected: {stat:?}"))
+}
+
+/// The first three figures of the first line: user, nice, system. Interrupts are nobody's.
+fn parse_all_cpu_us(stat: &str) -> Option<u64> {
+    let mut fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let mut ticks = 0;
+    for _ in 0..3 {
+        ticks += fields.next()?.parse::<u64>().ok()?;
+    }
+    Some(ticks * TICK_US)
+}
+
 /// Memory of a process in RAM, in KiB.
 ///
 /// # Errors
@@ -125,6 +144,7 @@ mod tests {
         let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0 5 6 7";
         assert_eq!(parse_cpu_us(stat), Some(3_000_000));
         assert_eq!(parse_cpu_us("42 nothing"), None);
+        assert_eq!(parse_all_cpu_us("cpu  10 2 3 1000 5 6 7 0 0 0\ncpu0 1 2 3"), Some(150_000));
     }
 
     #[test]

@@ -1,8 +1,48 @@
 //! One target measured for a while, and what several rounds of it come to.
 
 use crate::client::Client;
+use crate::clock;
 use crate::process;
 use crate::tally::Tally;
+
+/// What the other processes of the machine took while a run went on: over a few percent, its
+/// figures are not worth much.
+#[derive(Debug)]
+pub struct Disturbance {
+    ours: Vec<u32>,
+    begun: u64,
+    all_us: u64,
+    ours_us: u64,
+}
+
+impl Disturbance {
+    /// Begins to watch; `ours` are the processes that belong to the run, beside this one.
+    ///
+    /// # Errors
+    /// When one of them has gone.
+    pub fn watch(mut ours: Vec<u32>) -> anyhow::Result<Self> {
+        ours.push(std::process::id());
+        let (all_us, ours_us) = (process::all_cpu_us()?, total_us(&ours)?);
+        Ok(Self { ours, begun: clock::now(), all_us, ours_us })
+    }
+
+    /// The share of all cores that others took since, in percent.
+    ///
+    /// # Errors
+    /// When one of ours has gone.
+    #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+    pub fn percent(&self) -> anyhow::Result<f64> {
+        let ours = total_us(&self.ours)?.saturating_sub(self.ours_us);
+        let others = process::all_cpu_us()?.saturating_sub(self.all_us).saturating_sub(ours);
+        let cores = std::thread::available_parallelism()?.get();
+        let had = (clock::now() - self.begun) as f64 / 1e3 * cores as f64;
+        Ok(others as f64 / had * 100.0)
+    }
+}
+
+fn total_us(processes: &[u32]) -> anyhow::Result<u64> {
+    processes.iter().map(|pid| process::cpu_us(*pid)).sum()
+}
 
 /// Something that takes calls.
 #[derive(Debug)]
@@ -68,6 +108,16 @@ pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_is_between_nothing_and_everything() {
+        let disturbance = Disturbance::watch(Vec::new()).expect("this process is there");
+        let until = clock::now() + clock::SECOND / 10;
+        while clock::now() < until {}
+        let percent = disturbance.percent().expect("this process is there");
+        // Ticks are counted in hundredths of a second, so a tenth is measured roughly.
+        assert!((0.0..=130.0).contains(&percent), "{percent}");
+    }
 
     #[test]
     fn the_median_ignores_one_bad_round() {

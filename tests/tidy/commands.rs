@@ -1,7 +1,12 @@
 //! The docs name only commands that exist: every `make target` they show is a target of the
-//! Makefile, and `make help` explains each one.
+//! Makefile, which `make help` explains, and every `merit command` is one of the command line's.
+//!
+//! Known limitation: a command's options are not looked at.
 
 use crate::tree::{self, File};
+
+/// Commands that are processes of their own, not the client's.
+const PROCESSES: [&str; 4] = ["demo", "serve", "sim", "pool"];
 
 /// A target with its explanation, the text after `##`.
 struct Target<'a> {
@@ -18,8 +23,17 @@ fn targets(makefile: &str) -> Vec<Target<'_>> {
         .collect()
 }
 
-/// The words after `make` wherever a text shows a command: in backticks or in a fenced block.
-fn shown(text: &str) -> Vec<(usize, &str)> {
+/// The variants of `pub enum Command` in a source file, as clap names them.
+fn variants(source: &str) -> Vec<String> {
+    let body = source.split_once("pub enum Command {").map_or("", |(_, rest)| rest.split("\n}").next().unwrap_or(rest));
+    let names = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    names.map(|line| line.split(['(', ',', ' ']).next().unwrap_or_default().to_lowercase()).collect()
+}
+
+/// The words after `program` wherever a text shows it as a command: in backticks or in a fenced block,
+/// at the beginning or behind a pipe.
+fn shown<'a>(text: &'a str, program: &str) -> Vec<(usize, &'a str)> {
     let mut fenced = false;
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -28,47 +42,74 @@ fn shown(text: &str) -> Vec<(usize, &str)> {
             continue;
         }
         let spans: Vec<&str> = if fenced { vec![line] } else { line.split('`').skip(1).step_by(2).collect() };
-        for span in spans {
-            let command = span.trim_start_matches(['$', ' ']);
-            let target = command.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next());
-            found.extend(target.map(|target| (index + 1, target)));
+        for command in spans.iter().flat_map(|span| span.split(" | ")) {
+            let mut words = command.trim_start_matches(['$', ' ']).split_whitespace();
+            let name = words.next().map(|path| path.rsplit('/').next().unwrap_or(path));
+            if name == Some(program) {
+                found.extend(words.next().filter(|word| !word.starts_with('-')).map(|word| (index + 1, word)));
+            }
         }
     }
     found
 }
 
-/// Complaints about targets that are shown but don't exist, or exist without an explanation.
-fn unknown(files: &[File], makefile: &str) -> Vec<String> {
-    let targets = targets(makefile);
-    let mute = targets.iter().filter(|target| target.explanation.is_empty());
-    let mut complaints: Vec<String> =
-        mute.map(|target| format!("Makefile: {} has no `## explanation`", target.name)).collect();
+/// Complaints about targets without an explanation.
+fn mute(makefile: &str) -> Vec<String> {
+    let mute = targets(makefile).into_iter().filter(|target| target.explanation.is_empty());
+    mute.map(|target| format!("Makefile: {} has no `## explanation`", target.name)).collect()
+}
+
+/// Complaints about commands of `program` that are shown but are none of `known`.
+fn unknown<S: AsRef<str>>(files: &[File], program: &str, known: &[S]) -> Vec<String> {
+    let mut complaints = Vec::new();
     for file in files.iter().filter(|f| f.is("md")) {
-        let gone = shown(&file.text).into_iter().filter(|(_, name)| targets.iter().all(|t| t.name != *name));
-        complaints.extend(gone.map(|(line, name)| format!("{}:{line}: there is no `make {name}`", file.path)));
+        let shown = shown(&file.text, program).into_iter();
+        let gone = shown.filter(|(_, name)| known.iter().all(|known| known.as_ref() != *name));
+        complaints.extend(gone.map(|(line, name)| format!("{}:{line}: there is no `{program} {name}`", file.path)));
     }
     complaints
 }
 
+fn text<'a>(files: &'a [File], path: &str) -> &'a str {
+    &files.iter().find(|f| f.path == path).unwrap_or_else(|| panic!("{path} is there")).text
+}
+
 #[test]
-fn commands_in_the_docs_exist() {
+fn make_targets_in_the_docs_exist() {
     let files = tree::files();
-    let makefile = files.iter().find(|f| f.path == "Makefile").expect("the workspace has a Makefile");
-    assert!(targets(&makefile.text).iter().any(|target| target.name == "test"));
-    crate::assert_none(&unknown(&files, &makefile.text));
+    let makefile = text(&files, "Makefile");
+    let names: Vec<&str> = targets(makefile).iter().map(|target| target.name).collect();
+    assert!(names.contains(&"test"), "the Makefile was not read: {names:?}");
+    crate::assert_none(&mute(makefile));
+    crate::assert_none(&unknown(&files, "make", &names));
+}
+
+#[test]
+fn merit_commands_in_the_docs_exist() {
+    let files = tree::files();
+    let mut names = variants(text(&files, "broker/cli/src/lib.rs"));
+    assert!(names.contains(&"explain".to_owned()), "the commands were not read: {names:?}");
+    names.extend(PROCESSES.map(str::to_owned));
+    crate::assert_none(&unknown(&files, "merit", &names));
 }
 
 #[test]
 fn a_command_that_does_not_exist_is_refused() {
-    let makefile = "X := 1\n.PHONY: a\ntest: setup ## Runs the tests.\n\tcargo test\n";
-    for text in ["Say `make tset`.", "```sh\n$ make tset\n```"] {
-        crate::assert_some(&unknown(&[File::sample("README.md", text)], makefile), "there is no `make tset`");
+    for text in ["Say `make tset`.", "```sh\n$ make tset\n```", "```\necho | bin/make tset -x\n```"] {
+        crate::assert_some(&unknown(&[File::sample("README.md", text)], "make", &["test"]), "there is no `make tset`");
     }
-    let fine = "Say `make test ONCE=1` to make sure.\n```\nmake test\n```\n";
-    crate::assert_none(&unknown(&[File::sample("README.md", fine)], makefile));
+    let fine = "Say `make test ONCE=1` to make sure, or `make --help`, in `make`.\n```\nmake test\nwe make it\n```\n";
+    crate::assert_none(&unknown(&[File::sample("README.md", fine)], "make", &["test"]));
 }
 
 #[test]
 fn a_target_without_an_explanation_is_refused() {
-    crate::assert_some(&unknown(&[], "test: setup\n\tcargo test\n"), "test has no");
+    crate::assert_some(&mute("X := 1\n.PHONY: a\ntest: setup\n\tcargo test\n"), "test has no");
+    crate::assert_none(&mute("test: setup ## Runs the tests.\n"));
+}
+
+#[test]
+fn commands_are_read_from_their_enum() {
+    let source = "enum Other {\n    A,\n}\npub enum Command {\n    /// Doc\n    #[command(x)]\n    Invoke(Box<A>),\n    Quote,\n}\n";
+    assert_eq!(variants(source), ["invoke", "quote"]);
 }

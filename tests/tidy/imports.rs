@@ -46,6 +46,12 @@ const EDGES: [(&str, May); 16] = [
 /// Crates that only compute.
 const PURE: [&str; 4] = ["merit-units", "merit-pricing", "merit-market", "merit-ledger"];
 
+/// Crates that also know no serialised form; `pricing` reads its catalogue.
+const UNWRITTEN: [&str; 3] = ["merit-units", "merit-market", "merit-ledger"];
+
+/// Libraries for serialised forms.
+const FORMATS: [&str; 3] = ["serde", "serde_json", "toml"];
+
 /// Libraries that would bring I/O, a clock or randomness into a pure crate.
 const IMPURE: [&str; 14] = [
     "axum",
@@ -109,15 +115,22 @@ fn wrong_way(crates: &[Crate]) -> Vec<String> {
     complaints
 }
 
-/// Complaints about pure crates that import what isn't.
+/// Complaints about pure crates that import what isn't, except for their tests.
 fn impure(crates: &[Crate]) -> Vec<String> {
-    let pure = crates.iter().filter(|c| PURE.contains(&c.name.as_str()));
-    pure.flat_map(|c| c.imports.iter().map(move |(import, kind)| (c, import, kind)))
-        .filter(|(_, import, kind)| **kind != DependencyKind::Development && IMPURE.contains(&import.as_str()))
-        .map(|(c, import, _)| {
-            format!("{} is pure and imports {import}: take the time or the draw as a parameter", c.name)
-        })
-        .collect()
+    let mut complaints = Vec::new();
+    for Crate { name, imports } in crates {
+        let shipped = imports.iter().filter(|(_, kind)| *kind != DependencyKind::Development);
+        for (import, _) in shipped {
+            if PURE.contains(&name.as_str()) && IMPURE.contains(&import.as_str()) {
+                complaints
+                    .push(format!("{name} is pure and imports {import}: take the time or the draw as a parameter"));
+            }
+            if UNWRITTEN.contains(&name.as_str()) && FORMATS.contains(&import.as_str()) {
+                complaints.push(format!("{name} imports {import}: serialised forms live at the edges"));
+            }
+        }
+    }
+    complaints
 }
 
 #[test]
@@ -175,4 +188,6 @@ fn a_clock_or_socket_in_a_pure_crate_is_refused_outside_its_tests() {
     crate::assert_some(&impure(&with_import("merit-ledger", "tokio", DependencyKind::Normal)), "merit-ledger is pure");
     crate::assert_none(&impure(&with_import("merit-ledger", "fastrand", DependencyKind::Development)));
     crate::assert_none(&impure(&with_import("merit-store", "rusqlite", DependencyKind::Normal)));
+    crate::assert_some(&impure(&with_import("merit-units", "serde", DependencyKind::Normal)), "live at the edges");
+    crate::assert_none(&impure(&with_import("merit-pricing", "serde", DependencyKind::Normal)));
 }

@@ -8,7 +8,7 @@ use merit_load::merit::Merit;
 use merit_load::process::Process;
 use merit_load::report;
 use merit_load::request::Request;
-use merit_load::sample::{Sample, Target, median};
+use merit_load::sample::{Disturbance, Sample, Target, median};
 
 /// Compares Merit under load with a bare pass-through.
 #[derive(Parser)]
@@ -55,12 +55,15 @@ async fn main() -> anyhow::Result<()> {
         anyhow::ensure!(status == 200 && body.len() == args.payload_bytes, "{}: {status} {text}", target.name);
     }
 
+    let disturbance = Disturbance::watch(targets.iter().map(|target| target.pid).collect())?;
     turns(&args, 0, &mut targets).await?;
     let most = median(targets[2].saturated.iter().map(|sample| sample.tally.rate()));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is small and positive")]
     let rate = args.rate.unwrap_or((most / 2.0) as u64).max(1);
     turns(&args, rate, &mut targets).await?;
-    print(&args, rate, &targets)
+    print(&args, rate, &targets)?;
+    report::line(&format!("\nother processes took {:.0} % of the cores meanwhile", disturbance.percent()?))?;
+    Ok(())
 }
 
 /// Every target has its turn in every round, first the one, then the other way round.
