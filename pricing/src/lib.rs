@@ -32,5 +32,5 @@ pub use meter::{MAX_LINES, Meter, Metered, UnknownMeter};
 pub use pools::{PoolKeys, Pools};
 pub use profile::{ProfileError, UsageProfile};
 pub use rule::MeterError;
-pub use sheet::{Price, PriceSheet, SheetErrors, SheetMistake, Source, Standing};
+pub use sheet::{Price, PriceSheet, SheetErrors, SheetMistake, Source};
 pub use size::{Architecture, Size, UnknownArchitecture, Usage};

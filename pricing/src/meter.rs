@@ -154,6 +154,28 @@ impl Metered {
         self.iter().find(|(own, _)| *own == meter).map_or(Quantity::ZERO, |(_, quantity)| quantity)
     }
 
+    /// These quantities with another one of `meter`: usage that was counted elsewhere.
+    ///
+    /// # Errors
+    /// [`UnknownMeter`] when the sheet does not bill the meter.
+    pub fn with(mut self, meter: Meter, quantity: Quantity) -> Result<Self, UnknownMeter> {
+        let line = self.meters.as_slice().iter().position(|own| *own == meter);
+        self.quantities[line.ok_or_else(|| UnknownMeter(meter.name().to_owned()))?] = quantity;
+        Ok(self)
+    }
+
+    /// The quantities of `calls` calls like this one.
+    ///
+    /// # Errors
+    /// [`Overflow`] when a quantity does not fit.
+    pub fn checked_mul(&self, calls: u64) -> Result<Self, Overflow> {
+        let mut product = *self;
+        for own in &mut product.quantities {
+            *own = Quantity::from_quanta(own.quanta().checked_mul(u128::from(calls)).ok_or(Overflow)?);
+        }
+        Ok(product)
+    }
+
     /// The sum of two calls under one sheet.
     ///
     /// # Errors

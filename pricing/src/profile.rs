@@ -92,13 +92,13 @@ impl UsageProfile {
         self.learned.as_ref().filter(|learned| learned.weight > 0).map(|learned| learned.mean)
     }
 
-    /// The latency half of the recent calls stay under; within 9 % of the exact value.
+    /// The latency half of the recent calls stay under, at most a bucket (8 to 17 %) off.
     #[must_use]
     pub fn latency_p50(&self) -> Option<Micros> {
         self.learned.as_ref().and_then(|learned| learned.latency.quantile_permille(500))
     }
 
-    /// The latency 95 % of the recent calls stay under; within 9 % of the exact value where calls are many.
+    /// The latency 95 % of the recent calls stay under, at most a bucket (8 to 17 %) off.
     #[must_use]
     pub fn latency_p95(&self) -> Option<Micros> {
         self.learned.as_ref().and_then(|learned| learned.latency.quantile_permille(950))

@@ -5,11 +5,12 @@
 //! a time, so "billed once per active period" of a shared instance is modelled as an equal share
 //! of the period for each of its concurrent requests.
 
-use std::fmt;
+mod words;
 
 use merit_units::{MemoryMb, Micros, SheetName};
 
 use crate::size::{Size, Usage};
+use words::milli_text;
 
 /// How a call's raw usage becomes billed time and memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -260,20 +261,6 @@ impl MemoryRule {
     }
 }
 
-impl fmt::Display for MemoryRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.sizes_mb.as_slice() {
-            [] if self.round_up => write!(f, "at most {} MB", self.max_mb),
-            [] => write!(f, "{} to {} MB in steps of {} MB", self.min_mb, self.max_mb, self.step_mb),
-            [only] => write!(f, "at most {only} MB"),
-            sizes => {
-                let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
-                write!(f, "one of {} MB", sizes.join(", "))
-            }
-        }
-    }
-}
-
 impl VcpuRange {
     fn check(&self, sheet: &SheetName, size: &Size, milli: u32) -> Result<(), MeterError> {
         if !(self.min_milli..=self.max_milli).contains(&milli) || !milli.is_multiple_of(self.step_milli) {
@@ -288,17 +275,4 @@ impl VcpuRange {
         }
         Ok(())
     }
-}
-
-impl fmt::Display for VcpuRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [min, max, step] = [self.min_milli, self.max_milli, self.step_milli].map(milli_text);
-        write!(f, "{min} to {max} vCPU in steps of {step}")
-    }
-}
-
-/// Thousandths as a decimal: `83` is `0.083`.
-pub(crate) fn milli_text(milli: u32) -> String {
-    let text = format!("{}.{:03}", milli / 1000, milli % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -66,13 +66,12 @@ pub struct Source {
 }
 
 /// What a warm instance costs for as long as it is kept, used or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+#[derive(Clone, Copy)]
+struct Standing {
     /// GB-second or GiB-second of configured memory, or vCPU-second.
-    pub meter: Meter,
-    /// Per unit of the meter.
-    pub rate: Rate,
-    pub(crate) source: u8,
+    meter: Meter,
+    rate: Rate,
+    source: u8,
 }
 
 /// What the invoice does to the sum of one function's calls in one hour.
@@ -175,10 +174,15 @@ impl PriceSheet {
         self.lines.iter().filter_map(|line| Some((line.meter, line.grant.as_ref()?.quantity)))
     }
 
-    /// The prices of keeping an instance warm; empty on sheets that bill calls only.
-    #[must_use]
-    pub fn standing(&self) -> &[Standing] {
-        &self.standing
+    /// The prices of keeping an instance warm, used or not, per GB-second or GiB-second of configured memory or per
+    /// vCPU-second; none on sheets that bill calls only.
+    pub fn standing(&self) -> impl Iterator<Item = Price<'_>> {
+        self.standing.iter().map(|standing| Price {
+            meter: standing.meter,
+            up_to: None,
+            rate: standing.rate,
+            source: &self.sources[usize::from(standing.source)],
+        })
     }
 
     /// What keeping `instances` of this size warm for `length` costs, used or not.
@@ -239,6 +243,17 @@ impl PriceSheet {
         sheet.lines.iter_mut().flat_map(|line| &mut line.tiers).for_each(|tier| scale(&mut tier.rate));
         sheet.standing.iter_mut().for_each(|standing| scale(&mut standing.rate));
         sheet
+    }
+
+    /// The billing rule in words, such as `time rounded up to 1 ms; initialisation billed; ...`.
+    #[must_use]
+    pub fn rule_in_words(&self) -> String {
+        let hourly = self.hourly.is_some_and(|hourly| hourly.ceil_to_units);
+        let invoice = if hourly { "; the invoice rounds each function's hour up to whole units" } else { "" };
+        let parts = self.lines.iter().filter(|line| line.meter == Meter::ComputeUnit).flat_map(|line| &line.parts);
+        let sum: Vec<String> = parts.map(|part| format!("{} x {}", part.weight(), part.kind.word())).collect();
+        let sum = if sum.is_empty() { String::new() } else { format!("; compute_unit = {}", sum.join(" + ")) };
+        format!("{}{sum}{invoice}", self.rule)
     }
 
     pub(crate) fn rule(&self) -> &Rule {

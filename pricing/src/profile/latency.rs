@@ -1,7 +1,7 @@
 //! A small histogram of latencies that forgets.
 //!
 //! 156 logarithmic buckets of one byte from 64 microseconds to 71 minutes, six to the octave: a bucket
-//! is 8 to 17 % wide, and a quantile is interpolated within it. When 512 calls are in it, or a bucket is full,
+//! is 8 to 17 % wide, and a quantile is interpolated within it, so it is at most that far off. When 512 calls are in it, or a bucket is full,
 //! all counts are halved, so old calls fade with a half-life of some 256. What halving cuts off a
 //! count is carried to the next one, so that a tail of single calls does not vanish at once.
 //!

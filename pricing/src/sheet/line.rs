@@ -84,6 +84,13 @@ pub(crate) struct Part {
     pub(crate) quanta_per_raw: u128,
 }
 
+impl Part {
+    /// The weight as a decimal.
+    pub(crate) fn weight(&self) -> Rate {
+        Rate::from_atto(u128::from(self.weight_nano) * 1_000_000_000)
+    }
+}
+
 /// A monthly amount of a meter that is free.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {

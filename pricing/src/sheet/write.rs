@@ -95,8 +95,10 @@ fn parts_to_raw(meter: Meter, parts: &[Part]) -> Vec<RawPart> {
     {
         return Vec::new();
     }
-    let weight = |part: &Part| Rate::from_atto(u128::from(part.weight_nano) * 1_000_000_000).to_string();
-    parts.iter().map(|part| RawPart { part: part.kind.word().to_owned(), weight: Some(weight(part)) }).collect()
+    parts
+        .iter()
+        .map(|part| RawPart { part: part.kind.word().to_owned(), weight: Some(part.weight().to_string()) })
+        .collect()
 }
 
 fn grant_to_raw(grant: &Grant, key: &impl Fn(u8) -> Option<String>) -> RawGrant {

@@ -63,8 +63,9 @@ fn lambda_prices_are_the_regions_own() {
     assert_eq!(rates("aws-lambda/us-east-1/arm64"), arm);
     assert_eq!(rates("aws-lambda/eu-central-2/arm64")[..2], ["0.00000022", "0.0000146667"]);
     assert_eq!(rates("aws-lambda/sa-east-1/x86_64/provisioned"), ["0.0000002", "0.0000154867", "0.0000000586"]);
-    let kept = sheet("aws-lambda/us-east-1/arm64/provisioned").standing();
+    let kept: Vec<_> = sheet("aws-lambda/us-east-1/arm64/provisioned").standing().collect();
     assert_eq!((kept.len(), kept[0].rate.to_string()), (1, "0.0000033334".to_owned()));
+    assert!(kept[0].source.second_hand && kept[0].source.title.contains("pricing page"));
 }
 
 #[test]
@@ -227,4 +228,27 @@ fn catalogue_files_are_checked_like_sheets() {
     let mut catalogue = Catalogue::default();
     catalogue.add_file(&template.replace(", \"odd\"", "")).expect("two sheets");
     assert_eq!(catalogue.get("x/south").expect("made").prices().next().expect("one").rate.to_string(), "0.2");
+}
+
+#[test]
+fn rules_can_be_told_in_words() {
+    for (name, words) in [
+        (
+            "aws-lambda/us-east-1/x86_64",
+            "time rounded up to 1 ms; initialisation billed; memory as configured, 128 to 10240 MB in steps of 1 MB",
+        ),
+        (
+            "azure-consumption/eastus",
+            "time rounded up to 1 ms, at least 100 ms; initialisation free; memory as observed, at most 1536 MB",
+        ),
+        (
+            "alibaba-fc/intl",
+            "time rounded up to 1 ms; initialisation billed; memory as configured, 128 to 32768 MB in steps of 64 MB; \
+             vCPU as configured, 0.05 to 16 vCPU in steps of 0.05; compute_unit = 1 x vcpu_seconds + 0.15 x \
+             memory_seconds + 0.0075 x requests + 0.05 x ephemeral_seconds; the invoice rounds each function's hour up \
+             to whole units",
+        ),
+    ] {
+        assert_eq!(sheet(name).rule_in_words(), words);
+    }
 }

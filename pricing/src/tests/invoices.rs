@@ -7,9 +7,7 @@ use crate::{Meter, Metered, MonthToDate, Pools, PriceSheet, Usage};
 
 /// `calls` equal calls as one sum.
 fn many(call: &Metered, calls: u64) -> Metered {
-    let mut sum = *call;
-    sum.quantities = sum.quantities.map(|one| Quantity::from_quanta(one.quanta() * u128::from(calls)));
-    sum
+    call.checked_mul(calls).expect("fits")
 }
 
 fn month_of(sheet: &PriceSheet, calls: u64, usage: &Usage) -> String {
@@ -140,6 +138,7 @@ fn amounts_too_large_are_reported_and_never_wrap() {
     let mut used = month;
     used.add(&huge).expect("fits once");
     assert!(used.add(&huge).is_err());
+    assert!(huge.checked_mul(2).is_err());
     assert!(sheet.charge(&huge, &used).is_err());
     // 2^128 quanta are 3 x 10^20 requests; their cost still fits, and the dot product agrees with the charge.
     assert_eq!(sheet.marginal(&month).cost(&huge), sheet.charge(&huge, &month).expect("fits"));

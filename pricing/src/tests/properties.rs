@@ -1,7 +1,7 @@
 //! What must hold for any usage: sums do not depend on where they are cut, more never costs less, and
 //! the expectation is the mean of what is charged.
 
-use merit_units::{Exact, Micros, Quantity};
+use merit_units::{Exact, Micros};
 use proptest::prelude::*;
 
 use super::{memory, sheet};
@@ -42,9 +42,8 @@ fn any_usage() -> impl Strategy<Value = Usage> {
 
 /// A sum of so many calls that it crosses grants and tiers: up to 10^11 of them.
 fn bulk(sheet: &PriceSheet, usage: &Usage, calls: u64) -> Metered {
-    let mut sum = sheet.meter(&sold(sheet), usage).expect("a size that is sold");
-    sum.quantities = sum.quantities.map(|one| Quantity::from_quanta(one.quanta() * u128::from(calls)));
-    sum
+    let call = sheet.meter(&sold(sheet), usage).expect("a size that is sold");
+    call.checked_mul(calls).expect("fits")
 }
 
 fn add(a: Exact, b: Exact) -> Exact {

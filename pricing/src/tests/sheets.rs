@@ -179,7 +179,7 @@ fn a_scaled_sheet_moves_rates_and_nothing_else() {
         assert_eq!(new.rate.atto(), old.rate.atto() * 5 / 2);
         assert_eq!(new.up_to, old.up_to);
     }
-    assert_eq!(dearer.standing()[0].rate.to_string(), "0.00001041675");
+    assert_eq!(dearer.standing().next().expect("one").rate.to_string(), "0.00001041675");
     assert!(dearer.grants().eq(sheet.grants()));
     assert!(!sheet.same_shape(super::sheet("azure-flex/eastus")));
     assert!(sheet.scaled(0).prices().all(|price| price.rate.atto() == 0));
