@@ -218,8 +218,7 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result
             deployments: None,
         }),
     };
-    client.call_quietly(request).await?;
-    let view: FunctionView = client.get(&["functions", function]).await?;
+    let view: FunctionView = client.call(request).await?;
     show(&view, output)
 }
 

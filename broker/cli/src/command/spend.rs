@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use merit_units::Money;
-use merit_wire::SpendReport;
+use merit_units::{AccountId, Money};
+use merit_wire::{AlternativesReport, SpendReport};
 use reqwest::Method;
 
 use crate::Exit;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, Table};
-use crate::values::{difference, dollars, or_dash};
+use crate::values::{compared, difference, dollars, or_dash};
 
 /// Options of `spend`.
 #[derive(Args, Clone, Debug)]
@@ -22,21 +22,36 @@ pub struct SpendArgs {
     /// Before this RFC 3339 time; now when absent
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// Group by function, venue, deployment, account, key or tag:NAME. Repeat it or separate with commas
+    /// Group by function, venue, account or tag:NAME. Repeat it or separate with commas
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     pub group_by: Vec<String>,
     /// A row for each step of time
-    #[arg(long, value_name = "STEP", value_parser = ["hour", "day", "month"])]
+    #[arg(long, value_name = "STEP", value_parser = ["hour", "day"])]
     pub step: Option<String>,
+    /// Only this account's calls
+    #[arg(long, value_parser = AccountId::try_new)]
+    pub account: Option<AccountId>,
+    /// What the same calls were expected to cost, had one venue run them all
+    #[arg(long, conflicts_with_all = ["group_by", "step"])]
+    pub alternatives: bool,
 }
 
 /// Reports what was spent.
 pub(crate) async fn spend(args: &SpendArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let groups = args.group_by.join(",");
-    let given = [("from", args.from.as_deref()), ("to", args.to.as_deref()), ("step", args.step.as_deref())];
+    let given = [
+        ("from", args.from.as_deref()),
+        ("to", args.to.as_deref()),
+        ("step", args.step.as_deref()),
+        ("account", args.account.as_ref().map(AccountId::as_str)),
+    ];
     let mut query: Vec<(&str, &str)> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     if !groups.is_empty() {
         query.push(("group_by", &groups));
+    }
+    if args.alternatives {
+        let request = client.request_with_query(Method::GET, &["spend", "alternatives"], &query);
+        return show_alternatives(&client.call(request).await?, output);
     }
     let report: SpendReport = client.call(client.request_with_query(Method::GET, &["spend"], &query)).await?;
     if output.json() {
@@ -47,6 +62,24 @@ pub(crate) async fn spend(args: &SpendArgs, client: &Client, output: &mut Output
         output.table(&table(&report, &args.group_by))?;
     }
     output.line(&format!("{} from {} to {}", dollars(&report.total), report.from, report.to))?;
+    Ok(Exit::Ok)
+}
+
+fn show_alternatives(report: &AlternativesReport, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    if output.json() {
+        output.json_value(report)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["venue", "calls it had a price for", "cost", "charged instead"]);
+    for row in &report.venues {
+        let all = row.calls == report.calls;
+        let charged = report.charged.parse().ok().zip(row.cost.parse().ok()).filter(|_| all);
+        let compared = charged.and_then(|(charged, cost)| compared(charged, cost));
+        table.row([row.venue.clone(), row.calls.to_string(), dollars(&row.cost), or_dash(compared.as_deref())]);
+    }
+    output.table(&table)?;
+    let charged = dollars(&report.charged);
+    output.line(&format!("{charged} for {} calls from {} to {}", report.calls, report.from, report.to))?;
     Ok(Exit::Ok)
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use merit_wire::{
-    BudgetView, DeploymentSpec, DeploymentView, FunctionList, FunctionView, KeyCreated, KeyList, KeyView,
-    PriceChangeView, SpendReport, SpendRow, VenueList, VenueView,
+    AlternativeRow, AlternativesReport, BudgetView, DeploymentSpec, DeploymentView, FunctionList, FunctionView,
+    KeyCreated, KeyList, KeyView, PriceChangeView, SpendReport, SpendRow, VenueList, VenueView,
 };
 
 use super::broker::Broker;
@@ -57,10 +57,10 @@ async fn functions_are_listed_and_shown() {
 #[tokio::test]
 async fn functions_are_put_from_options_or_a_file() {
     let broker = Broker::start().await;
-    broker.json("PUT /v1/functions/thumbnail", &function()).json("GET /v1/functions/thumbnail", &function());
+    broker.json("PUT /v1/functions/thumbnail", &function());
     let outcome = broker.run(&["functions", "put", "thumbnail", "--idempotent", "--timeout-ms", "5000"]).await;
     assert_eq!(outcome.exit, Exit::Ok);
-    assert_eq!(broker.lines(), ["PUT /v1/functions/thumbnail", "GET /v1/functions/thumbnail"]);
+    assert_eq!(broker.last().body, r#"{"idempotent":true,"timeout_ms":5000}"#);
 
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("thumbnail.toml");
@@ -68,6 +68,9 @@ async fn functions_are_put_from_options_or_a_file() {
         .expect("written");
     let path = file.to_str().expect("UTF-8");
     broker.run(&["functions", "put", "thumbnail", "--file", path]).await;
+    insta::assert_snapshot!(broker.last().body, @r#"
+    {"idempotent":true,"deployments":{"a":{"venue":"aws","target":"t","memory_mb":512}}}
+    "#);
     std::fs::write(&file, "idempotant = true\n").expect("written");
     let outcome = broker.run(&["functions", "put", "thumbnail", "--file", path]).await;
     assert_eq!(outcome.exit, Exit::Usage);
@@ -78,7 +81,7 @@ async fn functions_are_put_from_options_or_a_file() {
 async fn a_deployment_is_put_and_deleted_alone() {
     let broker = Broker::start().await;
     let path = "/v1/functions/thumbnail/deployments/aws-512";
-    broker.json(&format!("PUT {path}"), &function()).json("GET /v1/functions/thumbnail", &function());
+    broker.json(&format!("PUT {path}"), &function());
     let line = [
         "functions",
         "put",
@@ -101,7 +104,10 @@ async fn a_deployment_is_put_and_deleted_alone() {
         "aws-lambda/us-east-1/arm64",
     ];
     assert_eq!(broker.run(&line).await.exit, Exit::Ok);
-    assert_eq!(broker.lines(), [format!("PUT {path}"), "GET /v1/functions/thumbnail".to_owned()]);
+    assert_eq!(broker.lines(), [format!("PUT {path}")]);
+    insta::assert_snapshot!(broker.last().body, @r#"
+    {"venue":"aws","target":"t","memory_mb":512,"vcpu":"0.333","architecture":"arm64","concurrency":10,"sheet":"aws-lambda/us-east-1/arm64"}
+    "#);
     broker.answer(&format!("DELETE {path}"), 204, &[], b"");
     let outcome = broker.run(&["functions", "delete", "thumbnail", "--deployment", "aws-512"]).await;
     assert_eq!((outcome.err.as_str(), outcome.exit), ("deleted deployment aws-512 of thumbnail\n", Exit::Ok));
@@ -209,6 +215,32 @@ async fn spend_is_grouped() {
     "#);
     broker.json("GET /v1/spend", &SpendReport { rows: Vec::new(), total: "0".to_owned(), ..report });
     assert_eq!(broker.run(&["spend"]).await.out, "$0 from 2026-11-01T00:00:00Z to 2026-11-21T00:00:00Z\n");
+}
+
+#[tokio::test]
+async fn the_alternatives_are_one_venue_for_all_calls() {
+    let broker = Broker::start().await;
+    let venue =
+        |name: &str, calls: u64, cost: &str| AlternativeRow { venue: name.to_owned(), calls, cost: cost.to_owned() };
+    let report = AlternativesReport {
+        from: "2026-11-01T00:00:00Z".to_owned(),
+        to: "2026-11-21T00:00:00Z".to_owned(),
+        calls: 1000,
+        charged: "0.0060".to_owned(),
+        estimate: "0.0061".to_owned(),
+        venues: vec![venue("gcp", 1000, "0.0080"), venue("aws", 1000, "0.0100"), venue("pool", 200, "0.0001")],
+    };
+    broker.json("GET /v1/spend/alternatives?account=search", &report);
+    insta::assert_snapshot!(broker.run(&["spend", "--alternatives", "--account", "search"]).await.shown(), @r#"
+    VENUE  CALLS IT HAD A PRICE FOR     COST  CHARGED INSTEAD
+    gcp                        1000   $0.008     25.0 % below
+    aws                        1000    $0.01     40.0 % below
+    pool                        200  $0.0001                -
+    $0.006 for 1000 calls from 2026-11-01T00:00:00Z to 2026-11-21T00:00:00Z
+    ---
+    --- Ok
+    "#);
+    assert!(refused(&["spend", "--alternatives", "--step", "day"]).contains("cannot be used with"));
 }
 
 fn budget() -> BudgetView {

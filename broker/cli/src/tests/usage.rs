@@ -118,7 +118,7 @@ fn options_are_checked_before_anything_is_sent() {
         (vec!["invoke", "f", "--tag", "a b"], "`a b` is not a valid tag name"),
         (vec!["explain", "0199"], "it is a UUID such as"),
         (vec!["functions", "put", "f", "--timeout-ms", "0"], "0 is not in 1..=900000"),
-        (vec!["spend", "--step", "week"], "[possible values: hour, day, month]"),
+        (vec!["spend", "--step", "week"], "[possible values: hour, day]"),
         (vec!["invok"], "a similar subcommand exists: 'invoke'"),
     ] {
         let text = refused(&line);
