@@ -290,6 +290,9 @@ impl Slot {
 }
 
 /// One place taken at a deployment and at its venue; dropping it gives both back.
+///
+/// Dropped unobserved it says nothing about the deployment: a caller that hung up is
+/// nobody's failure.
 #[derive(Debug)]
 pub struct Reservation {
     slot: Arc<Slot>,

@@ -73,6 +73,14 @@ struct Search<'a> {
     value_of_time: u64,
 }
 
+/// What there is within the terms, with room or without.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    well: bool,
+    held_back: bool,
+    on_probation: bool,
+}
+
 /// An ask that will do.
 #[derive(Clone, Copy)]
 struct Candidate {
@@ -158,15 +166,28 @@ impl Search<'_> {
 
     #[cold]
     fn take_what_is_left(&self) -> Result<Pick, NoPick> {
-        if let Some(pick) = self.take_best(Tier::HeldBack) {
+        let Left { well, held_back, on_probation } = self.survey();
+        if held_back && let Some(pick) = self.take_best(Tier::HeldBack) {
             return Ok(pick);
         }
-        let is_well = |row| matches!(self.fitness(row), Fitness::Sound | Fitness::HeldBack);
-        if self.rows_within_terms().any(is_well) {
+        if well || held_back {
             return Err(NoPick::AtCapacity);
         }
-        let pick = self.take_best(Tier::OnProbation).or_else(|| self.take_ejected());
+        let pick = if on_probation { self.take_best(Tier::OnProbation) } else { None };
+        let pick = pick.or_else(|| self.take_ejected());
         pick.map(|pick| Pick { least_bad: true, ..pick }).ok_or_else(|| self.refusal())
+    }
+
+    fn survey(&self) -> Left {
+        self.rows_within_terms().fold(Left::default(), |mut left, row| {
+            match self.fitness(row) {
+                Fitness::Sound => left.well = true,
+                Fitness::HeldBack => left.held_back = true,
+                Fitness::ProbeDue | Fitness::OnProbation { .. } => left.on_probation = true,
+                Fitness::Ejected { .. } => {}
+            }
+            left
+        })
     }
 
     /// Of the ejected, the one whose ejection ends soonest.
