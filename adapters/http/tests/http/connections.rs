@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use merit_venue::{ErrorKind, Outcome, Target, Venue};
+use merit_venue_http::HttpVenue;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
@@ -107,20 +108,37 @@ async fn a_reply_that_announces_the_end_is_not_waited_on() {
     server.until_closed(3).await;
 }
 
-#[tokio::test]
-async fn idle_connections_are_closed_in_time_and_in_number() {
-    let server =
-        TestServer::start(|request| Answer::After(Duration::from_millis(5), reply(200, &[], &request.body))).await;
-    let venue = server.venue(|config| {
-        config.max_idle = 2;
-        config.idle_timeout = Duration::from_millis(50);
-    });
-    let four = join_all((0..4).map(|_| invoke(&venue, "x"))).await;
+/// Makes four calls at once, on as many connections.
+async fn four_calls(venue: &HttpVenue) {
+    let four = join_all((0..4).map(|_| invoke(venue, "x"))).await;
     assert!(four.iter().all(Result::is_ok));
-    assert_eq!(server.connections(), 4);
+}
+
+async fn slow_echo() -> TestServer {
+    TestServer::start(|request| Answer::After(Duration::from_millis(5), reply(200, &[], &request.body))).await
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_in_time() {
+    let server = slow_echo().await;
+    let venue = server.venue(|config| config.idle_timeout = Duration::from_millis(50));
+    four_calls(&venue).await;
     server.until_closed(4).await;
     invoke(&venue, "x").await.expect("a new one");
     assert_eq!(server.connections(), 5);
+}
+
+#[tokio::test]
+async fn only_so_many_connections_are_kept() {
+    let server = slow_echo().await;
+    let venue = server.venue(|config| {
+        config.max_idle = 3;
+        config.idle_timeout = Duration::from_secs(60);
+    });
+    four_calls(&venue).await;
+    server.until_closed(1).await;
+    four_calls(&venue).await;
+    assert_eq!(server.connections(), 5, "three of the four were used again");
 }
 
 #[tokio::test]

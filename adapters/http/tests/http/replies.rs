@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use merit_venue::{ErrorKind, MeterBasis, Outcome, VenueError};
 use merit_venue_http::{HttpConfig, Meters};
-use tokio::time::Instant;
+use tokio::time::timeout;
 
-use crate::server::{Answer, TestServer, echo, head, invoke, reply};
+use crate::server::{Answer, PATIENCE, TestServer, echo, head, invoke, reply};
 
 /// The failure of one call to a server that always answers so.
 async fn failure(answer: Answer, change: impl FnOnce(&mut HttpConfig)) -> VenueError {
     let server = TestServer::start(move |_| answer.clone()).await;
-    let error = invoke(&server.venue(change), "x").await.expect_err("a broken answer");
+    let venue = server.venue(change);
+    let failed = timeout(PATIENCE, invoke(&venue, "x")).await.expect("it is told in time");
+    let error = failed.expect_err("a broken answer");
     assert_eq!(server.calls(), 1, "one attempt is one call");
     error
 }
@@ -69,14 +71,13 @@ async fn chunks_are_joined_and_broken_ones_refused() {
 
 #[tokio::test]
 async fn a_slow_drip_ends_with_the_whole_timeout_and_ran() {
-    let begun = Instant::now();
     let error = failure(Answer::Drip(head(200, &[], 1_000_000)), |config| {
         config.first_byte_timeout = Duration::from_secs(5);
         config.whole_timeout = Duration::from_millis(150);
     })
     .await;
     assert_eq!((error.kind, error.outcome), (ErrorKind::Timeout, Outcome::Ran));
-    assert!(error.usage.is_some() && begun.elapsed() < Duration::from_secs(2));
+    assert!(error.usage.is_some());
 }
 
 #[tokio::test]

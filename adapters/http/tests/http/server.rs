@@ -14,6 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+/// How long a test waits for what should happen at once, on a machine that is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One request, as it arrived.
 #[derive(Clone, Debug)]
@@ -134,12 +138,16 @@ impl TestServer {
 
     /// Waits until that many calls have arrived.
     pub(crate) async fn until_calls(&self, count: usize) {
-        self.state.calls.subscribe().wait_for(|calls| *calls >= count).await.expect("the server runs");
+        let mut calls = self.state.calls.subscribe();
+        let reached = calls.wait_for(|calls| *calls >= count);
+        timeout(PATIENCE, reached).await.expect("it arrives in time").expect("the server runs");
     }
 
     /// Waits until that many connections have ended, by whichever side.
     pub(crate) async fn until_closed(&self, count: usize) {
-        self.state.closed.subscribe().wait_for(|closed| *closed >= count).await.expect("the server runs");
+        let mut closed = self.state.closed.subscribe();
+        let reached = closed.wait_for(|closed| *closed >= count);
+        timeout(PATIENCE, reached).await.expect("it is closed in time").expect("the server runs");
     }
 
     /// Closes the connections there are, once they are idle, and waits until they are.
