@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::OpenError;
@@ -79,12 +80,19 @@ fn user_version(connection: &Connection) -> rusqlite::Result<u32> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Until the ledger is recovered the start may still be refused, and must leave every file as it was.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A commit is on disk. With a thousand rows a commit this costs as much as NORMAL (measured).
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Pages move from the log into the database in pieces of 16 MB: fewer, longer writes than the default 4.
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
     connection.pragma_update(None, "cache_size", -16_384)
+}
+
+/// From now on a closed database is one file: its log is moved into it.
+pub(crate) fn accept(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -93,7 +93,9 @@ impl Store {
         }
         let mut connection = schema::open(&paths.database)?;
         let (books, recovered) = recover(&paths, &mut connection, now, options)?;
-        let run = next_run(&connection).map_err(|error| schema::explain(&paths.database, &error))?;
+        let refuse = |error: rusqlite::Error| schema::explain(&paths.database, &error);
+        schema::accept(&connection).map_err(refuse)?;
+        let run = next_run(&connection).map_err(refuse)?;
         let queue = Arc::new(Queue::new(options));
         let ledger = Arc::new(DurableLedger::new(books, Arc::clone(&queue)));
         let health = Arc::new(Health::default());
