@@ -5,9 +5,6 @@
 
 use crate::tree::{self, File};
 
-/// Commands that are processes of their own, not the client's.
-const PROCESSES: [&str; 4] = ["demo", "serve", "sim", "pool"];
-
 /// A target with its explanation, the text after `##`.
 struct Target<'a> {
     name: &'a str,
@@ -23,12 +20,18 @@ fn targets(makefile: &str) -> Vec<Target<'_>> {
         .collect()
 }
 
-/// The variants of `pub enum Command` in a source file, as clap names them.
+/// The variants of `enum Command` in a source file, as clap names them; not those that stand for another enum.
 fn variants(source: &str) -> Vec<String> {
-    let body = source.split_once("pub enum Command {").map_or("", |(_, rest)| rest.split("\n}").next().unwrap_or(rest));
-    let names = body.lines().filter_map(|line| line.strip_prefix("    "));
-    let names = names.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
-    names.map(|line| line.split(['(', ',', ' ']).next().unwrap_or_default().to_lowercase()).collect()
+    let body = source.split_once("enum Command {").map_or("", |(_, rest)| rest.split("\n}").next().unwrap_or(rest));
+    let mut flattened = false;
+    let mut names = Vec::new();
+    for line in body.lines().filter_map(|line| line.strip_prefix("    ")) {
+        if line.starts_with(|c: char| c.is_ascii_uppercase()) && !std::mem::take(&mut flattened) {
+            names.push(line.split(['(', ',', ' ']).next().unwrap_or_default().to_lowercase());
+        }
+        flattened |= line == "#[command(flatten)]";
+    }
+    names
 }
 
 /// The words after `program` wherever a text shows it as a command: in backticks or in a fenced block,
@@ -87,9 +90,11 @@ fn make_targets_in_the_docs_exist() {
 #[test]
 fn merit_commands_in_the_docs_exist() {
     let files = tree::files();
-    let mut names = variants(text(&files, "broker/cli/src/lib.rs"));
-    assert!(names.contains(&"explain".to_owned()), "the commands were not read: {names:?}");
-    names.extend(PROCESSES.map(str::to_owned));
+    let sources = ["broker/src/main.rs", "broker/cli/src/lib.rs"].map(|path| text(&files, path));
+    let names: Vec<String> = sources.into_iter().flat_map(variants).collect();
+    for known in ["serve", "explain"] {
+        assert!(names.iter().any(|name| name == known), "the commands were not read: {names:?}");
+    }
     crate::assert_none(&unknown(&files, "merit", &names));
 }
 
@@ -110,6 +115,6 @@ fn a_target_without_an_explanation_is_refused() {
 
 #[test]
 fn commands_are_read_from_their_enum() {
-    let source = "enum Other {\n    A,\n}\npub enum Command {\n    /// Doc\n    #[command(x)]\n    Invoke(Box<A>),\n    Quote,\n}\n";
+    let source = "enum Other {\n    A,\n}\nenum Command {\n    /// Doc\n    #[command(x)]\n    Invoke(Box<A>),\n    Quote,\n    #[command(flatten)]\n    More(B),\n}\n";
     assert_eq!(variants(source), ["invoke", "quote"]);
 }
