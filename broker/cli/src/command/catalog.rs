@@ -1,7 +1,6 @@
 //! `merit catalog`: the built-in price sheets, offline.
 
 mod price;
-mod rule;
 
 use clap::Subcommand;
 use merit_pricing::{Catalogue, PriceSheet};
@@ -96,7 +95,7 @@ fn show(sheet: &PriceSheet, output: &mut Output<'_>) -> std::io::Result<()> {
         return output.line(&sheet.to_json());
     }
     output.heading(&format!("{}, in {}", sheet.name(), sheet.currency()))?;
-    output.line(&rule::line(sheet))?;
+    output.line(&sheet.rule_in_words())?;
     output.heading("prices")?;
     let mut table = Table::new(&["meter", "rate", "up to, a month", "source"]);
     for price in sheet.prices() {

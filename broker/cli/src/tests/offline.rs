@@ -55,7 +55,7 @@ async fn the_answer_for_programs_has_five_fields() {
       },
       "charge": "0.000000227083",
       "currency": "USD",
-      "rule": "duration and init rounded up to 1 ms; configured memory of 128 to 10240 MB; scratch disk above 512 MB billed",
+      "rule": "time rounded up to 1 ms; initialisation billed; memory as configured, 128 to 10240 MB in steps of 1 MB",
       "sheet": "aws-lambda/us-east-1/x86_64"
     }
     "#);
@@ -68,7 +68,7 @@ async fn the_answer_for_programs_has_five_fields() {
     METER        BILLED
     request           1
     gb_second  0.001625
-    duration and init rounded up to 1 ms; configured memory of 128 to 10240 MB; scratch disk above 512 MB billed
+    time rounded up to 1 ms; initialisation billed; memory as configured, 128 to 10240 MB in steps of 1 MB
     ---
     --- Ok
     "#);
@@ -133,7 +133,7 @@ async fn every_sheet_has_a_rule_and_can_be_shown() {
         let outcome = run(&["catalog", "show", name]).await;
         assert_eq!(outcome.exit, Exit::Ok, "{outcome:?}");
         let rule = outcome.out.lines().nth(1).expect("a rule");
-        assert!(rule.contains("rounded up to"), "{name}: {rule}");
+        assert!(rule.contains("rounded"), "{name}: {rule}");
     }
     let mut rules = String::new();
     for name in [
@@ -150,14 +150,14 @@ async fn every_sheet_has_a_rule_and_can_be_shown() {
         rules.push_str(&format!("{name}: {}\n", outcome.out.lines().nth(1).expect("a rule")));
     }
     insta::assert_snapshot!(rules, @r#"
-    aws-lambda/us-east-1/x86_64: duration and init rounded up to 1 ms; configured memory of 128 to 10240 MB; scratch disk above 512 MB billed
-    azure-consumption/eastus: duration without init rounded up to 1 ms, at least 100 ms; observed memory of 128 to 1536 MB in steps of 128 MB
-    azure-flex/eastus: duration without init rounded up to 100 ms, at least 1000 ms; configured memory of 512, 2048, 4096 MB; an instance's time is shared by its concurrent requests
-    google-run/tier1: duration and init rounded up to 100 ms; configured memory of 128 to 32768 MB; an instance's time is shared by its concurrent requests
-    alibaba-fc/cn: duration and init rounded up to 1 ms; configured memory of 128 to 32768 MB in steps of 64 MB; on the invoice whole units for each function and hour
-    tencent-scf/cn: duration without init rounded up to 1 ms; configured memory of 64 to 3072 MB
-    cloudflare-workers: CPU time rounded up to 1 ms; 5 USD a month besides
-    own/default: duration and init rounded up to 0.001 ms; configured memory of 1 to 1048576 MB
+    aws-lambda/us-east-1/x86_64: time rounded up to 1 ms; initialisation billed; memory as configured, 128 to 10240 MB in steps of 1 MB
+    azure-consumption/eastus: time rounded up to 1 ms, at least 100 ms; initialisation free; memory as observed, at most 1536 MB
+    azure-flex/eastus: time rounded up to 100 ms, at least 1000 ms; initialisation free; memory as configured, one of 512, 2048, 4096 MB; concurrent requests share an instance
+    google-run/tier1: time rounded up to 100 ms; initialisation billed; memory as configured, 128 to 32768 MB in steps of 1 MB; vCPU as configured or by memory, 0.08 to 8 vCPU in steps of 0.001; concurrent requests share an instance
+    alibaba-fc/cn: time rounded up to 1 ms; initialisation billed; memory as configured, 128 to 32768 MB in steps of 64 MB; vCPU as configured, 0.05 to 16 vCPU in steps of 0.05; compute_unit = 1 x vcpu_seconds + 0.15 x memory_seconds + 0.0075 x requests + 0.05 x ephemeral_seconds; the invoice rounds each function's hour up to whole units
+    tencent-scf/cn: time rounded up to 1 ms; initialisation free; memory as configured, one of 64, 128, 256, 384, 512, 640, 768, 896, 1024, 1152, 1280, 1408, 1536, 1664, 1792, 1920, 2048, 2176, 2304, 2432, 2560, 2688, 2816, 2944, 3072 MB
+    cloudflare-workers: time rounded up to 1 ms; initialisation free; memory as configured, at most 128 MB
+    own/default: time rounded up to 0.001 ms; initialisation billed; memory as configured, 1 to 1048576 MB in steps of 1 MB; vCPU as configured or by memory, 0.001 to 1024 vCPU in steps of 0.001
     "#);
 }
 
@@ -172,7 +172,7 @@ async fn the_catalogue_is_listed_and_shown() {
     "#);
     insta::assert_snapshot!(run(&["catalog", "show", "cloudflare-workers"]).await.shown(), @r#"
     cloudflare-workers, in USD
-    CPU time rounded up to 1 ms; 5 USD a month besides
+    time rounded up to 1 ms; initialisation free; memory as configured, at most 128 MB
 
     prices
     METER          RATE  UP TO, A MONTH  SOURCE

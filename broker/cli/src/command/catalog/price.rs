@@ -7,7 +7,6 @@ use merit_pricing::{Architecture, Meter, Metered, MonthToDate, PriceSheet, Size,
 use merit_units::{MemoryMb, Micros, Overflow, Quantity, SheetName};
 use serde::Serialize;
 
-use super::rule;
 use crate::failure::Failure;
 use crate::output::{Output, Table};
 use crate::values::{parse_memory, parse_millis, parse_vcpu};
@@ -79,7 +78,7 @@ pub(super) fn price(args: &PriceArgs, sheet: &PriceSheet, output: &mut Output<'_
     sheet.check(&size).map_err(|error| Failure::usage(error.to_string()))?;
     let one = sheet.meter(&size, &usage).map_err(|error| Failure::usage(error.to_string()))?;
     let too_large = |error: Overflow| Failure::usage(error.to_string());
-    let metered = times(&one, sheet, args.requests).map_err(too_large)?;
+    let metered = one.checked_mul(args.requests).map_err(too_large)?;
     let month = month_to_date(args, sheet)?;
     let charge = sheet.charge(&metered, &month).and_then(|exact| exact.round_half_even()).map_err(too_large)?;
     let priced = Priced {
@@ -87,7 +86,7 @@ pub(super) fn price(args: &PriceArgs, sheet: &PriceSheet, output: &mut Output<'_
         currency: sheet.currency().to_string(),
         billed: metered.iter().map(|(meter, quantity)| (meter.name(), quantity.to_string())).collect(),
         sheet: sheet.name().as_str(),
-        rule: rule::line(sheet),
+        rule: sheet.rule_in_words(),
     };
     if output.json() {
         output.json_value(&priced)?
@@ -158,16 +157,4 @@ fn month_to_date(args: &PriceArgs, sheet: &PriceSheet) -> Result<MonthToDate, Fa
         used.entry(meter).or_insert(grant_left);
     }
     MonthToDate::after_usage(sheet, used).map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// `count` times the same quantities, exactly, by doubling.
-fn times(one: &Metered, sheet: &PriceSheet, count: u64) -> Result<Metered, Overflow> {
-    let mut sum = sheet.zero();
-    for bit in (0..u64::BITS - count.leading_zeros()).rev() {
-        sum = sum.checked_add(&sum)?;
-        if count >> bit & 1 == 1 {
-            sum = sum.checked_add(one)?;
-        }
-    }
-    Ok(sum)
 }
