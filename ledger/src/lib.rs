@@ -21,9 +21,12 @@
 
 mod account;
 mod command;
+#[cfg(test)]
+mod contract;
 mod ledger;
 mod months;
-mod naive;
+#[cfg(any(test, feature = "naive"))]
+pub mod naive;
 
 mod rejection;
 mod settled;
@@ -32,7 +35,6 @@ mod snapshot;
 pub use account::{AccountIndex, Balance, Budget, VenueAccount};
 pub use command::{Command, Decision, Held, HoldRequest, Inapplicable, Posted, Voided};
 pub use ledger::Ledger;
-pub use naive::NaiveLedger;
 
 pub use rejection::{Ending, Rejection};
 pub use snapshot::{AccountState, HoldState, MonthState, SettledState, Snapshot, VenueState};

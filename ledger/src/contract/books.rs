@@ -1,8 +1,8 @@
 //! One interface over both ledgers, and short words for what the tests say.
 
-use merit_ledger::{
-    AccountIndex, Balance, Budget, Held, HoldRequest, Ledger, NaiveLedger, Posted, Rejection, Snapshot, VenueAccount,
-    Voided,
+use crate::naive::NaiveLedger;
+use crate::{
+    AccountIndex, Balance, Budget, Held, HoldRequest, Ledger, Posted, Rejection, Snapshot, VenueAccount, Voided,
 };
 use merit_units::{AccountId, InvocationId, Money, Month, Timestamp, VenueId};
 

@@ -1,6 +1,6 @@
 //! The rules, one test each.
 
-use merit_ledger::{AccountIndex, Budget, Ending, Held, Ledger, Posted, Rejection, VenueAccount, Voided};
+use crate::{AccountIndex, Budget, Ending, Held, Ledger, Posted, Rejection, VenueAccount, Voided};
 use merit_units::Money;
 
 use super::books::{Books, WINDOW, at, cast, cents, hard, id, month, request};
@@ -218,7 +218,7 @@ fn every_state(books: &mut impl Books) -> (AccountIndex, VenueAccount) {
     books.void(id(2)).unwrap();
     books.post_attempt(id(4), 0, cents(0), venue).unwrap();
     let expires_at = at(20);
-    books.hold(at(1), month(11), &merit_ledger::HoldRequest { expires_at, ..request(5, ada, cents(2)) }).unwrap();
+    books.hold(at(1), month(11), &crate::HoldRequest { expires_at, ..request(5, ada, cents(2)) }).unwrap();
     books.void(id(3)).unwrap();
     assert_eq!(books.expire(at(20)), [id(5)]);
     books.set_budget(ada, hard(cents(3))).unwrap();
@@ -229,7 +229,7 @@ fn every_state(books: &mut impl Books) -> (AccountIndex, VenueAccount) {
 pub(crate) fn hold_refuses_in_order(books: &mut impl Books) {
     let (ada, _) = every_state(books);
     let mut refusal = |number, account, amount, expiry| {
-        let request = merit_ledger::HoldRequest { expires_at: at(expiry), ..request(number, account, amount) };
+        let request = crate::HoldRequest { expires_at: at(expiry), ..request(number, account, amount) };
         books.hold(at(50), month(11), &request).unwrap_err()
     };
     let much = cents(500);

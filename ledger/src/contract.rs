@@ -1,23 +1,18 @@
 //! What every ledger must do, run over the fast one and the naive one alike: rules, refusals in their order
 //! of precedence, repeats, months. Money is conserved after every step.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "contract/books.rs"]
 mod books;
-#[path = "contract/rules.rs"]
 mod rules;
-#[path = "contract/stream.rs"]
 mod stream;
 
 /// Runs each test of the suite over both ledgers.
 macro_rules! contract {
     ($($test:ident),* $(,)?) => {
         mod fast {
-            $(#[test] fn $test() { super::rules::$test(&mut merit_ledger::Ledger::new(super::books::WINDOW)); })*
+            $(#[test] fn $test() { super::rules::$test(&mut crate::Ledger::new(super::books::WINDOW)); })*
         }
         mod naive {
-            $(#[test] fn $test() { super::rules::$test(&mut merit_ledger::NaiveLedger::new(super::books::WINDOW)); })*
+            $(#[test] fn $test() { super::rules::$test(&mut crate::naive::NaiveLedger::new(super::books::WINDOW)); })*
         }
     };
 }

@@ -3,7 +3,8 @@
 //! After every operation both gave the same answer, money is conserved and no hard budget is overspent; every
 //! hundred operations the whole states are equal, and so is a ledger that replays the commands from a snapshot.
 
-use merit_ledger::{AccountIndex, Budget, Command, HoldRequest, Ledger, NaiveLedger, VenueAccount};
+use crate::naive::NaiveLedger;
+use crate::{AccountIndex, Budget, Command, HoldRequest, Ledger, VenueAccount};
 use merit_units::{InvocationId, Money, Timestamp};
 
 use super::books::{Books, at, cents, id, month, sides_agree};
