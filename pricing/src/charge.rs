@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use merit_units::{Exact, Overflow, Quantity, Rate};
 
-use crate::meter::{MAX_LINES, Meter, Metered, Meters, UnknownMeter};
+use crate::meter::{MAX_LINES, Meter, Metered, Meters, NotBilled};
 use crate::sheet::{Line, PriceSheet};
 
 /// Where the month stands for each line of a sheet: what is left of the grant, and how far the tiers are.
@@ -63,15 +63,15 @@ impl MonthToDate {
     /// The month after these totals were used since its start.
     ///
     /// # Errors
-    /// [`UnknownMeter`] when the sheet does not bill a meter.
+    /// [`NotBilled`] when the sheet does not bill a meter.
     pub fn after_usage(
         sheet: &PriceSheet,
         used: impl IntoIterator<Item = (Meter, Quantity)>,
-    ) -> Result<Self, UnknownMeter> {
+    ) -> Result<Self, NotBilled> {
         let mut month = Self::month_start(sheet);
         for (meter, quantity) in used {
-            let known = month.meters.as_slice().iter().position(|own| *own == meter);
-            let at = known.ok_or_else(|| UnknownMeter(meter.name().to_owned()))?;
+            let at = month.meters.line_of(meter)?;
+            // A total beyond counting stands at the end of the tiers, where any charge reports it.
             if month.lines[at].take(quantity).is_err() {
                 month.lines[at].tier_used = Quantity::MAX;
             }

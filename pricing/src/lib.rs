@@ -28,7 +28,7 @@ pub use catalogue::{Catalogue, CatalogueError};
 pub use charge::{MarginalRates, MonthToDate};
 pub use date::{Date, DateError};
 pub use expect::{Basis, DEFAULT_DURATION, Expectation, ceiling, ceiling_with_reply, expect};
-pub use meter::{MAX_LINES, Meter, Metered, UnknownMeter};
+pub use meter::{MAX_LINES, Meter, Metered, NotBilled, UnknownMeter};
 pub use pools::{PoolKeys, Pools};
 pub use profile::{ProfileError, UsageProfile};
 pub use rule::MeterError;

@@ -95,6 +95,16 @@ impl FromStr for Meter {
     }
 }
 
+/// A meter that a sheet has no line for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{meter}` is not billed by this sheet; it bills {billed}")]
+pub struct NotBilled {
+    /// The meter that was asked for.
+    pub meter: Meter,
+    /// The meters of the sheet.
+    pub billed: String,
+}
+
 /// The meters of a sheet's lines, in order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meters {
@@ -115,6 +125,15 @@ impl Meters {
 
     pub(crate) fn len(self) -> usize {
         usize::from(self.len)
+    }
+
+    /// The line that bills `meter`.
+    pub(crate) fn line_of(self, meter: Meter) -> Result<usize, NotBilled> {
+        let line = self.as_slice().iter().position(|own| *own == meter);
+        line.ok_or_else(|| {
+            let billed: Vec<&str> = self.as_slice().iter().map(|own| own.name()).collect();
+            NotBilled { meter, billed: billed.join(", ") }
+        })
     }
 
     pub(crate) fn as_slice(&self) -> &[Meter] {
@@ -157,10 +176,9 @@ impl Metered {
     /// These quantities with another one of `meter`: usage that was counted elsewhere.
     ///
     /// # Errors
-    /// [`UnknownMeter`] when the sheet does not bill the meter.
-    pub fn with(mut self, meter: Meter, quantity: Quantity) -> Result<Self, UnknownMeter> {
-        let line = self.meters.as_slice().iter().position(|own| *own == meter);
-        self.quantities[line.ok_or_else(|| UnknownMeter(meter.name().to_owned()))?] = quantity;
+    /// [`NotBilled`] when the sheet does not bill the meter.
+    pub fn with(mut self, meter: Meter, quantity: Quantity) -> Result<Self, NotBilled> {
+        self.quantities[self.meters.line_of(meter)?] = quantity;
         Ok(self)
     }
 

@@ -61,7 +61,16 @@ fn a_call_that_crosses_an_edge_is_split_there() {
     assert_eq!(rate("400000").to_string(), "0.0000166667");
     assert_eq!(rate("6000400000").to_string(), "0.000015");
     let unknown = MonthToDate::after_usage(sheet, [(Meter::CpuMs, quantity("1"))]);
-    assert!(unknown.is_err(), "Lambda bills no CPU time");
+    let message = "`cpu_ms` is not billed by this sheet; it bills request, gb_second, ephemeral_gb_second, egress_gb";
+    assert_eq!(unknown.expect_err("Lambda bills no CPU time").to_string(), message);
+}
+
+#[test]
+fn quantities_counted_elsewhere_can_be_put_in() {
+    let sheet = sheet("cloudflare-workers");
+    let month = sheet.zero().with(Meter::Request, quantity("20000000")).expect("it bills requests");
+    assert_eq!(rounded(sheet.invoice([((0, ()), month)]).expect("fits")), "8");
+    assert_eq!(month.with(Meter::GbSecond, quantity("1")).expect_err("no memory").meter, Meter::GbSecond);
 }
 
 #[test]
