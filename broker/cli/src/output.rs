@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
@@ -26,7 +26,23 @@ pub struct Io<'a> {
     /// Whether stderr is read by a person.
     pub err_terminal: bool,
     /// The environment.
-    pub env: &'a merit_config::Env,
+    pub env: merit_config::Env,
+}
+
+impl Io<'static> {
+    /// The standard streams and the environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self {
+            input_terminal: io::stdin().is_terminal(),
+            input: Box::new(io::stdin()),
+            out_terminal: io::stdout().is_terminal(),
+            out: Box::new(io::BufWriter::new(io::stdout())),
+            err_terminal: io::stderr().is_terminal(),
+            err: Box::new(io::stderr()),
+            env: merit_config::Env::of_process(),
+        }
+    }
 }
 
 const STRONG: Style = Style::new().bold();
@@ -54,7 +70,7 @@ impl<'a> Output<'a> {
     }
 
     pub(crate) const fn env(&self) -> &merit_config::Env {
-        self.io.env
+        &self.io.env
     }
 
     pub(crate) const fn out_terminal(&self) -> bool {

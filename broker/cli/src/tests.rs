@@ -56,7 +56,6 @@ impl Setting<'_> {
 
     async fn run_into(self, line: &[&str], out: &mut dyn Write, err: &mut dyn Write) -> Exit {
         let line = Line::try_parse_from(["merit"].iter().chain(line)).expect("the line is right");
-        let env = self.env.into_iter().collect();
         let io = Io {
             input: Box::new(self.stdin),
             input_terminal: self.terminal,
@@ -64,7 +63,7 @@ impl Setting<'_> {
             out_terminal: self.terminal,
             err: Box::new(err),
             err_terminal: self.terminal,
-            env: &env,
+            env: self.env.into_iter().collect(),
         };
         crate::run(line.command, &line.globals, Line::command(), io).await
     }
