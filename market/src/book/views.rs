@@ -67,6 +67,9 @@ impl Views {
             next.carry(self.view(view), renumbered, order);
             next.shares.push(if complete { WHOLE_PPM } else { self.shares[view] });
         }
+        if next.view(0).iter().all(|ranked| !ranked.score.is_known()) {
+            return Self::first(order, scores, now); // No call could go anywhere: nothing to take over from.
+        }
         if next.is_outdated(order, scores, config.hysteresis_ppm) {
             next.settle(now, config.ramp_ppm_per_second);
             next.push(order, scores, config.hysteresis_ppm);

@@ -18,8 +18,11 @@ pub(crate) struct NaiveViews {
 impl NaiveViews {
     pub(super) fn rebuild(&mut self, scores: &[(usize, Option<Score>)], now: Timestamp, config: &Config) {
         let score_of = |slot: usize| scores.iter().find(|(name, _)| *name == slot).and_then(|&(_, score)| score);
-        if self.strips.is_empty() {
-            let view = newest_order(&[], scores, 0).into_iter().map(|slot| (slot, score_of(slot))).collect();
+        let had_a_price =
+            |(slot, score): &(usize, Option<Score>)| score.is_some() && scores.iter().any(|(name, _)| name == slot);
+        if !self.strips.first().is_some_and(|(_, view)| view.iter().any(had_a_price)) {
+            let view = newest_order(&[], scores, config.hysteresis_ppm);
+            let view = view.into_iter().map(|slot| (slot, score_of(slot))).collect();
             (self.strips, self.since) = (vec![(1_000_000, view)], now);
             return;
         }
@@ -29,7 +32,7 @@ impl NaiveViews {
         }
         let order = newest_order(&self.newest(), scores, config.hysteresis_ppm);
         for (_, view) in &mut self.strips {
-            view.retain(|(slot, score)| score.is_some() && scores.iter().any(|(name, _)| name == slot));
+            view.retain(had_a_price);
             let unknown = order.iter().filter(|&&slot| view.iter().all(|&(listed, _)| listed != slot));
             let unknown: NaiveView = unknown.map(|&slot| (slot, None)).collect();
             view.extend(unknown);

@@ -187,6 +187,9 @@ impl Driver {
     fn build(&mut self) {
         if self.asks.is_empty() || self.rng.u8(0..6) == 0 {
             let mut present: Vec<usize> = (0..SLOTS).filter(|_| self.rng.u8(0..5) > 0).collect();
+            if self.rng.u8(0..20) == 0 {
+                present.clear();
+            }
             if self.rng.u8(0..3) == 0 {
                 self.rng.shuffle(&mut present);
             }

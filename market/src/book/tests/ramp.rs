@@ -212,7 +212,18 @@ fn nobody_gains_more_than_the_margin_by_standing_first() {
 }
 
 #[test]
-fn first_builds_have_no_ramp() {
+fn where_no_call_could_go_before_the_order_holds_at_once() {
     let town = Town::new(Config::default(), vec![Ask { isolation: Isolation::Wasm, ..ask((0, &5)) }]);
     assert_eq!(town.book.newest_share_ppm(town.now), 1_000_000);
+
+    // An empty book, or one without a single price, is no order to take over from.
+    let mut town = Town::with_costs(&[]);
+    town.change(|asks| asks.extend([-1, -1].iter().enumerate().map(ask)));
+    town.change(|asks| {
+        (asks[0].cost_pico, asks[1].cost_pico) = (100, 200);
+        asks[1].latency_p50 = Micros::ZERO;
+    });
+    let hurried = Terms { value_of_time_pico_per_s: 1_000_000, ..Terms::default() };
+    assert_eq!(town.spread(&Terms::default()), [10_000, 0]);
+    assert_eq!(town.spread(&hurried), [0, 10_000]);
 }
