@@ -22,6 +22,12 @@ pub fn progress(text: &str) -> io::Result<()> {
     writeln!(io::stderr().lock(), "{text}")
 }
 
+/// How this program, and the broker built beside it, was built.
+#[must_use]
+pub const fn build() -> &'static str {
+    if cfg!(debug_assertions) { "debug build: figures mean nothing" } else { "release build" }
+}
+
 /// The machine, in one line.
 #[must_use]
 pub fn machine() -> String {

@@ -81,7 +81,8 @@ async fn turns(args: &Args, rate: u64, targets: &mut [Target]) -> anyhow::Result
 
 fn print(args: &Args, rate: u64, targets: &[Target; 3]) -> anyhow::Result<()> {
     let Args { rounds, seconds, warm_up_s, connections, payload_bytes, .. } = args;
-    report::line(&format!("merit {} and a bare hyper pass-through, release build", env!("CARGO_PKG_VERSION")))?;
+    let (version, build) = (env!("CARGO_PKG_VERSION"), report::build());
+    report::line(&format!("merit {version} and a bare hyper pass-through, {build}"))?;
     report::line(&report::machine())?;
     report::line(&format!(
         "POST {payload_bytes} B, reply {payload_bytes} B, {connections} connections, {rounds} rounds of {seconds} s \

@@ -30,24 +30,23 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let (_upstream, address) = Process::start_server("upstream", &[])?;
     let merit = Merit::start(address, args.deployments).await?;
-    report::line(&format!(
-        "memory of merit {} (RSS), release build\n{}",
-        env!("CARGO_PKG_VERSION"),
-        report::machine()
-    ))?;
+    let (version, build) = (env!("CARGO_PKG_VERSION"), report::build());
+    report::line(&format!("memory of merit {version} (RSS), {build}\n{}", report::machine()))?;
     let mut rows = vec![point(&merit, "idle")?];
     put(&args, &merit).await?;
     rows.push(point(&merit, &format!("with {} functions of {} deployments", args.functions, args.deployments))?);
     let mut client = Client::new(merit.invocation(&[b'x'; 1024])?, args.connections);
-    let mut done = 0;
-    // Ten points on the way show whether it grows.
-    for part in 1..=10 {
-        while done < args.calls * part / 10 {
-            let tally = client.saturate(1).await;
-            anyhow::ensure!(tally.failed() == 0, "calls failed: {:?}", tally.errors);
-            done += tally.latency.len();
+    // About ten points on the way show whether it grows.
+    let tenth = (args.calls / 10).max(1);
+    let (mut done, mut next) = (0, tenth);
+    while done < args.calls {
+        let tally = client.saturate(1).await;
+        anyhow::ensure!(tally.failed() == 0, "calls failed: {:?}", tally.errors);
+        done += tally.latency.len();
+        if done >= next {
+            rows.push(point(&merit, &format!("after {done} calls"))?);
+            next = done - done % tenth + tenth;
         }
-        rows.push(point(&merit, &format!("after {done} calls"))?);
     }
     report::line(&report::table(&rows))?;
     Ok(())
