@@ -1,1 +1,155 @@
-//! To be written.
+//! The broker: takes calls in, runs each at the cheapest healthy venue that meets its terms,
+//! and keeps the money straight.
+//!
+//! The life of an invocation is the file list, read in order: a front door in [`doors`], then
+//! [`admit`], [`quote`], [`dispatch`], [`settle`] and [`publish`]. Each stage takes what the one
+//! before it made, so a wrong order does not compile. Beside them stands what they work on:
+//! [`functions`] and their books, [`venue`]s and their [`prices`], [`keys`], the store's ledger.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use merit_market::RetryBudget;
+use merit_store::{DurableLedger, Store};
+use merit_units::{InvocationId, Timestamp};
+
+pub mod admit;
+mod alternatives;
+mod body;
+pub mod clock;
+pub mod dispatch;
+pub mod doors;
+pub mod function;
+pub mod functions;
+mod idempotent;
+pub mod keys;
+pub mod metrics;
+pub mod prices;
+pub mod profiles;
+pub mod publish;
+pub mod quote;
+pub mod receipt;
+pub mod refusal;
+pub mod serve;
+pub mod server;
+pub mod settings;
+pub mod settle;
+pub mod terms;
+pub mod upkeep;
+pub mod venue;
+pub mod venues;
+
+use crate::clock::Clock;
+use crate::functions::Functions;
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::prices::MonthlyUsage;
+use crate::settings::Settings;
+use crate::venue::Directory;
+
+/// The broker's state, shared by everything that serves.
+pub struct Broker {
+    /// Time.
+    pub clock: Clock,
+    /// What can be changed while running.
+    pub settings: ArcSwap<Settings>,
+    /// Functions by name.
+    pub functions: Functions,
+    /// Venues by name.
+    pub directory: ArcSwap<Directory>,
+    /// API keys.
+    pub keys: Keys,
+    /// Accounts, holds and postings.
+    pub ledger: Arc<DurableLedger>,
+    /// Everything on disk.
+    pub store: Store,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// How many retries the traffic may cause.
+    pub retry_budget: RetryBudget,
+    /// Usage since the first of the month.
+    pub usage: Arc<MonthlyUsage>,
+    /// Calls in flight.
+    pub in_flight: AtomicUsize,
+    draining: AtomicBool,
+}
+
+/// What a broker is made of.
+pub struct BrokerParts {
+    /// Time.
+    pub clock: Clock,
+    /// What can be changed while running.
+    pub settings: Settings,
+    /// Everything on disk.
+    pub store: Store,
+    /// Usage since the first of the month.
+    pub usage: MonthlyUsage,
+}
+
+impl Broker {
+    /// A broker with no venues, functions or keys yet.
+    #[must_use]
+    pub fn new(parts: BrokerParts) -> Arc<Self> {
+        let BrokerParts { clock, settings, store, usage } = parts;
+        Arc::new(Self {
+            clock,
+            functions: Functions::default(),
+            directory: ArcSwap::default(),
+            keys: Keys::new(settings.per_key, settings.per_account),
+            ledger: Arc::clone(store.ledger()),
+            store,
+            metrics: Metrics::default(),
+            retry_budget: RetryBudget::new(&settings.market),
+            usage: Arc::new(usage),
+            settings: ArcSwap::from_pointee(settings),
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// An id for a new invocation.
+    #[must_use]
+    pub fn new_invocation(&self) -> InvocationId {
+        InvocationId::v7(self.clock.now().micros() / 1000, fastrand::u128(..))
+    }
+
+    /// Takes no new calls from now on; those in flight go on.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether new calls are refused.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Reads every rate of the next unit anew and rebuilds the books under those that have changed.
+    pub fn refresh_prices(&self, now: Timestamp) {
+        for venue in self.directory.load().venues.values() {
+            let changed = venue.sheets().iter().filter(|prices| prices.refresh()).count();
+            if changed > 0 {
+                self.rebuild_books(venue, now);
+            }
+        }
+    }
+
+    /// Rebuilds the books under sheets that have become stale or valid since they were built.
+    pub fn refresh_stale(&self, now: Timestamp) {
+        for venue in self.directory.load().venues.values() {
+            if venue.sheets().iter().any(|prices| prices.eligibility_changed(now)) {
+                self.rebuild_books(venue, now);
+            }
+        }
+    }
+
+    /// Rebuilds the books of every function deployed at a venue. Returns how many.
+    pub fn rebuild_books(&self, venue: &venue::VenueEntry, now: Timestamp) -> usize {
+        let functions = venue.functions();
+        for function in functions.iter().filter_map(|function| self.functions.get(function.as_str()).ok()) {
+            function.rebuild(self, now);
+        }
+        functions.len()
+    }
+}

@@ -13,7 +13,10 @@ mod receipts;
 mod venues;
 
 pub use functions::{DeploymentSpec, DeploymentView, FunctionList, FunctionSpec, FunctionView};
-pub use money::{BudgetSpec, BudgetView, KeyCreated, KeyList, KeySpec, KeyView, SpendReport, SpendRow};
+pub use money::{
+    AlternativeRow, AlternativesReport, BudgetSpec, BudgetView, KeyCreated, KeyList, KeySpec, KeyView, SpendReport,
+    SpendRow,
+};
 pub use problem::{AttemptView, BudgetRefusal, ExclusionView, Problem};
 pub use quotes::{AskView, BookView, QuoteRequest, QuoteView};
 pub use receipts::{CandidateView, MeterView, ReceiptView};

@@ -119,3 +119,31 @@ pub struct KeyList {
     /// In order of creation.
     pub keys: Vec<KeyView>,
 }
+
+/// What the calls between two times cost, and what they were expected to cost had one venue run them all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlternativesReport {
+    /// From, inclusive.
+    pub from: String,
+    /// To, exclusive.
+    pub to: String,
+    /// Calls that were answered and compared.
+    pub calls: u64,
+    /// What they were charged, in dollars.
+    pub charged: String,
+    /// What was expected for the deployments that were chosen, in dollars.
+    pub estimate: String,
+    /// One row a venue, cheapest first; those that could have run every call before the others.
+    pub venues: Vec<AlternativeRow>,
+}
+
+/// One venue of an [`AlternativesReport`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlternativeRow {
+    /// The venue.
+    pub venue: String,
+    /// How many of the calls it had a price for.
+    pub calls: u64,
+    /// The sum of its cheapest expected costs at the moment of each of those calls, in dollars.
+    pub cost: String,
+}

@@ -1,0 +1,106 @@
+//! The first stage: who is calling, may they, and what do they ask for.
+//!
+//! Everything here is decided from the request's head, before any of the payload is read.
+//! The order of the checks is the precedence that [`Refusal`] documents.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use merit_units::{InvocationId, Timestamp};
+
+use crate::Broker;
+use crate::clock::Stopwatch;
+use crate::dispatch::PassedOn;
+use crate::function::Function;
+use crate::keys::{Key, RateLeft, Role};
+use crate::refusal::Refusal;
+use crate::terms::Stated;
+
+/// An admitted call with its payload.
+pub struct Admitted {
+    /// The invocation.
+    pub id: InvocationId,
+    /// When it was admitted.
+    pub at: Timestamp,
+    /// Runs since the request's head was read.
+    pub stopwatch: Stopwatch,
+    /// Who is calling.
+    pub key: Arc<Key>,
+    /// What is called.
+    pub function: Arc<Function>,
+    /// The caller's terms.
+    pub stated: Stated,
+    /// Passed on to the venue.
+    pub headers: PassedOn,
+    /// What is left of the caller's rate.
+    pub rate: RateLeft,
+    /// The payload.
+    pub payload: Bytes,
+    _ticket: Ticket,
+}
+
+/// An admitted call whose payload has not been read.
+pub struct Admission(Admitted);
+
+/// A place among the calls in flight; dropping it gives it back.
+struct Ticket(Arc<Broker>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Checks a request's head.
+///
+/// # Errors
+/// A [`Refusal`], the first that applies in its documented precedence.
+pub fn admit(
+    broker: &Arc<Broker>,
+    id: InvocationId,
+    stopwatch: Stopwatch,
+    function: &str,
+    headers: &HeaderMap,
+) -> Result<Admission, Refusal> {
+    let ticket = enter(broker)?;
+    let key = broker.keys.authenticate(headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes))?;
+    key.require(Role::Invoke)?;
+    let rate = key.take_call()?;
+    let function = broker.functions.get(function)?;
+    let at = broker.clock.now();
+    let stated = Stated::from_headers(headers, at, broker.settings.load().max_tags)?;
+    let headers = PassedOn {
+        content_type: headers.get(header::CONTENT_TYPE).cloned(),
+        traceparent: headers.get("traceparent").cloned(),
+        tracestate: headers.get("tracestate").cloned(),
+    };
+    let payload = Bytes::new();
+    Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, _ticket: ticket }))
+}
+
+impl Admission {
+    /// The call with its payload.
+    #[must_use]
+    pub fn with_payload(self, payload: Bytes) -> Admitted {
+        Admitted { payload, ..self.0 }
+    }
+
+    /// What is left of the caller's rate.
+    #[must_use]
+    pub const fn rate(&self) -> RateLeft {
+        self.0.rate
+    }
+}
+
+/// Sheds load before doing any work for it: a refusal must be cheap to be of use.
+fn enter(broker: &Arc<Broker>) -> Result<Ticket, Refusal> {
+    if broker.is_draining() {
+        return Err(Refusal::Draining);
+    }
+    let limit = broker.settings.load().max_in_flight;
+    let in_flight = broker.in_flight.fetch_add(1, Ordering::Relaxed);
+    let ticket = Ticket(Arc::clone(broker));
+    if in_flight >= limit { Err(Refusal::Overloaded { in_flight, limit }) } else { Ok(ticket) }
+}

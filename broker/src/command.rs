@@ -1,0 +1,78 @@
+//! The commands that are processes of their own: `serve`, `sim`, `pool` and `demo`.
+//!
+//! Each of the servers prints one line on stdout when it takes connections, `listening on
+//! http://ADDRESS`, so that a parent process can wait for it and learn the port.
+
+mod demo;
+mod pool;
+mod serve;
+mod sim;
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+
+use merit_cli::Exit;
+use merit_config::{Log, LogFormat, LogLevel};
+use tracing_subscriber::EnvFilter;
+
+pub(crate) use demo::{DemoArgs, demo};
+pub(crate) use pool::{PoolArgs, pool};
+pub(crate) use serve::{ServeArgs, serve};
+pub(crate) use sim::{SimArgs, sim};
+
+/// Why a command failed, and the code it ends with.
+pub(crate) struct Failure {
+    pub(crate) error: anyhow::Error,
+    pub(crate) exit: Exit,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), exit: Exit::Failed }
+    }
+}
+
+/// A mistake in the command line, a file or the configuration.
+fn usage(error: impl Into<anyhow::Error>) -> Failure {
+    Failure { error: error.into(), exit: Exit::Usage }
+}
+
+fn announce(address: SocketAddr) {
+    let mut out = io::stdout().lock();
+    // A parent that does not listen loses nothing.
+    drop(writeln!(out, "listening on http://{address}").and_then(|()| out.flush()));
+}
+
+fn start_log(log: &Log) {
+    let level = match log.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    let filter = EnvFilter::new(level);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    match log.format {
+        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Text => subscriber.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+    }
+}
+
+fn runtime(worker_threads: usize) -> io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if worker_threads > 0 {
+        builder.worker_threads(worker_threads);
+    }
+    builder.enable_all().build()
+}
+
+/// Completes at SIGTERM or Ctrl-C.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,42 @@
+//! `merit serve`.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use merit::clock::Clock;
+use merit::serve::{self as broker, StartError};
+use merit_cli::Exit;
+use merit_config::{Config, Env};
+
+use super::{Failure, announce, runtime, start_log, usage};
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration; `merit config default` prints a commented one [default: merit.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
+    let env = Env::of_process();
+    let config = Config::load(args.config.as_deref(), &env).map_err(usage)?;
+    start_log(&config.log);
+    runtime(config.server.worker_threads)?.block_on(run(args, &config, &env)).map_err(|error| match error {
+        StartError::Mistakes(_) | StartError::Open(_) => usage(error),
+        other => Failure::from(other),
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn run(args: &ServeArgs, config: &Config, env: &Env) -> Result<(), StartError> {
+    let ready = broker::start(config, env, Clock::system()).await?;
+    if let Some(key) = &ready.first_key {
+        // Not in the log: logs are kept, and this is shown once.
+        let message = format!(
+            "There is no API key yet, so this one was made, with the roles admin and invoke. It is shown once:\n  {key}\n"
+        );
+        io::stderr().write_all(message.as_bytes())?;
+    }
+    broker::serve(ready.broker, config, args.config.clone(), announce).await
+}

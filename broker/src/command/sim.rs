@@ -1,0 +1,98 @@
+//! `merit sim`: the simulated clouds, with the sandbox behind them to run the functions.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use futures_util::future::BoxFuture;
+use merit_cli::Exit;
+use merit_sandbox::{Limits, Sandbox, SandboxConfig};
+use merit_sim::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage, SimConfig, TimeScale};
+use merit_units::{MemoryMb, Micros};
+
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::{Failure, announce, runtime, stop_signal, usage};
+
+#[derive(Args)]
+pub(crate) struct SimArgs {
+    /// Which clouds to play; those of the demo without it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
+    listen: SocketAddr,
+    /// The functions to run: a directory of NAME.wasm or NAME/NAME.wasm
+    #[arg(long, value_name = "DIR")]
+    functions: PathBuf,
+    /// How much real time a modelled second takes, 0 to 1
+    #[arg(long, value_name = "SCALE")]
+    time_scale: Option<TimeScale>,
+    /// Where compiled functions are kept between starts
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+pub(crate) fn sim(args: &SimArgs) -> Result<Exit, Failure> {
+    let mut config = match &args.config {
+        None => SimConfig::demo(),
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display())).map_err(usage)?;
+            SimConfig::parse(&text).map_err(usage)?
+        }
+    };
+    if let Some(scale) = args.time_scale {
+        config.time_scale = scale;
+    }
+    let sandbox = SandboxConfig { cache_dir: args.cache.clone(), ..SandboxConfig::default() };
+    let sandbox = Sandbox::try_new(sandbox).map_err(usage)?;
+    sandbox.load_dir(&args.functions).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        usage(anyhow::anyhow!(lines.join("\n")))
+    })?;
+    runtime(0)?.block_on(async {
+        let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
+        announce(listener.local_addr()?);
+        merit_sim::serve(listener, config, Arc::new(InSandbox(sandbox)), stop_signal()).await.map_err(usage)?;
+        Ok::<_, Failure>(())
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// Runs the simulated clouds' functions in the sandbox of this process.
+struct InSandbox(Sandbox);
+
+impl Executor for InSandbox {
+    fn execute(
+        &self,
+        function: &str,
+        payload: Bytes,
+        memory: MemoryMb,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Executed, ExecuteError>> {
+        let function = function.to_owned();
+        Box::pin(async move {
+            let wall = Micros::from_std(deadline.saturating_duration_since(Instant::now()));
+            let limits = Limits { memory, wall, cpu: wall, ..Limits::default() };
+            let failed = |kind, message: String, usage| Err(ExecuteError { kind, message, usage });
+            let run = match self.0.invoke(&function, payload, limits).await {
+                Ok(run) => run,
+                Err(error @ merit_sandbox::NotStarted::UnknownFunction { .. }) => {
+                    return failed(ExecuteErrorKind::UnknownFunction, error.to_string(), MachineUsage::default());
+                }
+                Err(error) => return failed(ExecuteErrorKind::Machine, error.to_string(), MachineUsage::default()),
+            };
+            let usage =
+                MachineUsage { cpu: run.usage.cpu, wall: run.usage.wall, memory_peak: Some(run.usage.memory_peak) };
+            match run.outcome {
+                Ok(output) => Ok(Executed { output, usage }),
+                Err(error) => failed(ExecuteErrorKind::Function(error.kind().to_owned()), error.to_string(), usage),
+            }
+        })
+    }
+}

@@ -1,0 +1,290 @@
+//! The third stage: run the call, at the next deployment in merit order if the first one fails.
+//!
+//! Precedence after a failed attempt: an attempt that ran or may have run is never repeated
+//! unless the function is idempotent; then the number of attempts, the deadline, the retry
+//! budget, the terms and the money each may end it. What remains is tried.
+//!
+//! A [`Flight`] is settled exactly once. If its future is dropped, because the client went away
+//! or the broker was told to stop, `Drop` settles it: the running attempt counts as unknown.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use merit_market::{Observation, Pick, Reservation};
+use merit_pricing::Usage;
+use merit_units::{Micros, Money};
+use merit_venue::{Call, ErrorKind, MeterBasis, Outcome, Reply, VenueError};
+use tokio::time::Instant;
+
+use crate::Broker;
+use crate::admit::Admitted;
+use crate::clock::Stopwatch;
+use crate::function::View;
+use crate::publish;
+use crate::quote::{Exclusions, Quoted};
+use crate::settle::{self, Bill};
+
+/// One attempt that has ended.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Its row in the book.
+    pub row: usize,
+    /// `ok`, `function-error` or the kind of failure.
+    pub result: &'static str,
+    /// What it meant for money.
+    pub outcome: Outcome,
+    /// What the venue said.
+    pub message: String,
+    /// How long it took.
+    pub duration: Micros,
+    /// What it is charged.
+    pub bill: Bill,
+}
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// The function replied, well or with an error of its own.
+    Replied(Reply),
+    /// No attempt succeeded.
+    Failed {
+        /// Whether the same request may be sent again without running the function twice.
+        retryable: bool,
+        /// Whether it was the deadline that ended it.
+        deadline: bool,
+    },
+    /// Nobody waited for the end.
+    Abandoned,
+}
+
+/// How the running attempt ended.
+struct Landed {
+    result: &'static str,
+    outcome: Outcome,
+    message: String,
+    observation: Observation,
+    cost: Cost,
+}
+
+/// What an attempt is charged by.
+enum Cost {
+    Nothing,
+    Told(Usage, MeterBasis),
+    Expected,
+}
+
+struct Running {
+    row: usize,
+    stopwatch: Stopwatch,
+    reservation: Reservation,
+}
+
+/// An invocation on its way: what it has cost so far, and what is running now.
+pub struct Flight {
+    /// The broker.
+    pub broker: Arc<Broker>,
+    /// What was admitted.
+    pub admitted: Admitted,
+    /// The book it was matched in.
+    pub view: Arc<View>,
+    /// The row first chosen.
+    pub chosen: usize,
+    /// Whether it was chosen to learn.
+    pub explored: bool,
+    /// Why each row was excluded when the choice was made.
+    pub exclusions: Exclusions,
+    /// Attempts that have ended.
+    pub attempts: Vec<Attempt>,
+    terms: merit_market::Terms,
+    deadline: Instant,
+    running: Option<Running>,
+    settled: bool,
+}
+
+/// Runs the call to its end and settles it.
+pub async fn dispatch(quoted: Quoted) -> settle::Settled {
+    let Quoted { broker, admitted, view, pick, exclusions, terms, deadline } = quoted;
+    let Pick { row, reservation, explored, .. } = pick;
+    let mut flight = Flight {
+        broker,
+        admitted,
+        view,
+        chosen: row,
+        explored,
+        exclusions,
+        attempts: Vec::with_capacity(1),
+        terms,
+        deadline,
+        running: None,
+        settled: false,
+    };
+    let mut next = Some((row, reservation));
+    let mut ending = Ending::Failed { retryable: false, deadline: false };
+    while let Some((row, reservation)) = next.take() {
+        match flight.attempt(row, reservation).await {
+            Ok(reply) => {
+                ending = Ending::Replied(reply);
+                break;
+            }
+            Err(error) => match flight.next_after(&error) {
+                Ok(pick) => next = Some(pick),
+                Err(failed) => ending = failed,
+            },
+        }
+    }
+    flight.settle(ending)
+}
+
+impl Flight {
+    async fn attempt(&mut self, row: usize, reservation: Reservation) -> Result<Reply, VenueError> {
+        let deployment = self.view.deployment(row);
+        let call = Call {
+            invocation: self.admitted.id,
+            attempt: u8::try_from(self.attempts.len() + 1).unwrap_or(u8::MAX),
+            function: self.admitted.function.id.clone(),
+            target: Arc::clone(&deployment.target),
+            payload: self.admitted.payload.clone(),
+            content_type: self.admitted.headers.content_type.clone(),
+            traceparent: self.admitted.headers.traceparent.clone(),
+            tracestate: self.admitted.headers.tracestate.clone(),
+            deadline: self.deadline,
+        };
+        let venue = Arc::clone(&deployment.venue);
+        self.terms.mark_tried(row);
+        self.running = Some(Running { row, stopwatch: Stopwatch::start(), reservation });
+        let result = venue.adapter.invoke(call).await;
+        match &result {
+            Ok(reply) => self.land_reply(reply),
+            Err(error) => self.land_error(error),
+        }
+        result
+    }
+
+    /// Records the end of the running attempt.
+    fn land(&mut self, landed: Landed) -> &Attempt {
+        let Running { row, stopwatch, reservation } =
+            self.running.take().expect("invariant: an attempt is running when one lands");
+        let settings = self.broker.settings.load();
+        reservation.observe(landed.observation, self.broker.clock.now(), &settings.market);
+        let bill = match landed.cost {
+            Cost::Nothing => Bill::nothing(),
+            Cost::Told(usage, basis) => self.view.bill(row, &usage, basis),
+            Cost::Expected => self.view.expected_bill(row),
+        };
+        let Landed { result, outcome, message, .. } = landed;
+        let duration = stopwatch.elapsed();
+        self.view.deployment(row).venue.metrics.attempt(result, duration, bill.charge);
+        self.attempts.push(Attempt { row, result, outcome, message, duration, bill });
+        self.attempts.last().expect("invariant: one was just pushed")
+    }
+
+    fn land_reply(&mut self, reply: &Reply) {
+        let (result, message, observation) = match &reply.function_error {
+            None => ("ok", String::new(), Observation::Ok),
+            Some(error) => ("function-error", format!("{}: {}", error.kind, error.message), Observation::FunctionError),
+        };
+        let (usage, basis) = (reply.usage, reply.meters);
+        let cost = Cost::Told(usage, basis);
+        let Attempt { row, duration, .. } =
+            *self.land(Landed { result, outcome: Outcome::Ran, message, observation, cost });
+        settle::learn(self, row, &usage, basis, duration);
+    }
+
+    fn land_error(&mut self, error: &VenueError) {
+        let cost = match (error.outcome, error.usage) {
+            (Outcome::NotStarted, _) => Cost::Nothing,
+            (Outcome::Ran, Some(usage)) => Cost::Told(usage, error.meters),
+            // It may have run: charge what such a call is expected to cost, and say that it is an estimate.
+            (Outcome::Ran | Outcome::Unknown, _) => Cost::Expected,
+        };
+        let (result, message) = (error.kind.word(), error.message.clone());
+        let observation = settle::observation(error);
+        self.land(Landed { result, outcome: error.outcome, message, observation, cost });
+    }
+
+    /// The next deployment to try, or how the invocation ends.
+    fn next_after(&mut self, error: &VenueError) -> Result<(usize, Reservation), Ending> {
+        let may_repeat = error.outcome == Outcome::NotStarted || self.admitted.function.idempotent;
+        let deadline = error.kind == ErrorKind::Timeout && Instant::now() >= self.deadline;
+        let ended = Ending::Failed { retryable: may_repeat, deadline };
+        let broker = &self.broker;
+        let settings = broker.settings.load();
+        if !may_repeat
+            || Instant::now() >= self.deadline
+            || self.attempts.len() >= settings.max_attempts
+            || !broker.retry_budget.take()
+        {
+            return Err(ended);
+        }
+        let now = broker.clock.now();
+        let Ok(pick) = self.view.book.decide(&self.terms, now, fastrand::u64(..)) else { return Err(ended) };
+        let ceiling = self.view.ceiling(pick.row);
+        self.post_attempt(self.attempts.len() - 1);
+        match self.broker.ledger.raise(self.admitted.id, ceiling) {
+            Ok(_) => Ok((pick.row, pick.reservation)),
+            Err(error) => {
+                tracing::info!(invocation = %self.admitted.id, %error, "no money for a retry");
+                Err(ended)
+            }
+        }
+    }
+
+    /// Posts the charge of an attempt that failed, so that the hold covers only what is still to come.
+    pub(crate) fn post_attempt(&mut self, number: usize) {
+        let attempt = &mut self.attempts[number];
+        if attempt.bill.charge == Money::ZERO {
+            return;
+        }
+        let venue = self.view.deployment(attempt.row).venue.ledger_account;
+        let number = u8::try_from(number).expect("invariant: attempts are bounded by the configuration");
+        match self.broker.ledger.post_attempt(self.admitted.id, number, attempt.bill.charge, venue) {
+            Ok(posted) => {
+                attempt.bill.posted = true;
+                publish::posted(&self.broker, &self.admitted, &posted);
+            }
+            Err(rejection) => {
+                tracing::error!(invocation = %self.admitted.id, %rejection, "an attempt's charge could not be posted");
+            }
+        }
+    }
+
+    fn settle(mut self, ending: Ending) -> settle::Settled {
+        self.settled = true;
+        settle::settle(&mut self, ending)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        self.settled = true;
+        if self.running.is_some() {
+            let message = "the client went away before the venue answered".to_owned();
+            // Nothing is known of the venue by this: it counts neither for nor against it.
+            let (observation, cost) = (Observation::FunctionError, Cost::Expected);
+            self.land(Landed { result: "abandoned", outcome: Outcome::Unknown, message, observation, cost });
+        }
+        settle::settle(self, Ending::Abandoned);
+    }
+}
+
+/// Headers of a request that are passed on to the venue.
+#[derive(Clone, Debug, Default)]
+pub struct PassedOn {
+    /// The payload's media type.
+    pub content_type: Option<HeaderValue>,
+    /// W3C trace context.
+    pub traceparent: Option<HeaderValue>,
+    /// Its vendor part.
+    pub tracestate: Option<HeaderValue>,
+}
+
+impl Bill {
+    /// Nothing was used.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { charge: Money::ZERO, metered: None, basis: MeterBasis::Reported, posted: false }
+    }
+}

@@ -1,0 +1,78 @@
+//! Venues and their prices.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header;
+use merit_pricing::PriceSheet;
+use merit_store::record::{SheetPut, SheetRow};
+use merit_wire::{PriceChangeView, Problem, VenueList, VenueView};
+
+use super::{Caller, Denied, Json, Shared, Text};
+use crate::doors::views;
+use crate::keys::Role;
+use crate::refusal::Refusal;
+
+/// All venues.
+#[utoipa::path(get, path = "/v1/venues", tag = "venues", responses((status = 200, body = VenueList)))]
+pub(super) async fn list(State(broker): State<Shared>, _: Caller) -> Json<VenueList> {
+    let now = broker.clock.now();
+    let directory = broker.directory.load();
+    Json(VenueList { venues: directory.venues.values().map(|venue| views::venue(&broker, venue, now)).collect() })
+}
+
+/// One venue.
+#[utoipa::path(get, path = "/v1/venues/{venue}", tag = "venues",
+    params(("venue" = String, Path, description = "the venue's name")),
+    responses((status = 200, body = VenueView), (status = 404, body = Problem)))]
+pub(super) async fn show(
+    State(broker): State<Shared>,
+    _: Caller,
+    Path(venue): Path<String>,
+) -> Result<Json<VenueView>, Denied> {
+    let directory = broker.directory.load();
+    Ok(Json(views::venue(&broker, directory.venue(&venue)?, broker.clock.now())))
+}
+
+/// The price sheet in force at a venue, as TOML.
+#[utoipa::path(get, path = "/v1/venues/{venue}/price-sheet", tag = "venues",
+    params(("venue" = String, Path, description = "the venue's name")),
+    responses((status = 200, description = "the sheet as TOML", body = String), (status = 404, body = Problem)))]
+pub(super) async fn price_sheet(
+    State(broker): State<Shared>,
+    _: Caller,
+    Path(venue): Path<String>,
+) -> Result<Response, Denied> {
+    let directory = broker.directory.load();
+    let unpriced = || Refusal::Unknown { kind: "price sheet at venue", name: venue.clone(), near: Vec::new() };
+    let sheet = directory.venue(&venue)?.prices.sheet().ok_or_else(unpriced)?;
+    Ok(([(header::CONTENT_TYPE, "application/toml")], sheet.to_toml()).into_response())
+}
+
+/// Puts a price sheet in force: TOML, or JSON of the same shape. Its sequence number must grow.
+#[utoipa::path(put, path = "/v1/venues/{venue}/price-sheet", tag = "venues",
+    params(("venue" = String, Path, description = "the venue's name")),
+    request_body(content = String, description = "a price sheet as TOML or JSON"),
+    responses((status = 200, body = PriceChangeView), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn put_price_sheet(
+    State(broker): State<Shared>,
+    caller: Caller,
+    Path(venue): Path<String>,
+    Text(body): Text,
+) -> Result<Json<PriceChangeView>, Denied> {
+    caller.require(Role::Admin)?;
+    let id = broker.directory.load().venue(&venue)?.id.clone();
+    let json = body.trim_start().starts_with('{');
+    let sheet = if json { PriceSheet::parse_json(&body) } else { PriceSheet::parse_toml(&body) };
+    let sheet = Arc::new(sheet.map_err(|errors| Refusal::BadRequest(format!("the price sheet: {errors}")))?);
+    let now = broker.clock.now();
+    let row = SheetRow { venue: id, seq: sheet.seq(), valid_from: now, stored_at: now, body: sheet.to_toml() };
+    if let SheetPut::Stale { current } = broker.store.put_sheet(row).await? {
+        let message = format!("the sheet's seq is {}, and {current} is stored already; use a higher one", sheet.seq());
+        return Err(Refusal::BadRequest(message).into());
+    }
+    let functions = broker.put_sheet(&venue, Arc::clone(&sheet))?;
+    tracing::info!(venue, sheet = %sheet.name(), seq = sheet.seq(), functions, "a price sheet is in force");
+    Ok(Json(PriceChangeView { venue, sheet: sheet.name().to_string(), seq: sheet.seq(), functions: functions as u64 }))
+}

@@ -1,0 +1,133 @@
+//! The native invoke door: `POST /v1/functions/{function}/invocations`.
+//!
+//! The body is the payload and is passed on unread; terms travel in `Merit-*` headers, and so
+//! do the figures of the reply. A function's own error is a reply with status 200 and
+//! `Merit-Function-Error`, because the call ran and is charged; what Merit refuses, or what no
+//! venue could run, is a problem document.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, header as http_header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use merit_units::{InvocationId, Micros};
+use merit_wire::header;
+
+use crate::Broker;
+use crate::admit::{self, Admission, Admitted};
+use crate::clock::Stopwatch;
+use crate::dispatch;
+use crate::doors::problem;
+use crate::keys::RateLeft;
+use crate::refusal::Refused;
+use crate::settle::{Replied, ReplyAccount, Settled};
+use crate::{body, idempotent, quote, server};
+
+/// A reply of the native door.
+pub type Reply = Response<Full<Bytes>>;
+
+/// Serves one invocation from head to reply.
+pub async fn invoke(broker: Arc<Broker>, request: Request<Incoming>) -> Reply {
+    let stopwatch = Stopwatch::start();
+    let id = broker.new_invocation();
+    let (parts, payload) = request.into_parts();
+    let function = server::function_of_path(parts.uri.path()).unwrap_or_default();
+    let admission = match admit::admit(&broker, id, stopwatch, function, &parts.headers) {
+        Ok(admission) => admission,
+        Err(refusal) => return refuse(&broker, &refusal.into(), id, None),
+    };
+    let rate = admission.rate();
+    let served = serve(&broker, admission, &parts.headers, payload).await;
+    let mut reply = served.unwrap_or_else(|refused| refuse(&broker, &refused, id, Some(rate)));
+    tell_rate(&mut reply, rate);
+    reply
+}
+
+async fn serve(
+    broker: &Arc<Broker>,
+    admission: Admission,
+    headers: &http::HeaderMap,
+    payload: Incoming,
+) -> Result<Reply, Refused> {
+    let limit = broker.settings.load().max_payload_bytes;
+    let payload = body::read(payload, limit).await?;
+    let admitted = admission.with_payload(payload);
+    match idempotent::key(headers)? {
+        None => run(Arc::clone(broker), admitted).await,
+        Some(key) => idempotent::run(broker, admitted, key).await,
+    }
+}
+
+/// The stages in order.
+///
+/// # Errors
+/// Why there is no reply.
+pub async fn run(broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refused> {
+    let quoted = quote::quote(broker, admitted).await?;
+    match dispatch::dispatch(quoted).await {
+        Settled::Replied(replied) => Ok(reply(*replied)),
+        Settled::Refused(refused) => Err(*refused),
+    }
+}
+
+fn refuse(broker: &Broker, refused: &Refused, id: InvocationId, rate: Option<RateLeft>) -> Reply {
+    broker.metrics.refusal(problem::word(&refused.refusal));
+    let mut response = problem::response(&refused.refusal, refused.invocation.unwrap_or(id));
+    if let Some(rate) = rate {
+        tell_rate(&mut response, rate);
+    }
+    response
+}
+
+fn reply(replied: Replied) -> Reply {
+    let Replied { reply, account } = replied;
+    let mut response = Response::new(Full::new(reply.payload));
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    if let Some(content_type) = reply.content_type {
+        headers.insert(http_header::CONTENT_TYPE, content_type);
+    }
+    if let Some(error) = &reply.function_error {
+        let kind: String = error.kind.chars().filter(|c| c.is_ascii_graphic()).collect();
+        headers.insert(FUNCTION_ERROR, value(&kind));
+    }
+    let ReplyAccount { invocation, venue, deployment, charge, attempts, overhead, duration } = account;
+    headers.insert(INVOCATION_ID, value(&invocation.to_string()));
+    headers.insert(VENUE, value(venue.as_str()));
+    headers.insert(DEPLOYMENT, value(deployment.as_str()));
+    headers.insert(CHARGE, value(&charge.to_string()));
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
+    headers.insert(OVERHEAD_US, HeaderValue::from(overhead.get()));
+    let at_venues = duration.saturating_sub(overhead);
+    let timing = format!("merit;dur={}, venue;dur={}", millis(overhead), millis(at_venues));
+    headers.insert(SERVER_TIMING, value(&timing));
+    response
+}
+
+const INVOCATION_ID: HeaderName = HeaderName::from_static(header::INVOCATION_ID);
+const VENUE: HeaderName = HeaderName::from_static(header::VENUE);
+const DEPLOYMENT: HeaderName = HeaderName::from_static(header::DEPLOYMENT);
+const CHARGE: HeaderName = HeaderName::from_static(header::CHARGE);
+const ATTEMPTS: HeaderName = HeaderName::from_static(header::ATTEMPTS);
+const OVERHEAD_US: HeaderName = HeaderName::from_static(header::OVERHEAD_US);
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static(header::FUNCTION_ERROR);
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The rate in the form of the IETF's RateLimit header fields draft: quota a second, and what is left of the burst.
+fn tell_rate(reply: &mut Reply, rate: RateLeft) {
+    let headers = reply.headers_mut();
+    headers.insert(RATE_LIMIT_POLICY, value(&format!("\"calls\";q={};w=1", rate.per_second)));
+    headers.insert(RATE_LIMIT, value(&format!("\"calls\";r={};t=1", rate.remaining)));
+}
+
+/// A header value of text known to be ASCII.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn millis(length: Micros) -> impl std::fmt::Display {
+    merit_units::Money::from_pico(i128::from(length.get()) * 1_000_000_000)
+}

@@ -1,0 +1,342 @@
+//! A function, its deployments, and the view of its book that calls are matched in.
+//!
+//! Deployments live as long as their specification stands: what was learned of them and what
+//! is running there survives every rebuild of the book. A [`View`] is immutable; readers load
+//! it without a lock, and a rebuild swaps it whole.
+//!
+//! Known limitation: a profile's news reaches the book at most every [`REBUILD_EVERY`], so an
+//! estimate may lag by that much; prices and health are never delayed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use merit_market::{Architecture, Ask, Book, Slot};
+use merit_pricing::{Basis, Expectation, Metered, Size, Usage, UsageProfile, expect};
+use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp};
+use merit_venue::{MeterBasis, Target};
+use merit_wire::DeploymentSpec;
+use tokio::sync::Notify;
+
+use crate::Broker;
+use crate::prices::Prices;
+use crate::quote::Exclusions;
+use crate::settle::Bill;
+use crate::venue::VenueEntry;
+
+/// How often new usage may rebuild a book: often enough for people, rarely enough to cost nothing.
+const REBUILD_EVERY: Micros = Micros::from_millis(50);
+
+/// Calls of a deployment before its news waits for [`REBUILD_EVERY`]: the first few teach the most.
+const EAGER_SAMPLES: u64 = 16;
+
+/// A function's code at one venue with one size.
+pub struct Deployment {
+    /// Its name.
+    pub id: DeploymentId,
+    /// Where it is.
+    pub venue: Arc<VenueEntry>,
+    /// What it is billed by: the venue's price sheet, or its own.
+    pub prices: Arc<Prices>,
+    /// What is configured for it.
+    pub size: Size,
+    /// The instruction set.
+    pub architecture: Architecture,
+    /// Where the venue finds it.
+    pub target: Arc<Target>,
+    /// Calls it may run at once.
+    pub concurrency: u32,
+    /// A sheet of its own, by name.
+    pub own_sheet: Option<Box<str>>,
+    /// Its room and health.
+    pub slot: Arc<Slot>,
+    profile: Mutex<UsageProfile>,
+}
+
+impl Deployment {
+    /// A deployment about which nothing is known yet.
+    #[must_use]
+    pub fn new(parts: DeploymentParts) -> Self {
+        let DeploymentParts { id, venue, prices, size, architecture, target, concurrency, own_sheet } = parts;
+        let slot = Arc::new(Slot::new(concurrency, Arc::clone(&venue.slots)));
+        let profile = Mutex::new(UsageProfile::new());
+        Self { id, venue, prices, size, architecture, target, concurrency, own_sheet, slot, profile }
+    }
+
+    /// Whether it already is what `parts` describe.
+    #[must_use]
+    pub fn is_made_of(&self, parts: &DeploymentParts) -> bool {
+        self.id == parts.id
+            && Arc::ptr_eq(&self.venue, &parts.venue)
+            && Arc::ptr_eq(&self.prices, &parts.prices)
+            && (self.size, self.architecture, self.concurrency) == (parts.size, parts.architecture, parts.concurrency)
+            && self.target == parts.target
+    }
+
+    /// As it would be put.
+    #[must_use]
+    pub fn spec(&self) -> DeploymentSpec {
+        DeploymentSpec {
+            venue: self.venue.id.to_string(),
+            target: self.target.as_str().to_owned(),
+            memory_mb: self.size.memory.megabytes().into(),
+            vcpu: self.size.vcpu_milli.map(|milli| Money::from_pico(i128::from(milli) * 1_000_000_000).to_string()),
+            architecture: Some(self.architecture.to_string()),
+            concurrency: Some(self.concurrency),
+            sheet: self.own_sheet.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// Puts back what was learned before a restart.
+    pub fn restore(&self, mut profile: UsageProfile) {
+        if let Some(sheet) = self.prices.sheet() {
+            profile.rebase(&sheet, &self.size);
+        }
+        *self.profile() = profile;
+    }
+
+    /// What has been learned of it.
+    pub fn profile(&self) -> MutexGuard<'_, UsageProfile> {
+        self.profile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a deployment is made of.
+pub struct DeploymentParts {
+    /// Its name.
+    pub id: DeploymentId,
+    /// Where it is.
+    pub venue: Arc<VenueEntry>,
+    /// What it is billed by.
+    pub prices: Arc<Prices>,
+    /// What is configured for it.
+    pub size: Size,
+    /// The instruction set.
+    pub architecture: Architecture,
+    /// Where the venue finds it.
+    pub target: Arc<Target>,
+    /// Calls it may run at once.
+    pub concurrency: u32,
+    /// A sheet of its own, by name.
+    pub own_sheet: Option<Box<str>>,
+}
+
+/// A logical function.
+pub struct Function {
+    /// Its name.
+    pub id: FunctionId,
+    /// Whether running it twice does no harm.
+    pub idempotent: bool,
+    /// The longest one run may take.
+    pub timeout: Micros,
+    /// Dollars a second of waiting is worth, unless the caller says otherwise.
+    pub value_of_time: Money,
+    /// Where it is deployed.
+    pub deployments: Vec<Arc<Deployment>>,
+    /// Woken at each new view; `rest` orders wait for it.
+    pub changed: Notify,
+    view: ArcSwap<View>,
+    building: Mutex<()>,
+    built_at: AtomicU64,
+}
+
+/// One row of a view: what stands behind an ask.
+#[derive(Clone)]
+pub struct Row {
+    /// The deployment.
+    pub deployment: Arc<Deployment>,
+    /// What one call is expected to be billed; `None` when the sheet can't meter it.
+    pub metered: Option<Metered>,
+}
+
+/// A function's book, and what stands behind each of its asks.
+pub struct View {
+    /// Counts the rebuilds.
+    pub version: u64,
+    /// The asks in merit order.
+    pub book: Book,
+    /// Row by row what stands behind them.
+    pub rows: Vec<Row>,
+}
+
+impl View {
+    /// The deployment behind a row.
+    #[must_use]
+    pub fn deployment(&self, row: usize) -> &Arc<Deployment> {
+        &self.rows[row].deployment
+    }
+
+    /// The expected cost of a row.
+    #[must_use]
+    pub fn cost(&self, row: usize) -> Money {
+        Money::from_pico(self.book.asks()[row].cost_pico.into())
+    }
+
+    /// The cheapest expected cost among the rows that were not excluded.
+    #[must_use]
+    pub fn cheapest(&self, exclusions: &Exclusions) -> Money {
+        let eligible = (0..self.rows.len()).filter(|row| exclusions[*row].is_none());
+        eligible.map(|row| self.cost(row)).min().unwrap_or(Money::ZERO)
+    }
+
+    /// The most a call at that row can be charged: what is held for it.
+    #[must_use]
+    pub fn ceiling(&self, row: usize) -> Money {
+        Money::from_pico(self.book.asks()[row].ceiling_pico.into())
+    }
+
+    /// What a call that used `usage` at that row is charged.
+    #[must_use]
+    pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
+        let deployment = self.deployment(row);
+        match deployment.prices.meter(&deployment.size, usage) {
+            Some(metered) => {
+                Bill { charge: deployment.prices.charge(&metered), metered: Some(metered), basis, posted: false }
+            }
+            None => self.expected_bill(row),
+        }
+    }
+
+    /// What a call at that row is expected to be charged, when nobody tells what it used.
+    #[must_use]
+    pub fn expected_bill(&self, row: usize) -> Bill {
+        let Row { deployment, metered, .. } = &self.rows[row];
+        let charge = metered.map_or_else(|| self.cost(row), |metered| deployment.prices.charge(&metered));
+        Bill { charge, metered: *metered, basis: MeterBasis::OwnClock, posted: false }
+    }
+}
+
+impl Function {
+    /// A function with an empty book; [`Self::rebuild`] fills it.
+    #[must_use]
+    pub fn new(
+        id: FunctionId,
+        idempotent: bool,
+        timeout: Micros,
+        value_of_time: Money,
+        deployments: Vec<Arc<Deployment>>,
+    ) -> Self {
+        let empty = Book::build(None, Vec::new(), Timestamp::EPOCH, &merit_market::Config::default());
+        let book = empty.expect("invariant: a book without asks is small enough");
+        let view = ArcSwap::from_pointee(View { version: 0, book, rows: Vec::new() });
+        Self {
+            id,
+            idempotent,
+            timeout,
+            value_of_time,
+            deployments,
+            changed: Notify::new(),
+            view,
+            building: Mutex::new(()),
+            built_at: AtomicU64::new(0),
+        }
+    }
+
+    /// This function taking over from its former self: the merit order changes gradually, not at once.
+    #[must_use]
+    pub fn succeeding(self, former: Option<&Self>) -> Self {
+        if let Some(former) = former {
+            self.view.store(former.view());
+        }
+        self
+    }
+
+    /// The book as it stands.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Learns from a call, and brings the news into the book when it is worth it.
+    pub fn learn(&self, broker: &Broker, deployment: &Deployment, usage: &Usage, latency: Micros, now: Timestamp) {
+        let sheet = deployment.prices.sheet();
+        let samples = {
+            let mut profile = deployment.profile();
+            if let Some(sheet) = &sheet {
+                // A size the sheet does not sell has no price either, so nothing was sent there.
+                profile.observe(sheet, &deployment.size, usage, latency).ok();
+            }
+            profile.samples()
+        };
+        let due = Timestamp::from_micros(self.built_at.load(Ordering::Relaxed)) + REBUILD_EVERY;
+        if samples <= EAGER_SAMPLES || now >= due {
+            self.rebuild_unless_busy(broker, now);
+        }
+    }
+
+    /// Rebuilds the book from prices, profiles and health as they stand.
+    pub fn rebuild(&self, broker: &Broker, now: Timestamp) {
+        let building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rebuild_locked(broker, now);
+        drop(building);
+    }
+
+    fn rebuild_unless_busy(&self, broker: &Broker, now: Timestamp) {
+        if let Ok(building) = self.building.try_lock() {
+            self.rebuild_locked(broker, now);
+            drop(building);
+        }
+    }
+
+    fn rebuild_locked(&self, broker: &Broker, now: Timestamp) {
+        let settings = broker.settings.load();
+        let (asks, rows): (Vec<Ask>, Vec<Row>) =
+            self.deployments.iter().map(|deployment| self.ask(deployment, now)).unzip();
+        let former = self.view.load();
+        let book = Book::build(Some(&former.book), asks, now, &settings.market)
+            .expect("invariant: registration bounds the deployments of a function");
+        self.view.store(Arc::new(View { version: former.version + 1, book, rows }));
+        self.built_at.store(now.micros(), Ordering::Relaxed);
+        broker.metrics.book_builds.inc();
+        self.changed.notify_waiters();
+    }
+
+    fn ask(&self, deployment: &Arc<Deployment>, now: Timestamp) -> (Ask, Row) {
+        let prices = deployment.prices.in_force();
+        let expectation = prices.sheet().map(|sheet| self.expectation(deployment, sheet));
+        let (cost, ineligible) = match (&expectation, prices.ineligible(now)) {
+            (Some(Ok(expectation)), None) => (prices.cost(&expectation.metered), None),
+            (_, Some(why)) => (Money::ZERO, Some(why)),
+            (None | Some(Err(_)), None) => (Money::ZERO, Some(merit_market::Ineligible::NoPrice)),
+        };
+        let ceiling = prices.ceiling(&deployment.size, self.timeout);
+        let expectation = expectation.and_then(Result::ok);
+        let cost_pico = cost.pico_saturating_i64();
+        let latency_p50 = expectation.as_ref().map_or(Micros::ZERO, |known| known.latency_p50);
+        let ask = Ask {
+            slot: Arc::clone(&deployment.slot),
+            venue: deployment.venue.index,
+            region: deployment.venue.region_index,
+            isolation: deployment.venue.isolation,
+            architecture: deployment.architecture,
+            cost_pico,
+            ceiling_pico: ceiling.max(cost).pico_saturating_i64(),
+            latency_p50,
+            latency_p95: expectation.as_ref().map_or(Micros::ZERO, |known| known.latency_p95),
+            fail_ppm: deployment.slot.fail_ppm(),
+            // A retry runs at a deployment of about the same price, after waiting for this one to fail.
+            retry_pico: cost_pico,
+            retry_delay: latency_p50,
+            basis: expectation.as_ref().map_or(Basis::Assumed, |known| known.basis),
+            samples: expectation.as_ref().map_or(0, |known| known.samples),
+            ineligible,
+        };
+        let metered = expectation.map(|known| known.metered);
+        (ask, Row { deployment: Arc::clone(deployment), metered })
+    }
+
+    fn expectation(
+        &self,
+        deployment: &Deployment,
+        sheet: &merit_pricing::PriceSheet,
+    ) -> Result<Expectation, merit_pricing::MeterError> {
+        let own = deployment.profile();
+        if own.samples() > 0 {
+            return expect(sheet, &deployment.size, &own, []);
+        }
+        // Only here are several profiles locked at once, and rebuilds of a function take turns.
+        let others = self.deployments.iter().filter(|sibling| sibling.id != deployment.id);
+        let siblings: Vec<_> = others.map(|sibling| sibling.profile()).collect();
+        expect(sheet, &deployment.size, &own, siblings.iter().map(|profile| &**profile))
+    }
+}

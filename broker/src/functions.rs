@@ -1,0 +1,220 @@
+//! The functions the broker knows: looked up on every call without a lock, changed rarely.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use merit_pricing::{Size, UnknownArchitecture};
+use merit_units::{DeploymentId, FunctionId, MemoryMb, Micros, Money};
+use merit_venue::Target;
+use merit_wire::{DeploymentSpec, FunctionSpec};
+
+use crate::Broker;
+use crate::function::{Deployment, DeploymentParts, Function};
+use crate::refusal::Refusal;
+use crate::venue::near;
+
+/// Longest run of a function that says nothing about it.
+const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+/// The longest any function may run, as on AWS Lambda: 15 minutes.
+const MAX_TIMEOUT_MS: u64 = 900_000;
+/// Calls at once of a deployment that says nothing about it, as on AWS Lambda.
+const DEFAULT_CONCURRENCY: u32 = 1000;
+const MAX_CONCURRENCY: u32 = 1_000_000;
+
+/// All functions by name.
+#[derive(Default)]
+pub struct Functions {
+    by_name: papaya::HashMap<FunctionId, Arc<Function>>,
+    /// Changes are rare and take turns; lookups don't take it.
+    changing: Mutex<()>,
+}
+
+impl Functions {
+    /// The function of that name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownFunction`] with names that resemble it.
+    pub fn get(&self, name: &str) -> Result<Arc<Function>, Refusal> {
+        let by_name = self.by_name.pin();
+        if let Some(function) = by_name.get(name) {
+            return Ok(Arc::clone(function));
+        }
+        let near = near(name, by_name.keys().map(FunctionId::as_str));
+        Err(Refusal::UnknownFunction { name: name.chars().take(80).collect(), near })
+    }
+
+    /// Every function, in order of name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Function>> {
+        let mut all: Vec<_> = self.by_name.pin().values().cloned().collect();
+        all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// Puts a function as specified, keeping what is known of deployments whose specification stands.
+    ///
+    /// # Errors
+    /// [`Refusal::BadRequest`] for values out of range, [`Refusal::Unknown`] for venues and sheets there are not.
+    pub fn put(&self, broker: &Broker, id: &FunctionId, spec: &FunctionSpec) -> Result<Arc<Function>, Refusal> {
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = self.by_name.pin().get(id).cloned();
+        let limits = broker.settings.load();
+        if former.is_none() && self.by_name.pin().len() >= limits.max_functions {
+            return Err(Refusal::BadRequest(format!("limits.max_functions, {}, is reached", limits.max_functions)));
+        }
+        let kept = || former.iter().flat_map(|function| function.deployments.iter().cloned()).collect();
+        let deployments = match &spec.deployments {
+            None => kept(),
+            Some(specs) => self.deployments(broker, former.as_deref(), specs)?,
+        };
+        if deployments.len() > limits.max_deployments {
+            let (count, max) = (deployments.len(), limits.max_deployments);
+            return Err(Refusal::BadRequest(format!(
+                "{count} deployments are more than limits.max_deployments_per_function, {max}"
+            )));
+        }
+        let function = Function::new(id.clone(), spec.idempotent, timeout(spec)?, value_of_time(spec)?, deployments);
+        let function = Arc::new(function.succeeding(former.as_deref()));
+        self.relink(former.as_deref(), &function);
+        function.rebuild(broker, broker.clock.now());
+        self.by_name.pin().insert(id.clone(), Arc::clone(&function));
+        Ok(function)
+    }
+
+    /// Puts one deployment of a function.
+    ///
+    /// # Errors
+    /// As [`Self::put`], and [`Refusal::UnknownFunction`].
+    pub fn put_deployment(
+        &self,
+        broker: &Broker,
+        function: &str,
+        id: &DeploymentId,
+        spec: &DeploymentSpec,
+    ) -> Result<Arc<Function>, Refusal> {
+        let function = self.get(function)?;
+        let mut whole = spec_of(&function);
+        whole.deployments.get_or_insert_default().insert(id.to_string(), spec.clone());
+        self.put(broker, &function.id, &whole)
+    }
+
+    /// Takes one deployment away.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownFunction`], or [`Refusal::Unknown`] when it has no such deployment.
+    pub fn remove_deployment(&self, broker: &Broker, function: &str, id: &str) -> Result<Arc<Function>, Refusal> {
+        let function = self.get(function)?;
+        let mut whole = spec_of(&function);
+        let deployments = whole.deployments.get_or_insert_default();
+        if deployments.remove(id).is_none() {
+            let near = near(id, deployments.keys().map(String::as_str));
+            return Err(Refusal::Unknown { kind: "deployment", name: id.to_owned(), near });
+        }
+        self.put(broker, &function.id, &whole)
+    }
+
+    /// Takes a function away. Calls that are running end as they would.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownFunction`].
+    pub fn remove(&self, name: &str) -> Result<(), Refusal> {
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let function = self.get(name)?;
+        self.by_name.pin().remove(&function.id);
+        for deployment in &function.deployments {
+            deployment.venue.forget(&function.id);
+        }
+        Ok(())
+    }
+
+    fn deployments(
+        &self,
+        broker: &Broker,
+        former: Option<&Function>,
+        specs: &BTreeMap<String, DeploymentSpec>,
+    ) -> Result<Vec<Arc<Deployment>>, Refusal> {
+        specs
+            .iter()
+            .map(|(name, spec)| {
+                let id = DeploymentId::try_new(name).map_err(|error| Refusal::BadRequest(error.to_string()))?;
+                let parts = parts(broker, id, spec)?;
+                let same = former
+                    .and_then(|function| function.deployments.iter().find(|deployment| deployment.is_made_of(&parts)));
+                Ok(same.cloned().unwrap_or_else(|| Arc::new(Deployment::new(parts))))
+            })
+            .collect()
+    }
+
+    fn relink(&self, former: Option<&Function>, function: &Function) {
+        for deployment in former.iter().flat_map(|former| &former.deployments) {
+            deployment.venue.forget(&function.id);
+        }
+        for deployment in &function.deployments {
+            deployment.venue.remember(&function.id);
+        }
+    }
+}
+
+fn timeout(spec: &FunctionSpec) -> Result<Micros, Refusal> {
+    match spec.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS) {
+        millis @ 1..=MAX_TIMEOUT_MS => Ok(Micros::from_millis(millis)),
+        millis => Err(Refusal::BadRequest(format!("timeout_ms must be 1 to {MAX_TIMEOUT_MS}, got {millis}"))),
+    }
+}
+
+fn value_of_time(spec: &FunctionSpec) -> Result<Money, Refusal> {
+    let Some(text) = &spec.value_of_time else { return Ok(Money::ZERO) };
+    match Money::from_str(text) {
+        Ok(amount) if !amount.is_negative() => Ok(amount),
+        Ok(_) => Err(Refusal::BadRequest(format!("value_of_time `{text}` is below zero"))),
+        Err(error) => Err(Refusal::BadRequest(format!("value_of_time `{text}` {error}"))),
+    }
+}
+
+fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<DeploymentParts, Refusal> {
+    let bad = |error: String| Refusal::BadRequest(format!("deployment `{id}`: {error}"));
+    let venue = Arc::clone(broker.directory.load().venue(&spec.venue)?);
+    let memory = MemoryMb::try_new(spec.memory_mb).map_err(|error| bad(error.to_string()))?;
+    let target = Target::try_new(&spec.target).map_err(|error| bad(error.to_string()))?;
+    let architecture = match &spec.architecture {
+        None => venue.architecture,
+        Some(word) => word.parse().map_err(|error: UnknownArchitecture| bad(error.to_string()))?,
+    };
+    let concurrency = match spec.concurrency.unwrap_or(DEFAULT_CONCURRENCY) {
+        calls @ 1..=MAX_CONCURRENCY => calls,
+        calls => return Err(bad(format!("concurrency must be 1 to {MAX_CONCURRENCY}, got {calls}"))),
+    };
+    let vcpu_milli = spec.vcpu.as_deref().map(vcpu_milli).transpose().map_err(bad)?;
+    let size = Size { vcpu_milli, ..Size::new(memory).with_architecture(architecture) };
+    let prices = broker.prices_of(&venue, spec.sheet.as_deref())?;
+    if let Some(sheet) = prices.sheet() {
+        sheet.check(&size).map_err(|error| bad(error.to_string()))?;
+    }
+    let own_sheet = spec.sheet.as_deref().map(Into::into);
+    Ok(DeploymentParts { id, venue, prices, size, architecture, target: Arc::new(target), concurrency, own_sheet })
+}
+
+/// Thousandths of a vCPU from a decimal such as `0.583`.
+fn vcpu_milli(text: &str) -> Result<u32, String> {
+    const PICO_PER_MILLI: i128 = Money::PICO_PER_UNIT / 1000;
+    let hint = || format!("vcpu `{text}` must be a decimal above zero with at most three decimals, such as 0.583");
+    let pico = text.parse::<Money>().map_err(|_| hint())?.pico();
+    match u32::try_from(pico / PICO_PER_MILLI) {
+        Ok(milli) if milli > 0 && pico % PICO_PER_MILLI == 0 => Ok(milli),
+        _ => Err(hint()),
+    }
+}
+
+/// A function as it would be put.
+#[must_use]
+pub fn spec_of(function: &Function) -> FunctionSpec {
+    FunctionSpec {
+        idempotent: function.idempotent,
+        timeout_ms: Some(function.timeout.millis_ceil()),
+        value_of_time: Some(function.value_of_time.to_string()),
+        deployments: Some(
+            function.deployments.iter().map(|deployment| (deployment.id.to_string(), deployment.spec())).collect(),
+        ),
+    }
+}

@@ -1,0 +1,225 @@
+//! What the broker counts, in Prometheus' text format.
+//!
+//! Labels are bounded: venues and fixed words only. Per-function and per-account figures are
+//! questions for `/v1/spend`, which a time series database would pay for dearly.
+
+use std::sync::atomic::AtomicU64;
+
+use merit_units::{Micros, Money, VenueId};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Dollars, which a counter can only hold as a float: for graphs, not for accounts.
+type Dollars = Counter<f64, AtomicU64>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VenueLabel {
+    venue: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    venue: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WordLabel {
+    kind: &'static str,
+}
+
+/// The handles a venue's calls count on, looked up once when the venue is made.
+#[derive(Clone, Debug)]
+pub struct VenueMetrics {
+    /// `merit_attempt_duration_seconds`.
+    duration: Histogram,
+    charge: Dollars,
+    attempts: Family<AttemptLabels, Counter>,
+    ok: Counter,
+    venue: String,
+}
+
+impl VenueMetrics {
+    /// Counts one attempt by its result word, such as `ok` or `throttled`.
+    pub fn attempt(&self, result: &'static str, duration: Micros, charge: Money) {
+        if result == "ok" {
+            self.ok.inc();
+        } else {
+            self.attempts.get_or_create(&AttemptLabels { venue: self.venue.clone(), result }).inc();
+        }
+        self.duration.observe(seconds(duration));
+        self.charge.inc_by(dollars(charge));
+    }
+}
+
+/// Every metric of the broker.
+pub struct Metrics {
+    registry: Registry,
+    invocations: Family<WordLabel, Counter>,
+    ok: Counter,
+    refusals: Family<WordLabel, Counter>,
+    duration: Histogram,
+    overhead: Histogram,
+    attempts: Family<AttemptLabels, Counter>,
+    attempt_duration: Family<VenueLabel, Histogram>,
+    charge: Family<VenueLabel, Dollars>,
+    explored: Dollars,
+    /// Calls in flight.
+    pub in_flight: Gauge,
+    /// Books rebuilt.
+    pub book_builds: Counter,
+    /// Postings that passed an account's soft budget.
+    pub soft_budget_passed: Counter,
+    /// Charges above what was held for them: never, unless a venue bills beyond its own sheet.
+    pub hold_overruns: Counter,
+    /// Receipts that could not be queued for the store.
+    pub receipts_dropped: Counter,
+}
+
+fn latency_buckets() -> Histogram {
+    const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+    Histogram::new(SECONDS)
+}
+
+fn overhead_buckets() -> Histogram {
+    const SECONDS: [f64; 10] = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2e-2, 1e-1];
+    Histogram::new(SECONDS)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let invocations = Family::<WordLabel, Counter>::default();
+        let ok = invocations.get_or_create(&WordLabel { kind: "ok" }).clone();
+        let mut metrics = Self {
+            registry: Registry::with_prefix("merit"),
+            ok,
+            invocations,
+            refusals: Family::default(),
+            duration: latency_buckets(),
+            overhead: overhead_buckets(),
+            attempts: Family::default(),
+            attempt_duration: Family::new_with_constructor(latency_buckets),
+            charge: Family::default(),
+            explored: Dollars::default(),
+            in_flight: Gauge::default(),
+            book_builds: Counter::default(),
+            soft_budget_passed: Counter::default(),
+            hold_overruns: Counter::default(),
+            receipts_dropped: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("invocations", "Invocations by how they ended", self.invocations.clone());
+        registry.register("refusals", "Requests refused, by the problem's type", self.refusals.clone());
+        registry.register_with_unit("invocation_duration", "Admission to reply", Unit::Seconds, self.duration.clone());
+        registry.register_with_unit(
+            "overhead",
+            "Merit's own share of an invocation",
+            Unit::Seconds,
+            self.overhead.clone(),
+        );
+        registry.register("attempts", "Attempts by venue and result", self.attempts.clone());
+        registry.register_with_unit(
+            "attempt_duration",
+            "One attempt at a venue",
+            Unit::Seconds,
+            self.attempt_duration.clone(),
+        );
+        registry.register("charge_dollars", "Charges by venue", self.charge.clone());
+        registry.register(
+            "exploration_dollars",
+            "Spent beyond the cheapest eligible ask to keep profiles fresh",
+            self.explored.clone(),
+        );
+        registry.register("in_flight", "Calls in flight", self.in_flight.clone());
+        registry.register("book_builds", "Books rebuilt after a change", self.book_builds.clone());
+        registry.register("soft_budget_passed", "Postings that passed a soft budget", self.soft_budget_passed.clone());
+        registry.register("hold_overruns", "Charges above their hold", self.hold_overruns.clone());
+        registry.register("receipts_dropped", "Receipts the store had no room for", self.receipts_dropped.clone());
+    }
+
+    /// The handles of one venue.
+    #[must_use]
+    pub fn venue(&self, venue: &VenueId) -> VenueMetrics {
+        let label = VenueLabel { venue: venue.to_string() };
+        VenueMetrics {
+            duration: self.attempt_duration.get_or_create(&label).clone(),
+            charge: self.charge.get_or_create(&label).clone(),
+            ok: self.attempts.get_or_create(&AttemptLabels { venue: venue.to_string(), result: "ok" }).clone(),
+            attempts: self.attempts.clone(),
+            venue: label.venue,
+        }
+    }
+
+    /// Counts one ended invocation.
+    pub fn invocation(&self, status: &'static str, duration: Micros, overhead: Micros, explored: Money) {
+        if status == "ok" {
+            self.ok.inc();
+        } else {
+            self.invocations.get_or_create(&WordLabel { kind: status }).inc();
+        }
+        self.duration.observe(seconds(duration));
+        self.overhead.observe(seconds(overhead));
+        if explored > Money::ZERO {
+            self.explored.inc_by(dollars(explored));
+        }
+    }
+
+    /// Counts one refused request by the stable word of its problem type.
+    pub fn refusal(&self, kind: &'static str) {
+        self.refusals.get_or_create(&WordLabel { kind }).inc();
+    }
+
+    /// The exposition.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut page = String::with_capacity(4096);
+        text::encode(&mut page, &self.registry).expect("invariant: writing to a string succeeds");
+        page
+    }
+}
+
+fn seconds(length: Micros) -> f64 {
+    length.to_std().as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "graphs need no more than 53 bits")]
+fn dollars(amount: Money) -> f64 {
+    amount.pico() as f64 / Money::PICO_PER_UNIT as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renders_what_was_counted() {
+        let metrics = Metrics::default();
+        let venue = metrics.venue(&VenueId::try_new("pool-a").unwrap());
+        venue.attempt("ok", Micros::from_millis(3), Money::from_pico(2_000_000));
+        venue.attempt("throttled", Micros::from_millis(1), Money::ZERO);
+        metrics.invocation("ok", Micros::from_millis(4), Micros::new(40), Money::ZERO);
+        metrics.refusal("rate-limited");
+        let page = metrics.render();
+        for line in [
+            "merit_attempts_total{venue=\"pool-a\",result=\"ok\"} 1",
+            "merit_attempts_total{venue=\"pool-a\",result=\"throttled\"} 1",
+            "merit_attempt_duration_seconds_count{venue=\"pool-a\"} 2",
+            "merit_charge_dollars_total{venue=\"pool-a\"} 0.000002",
+            "merit_invocations_total{kind=\"ok\"} 1",
+            "merit_refusals_total{kind=\"rate-limited\"} 1",
+        ] {
+            assert!(page.contains(line), "{line} in\n{page}");
+        }
+    }
+}

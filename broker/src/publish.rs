@@ -1,0 +1,200 @@
+//! The last stage: the receipt, the metrics, and the words for whoever did not get a reply.
+
+use merit_ledger::Posted;
+use merit_store::record::{ReceiptRow, ReceiptStatus};
+use merit_units::Money;
+use merit_wire::AttemptView;
+
+use crate::Broker;
+use crate::admit::Admitted;
+use crate::dispatch::{Attempt, Ending, Flight};
+use crate::receipt::{self, Candidate, Meter, Receipt, TagText};
+use crate::refusal::Refusal;
+use crate::settle::Totals;
+
+/// What the caller is told when there is no reply.
+#[must_use]
+pub fn refusal(flight: &Flight, ending: &Ending, totals: &Totals) -> Option<Refusal> {
+    let attempts = || flight.attempts.iter().map(|attempt| attempt_view(flight, attempt)).collect();
+    match *ending {
+        Ending::Replied(_) => None,
+        Ending::Failed { retryable, deadline: true } => {
+            Some(Refusal::DeadlinePassed { attempts: attempts(), waited: totals.duration, retryable })
+        }
+        Ending::Failed { retryable, deadline: false } => {
+            let last = flight.attempts.last().map_or("no attempt was made", |attempt| &attempt.message);
+            Some(Refusal::VenuesFailed { attempts: attempts(), last: last.to_owned(), retryable })
+        }
+        Ending::Abandoned => Some(Refusal::BadRequest("the client went away".to_owned())),
+    }
+}
+
+fn attempt_view(flight: &Flight, attempt: &Attempt) -> AttemptView {
+    let deployment = flight.view.deployment(attempt.row);
+    AttemptView {
+        venue: deployment.venue.id.to_string(),
+        deployment: deployment.id.to_string(),
+        result: attempt.result.to_owned(),
+        outcome: attempt.outcome.word().to_owned(),
+        message: attempt.message.clone(),
+        duration_ms: receipt::millis(attempt.duration),
+        charge: attempt.bill.charge.to_string(),
+        estimated: attempt.bill.basis.is_estimated(),
+    }
+}
+
+/// Writes the receipt of a flight and counts it.
+pub fn publish(flight: &Flight, ending: &Ending, totals: &Totals, refusal: Option<&Refusal>) {
+    let status = match ending {
+        Ending::Replied(reply) if reply.function_error.is_some() => ReceiptStatus::FunctionError,
+        Ending::Replied(_) => ReceiptStatus::Ok,
+        Ending::Failed { .. } | Ending::Abandoned => ReceiptStatus::Failed,
+    };
+    flight.broker.metrics.invocation(status.word(), totals.duration, totals.overhead, totals.explored);
+    let detail = receipt_of(flight, status, totals, refusal);
+    let answered = flight.attempts.last().filter(|_| matches!(ending, Ending::Replied(_)));
+    let deployment = answered.map(|attempt| flight.view.deployment(attempt.row));
+    let row = ReceiptRow {
+        venue: deployment.map(|deployment| deployment.venue.id.clone()),
+        deployment: deployment.map(|deployment| deployment.id.clone()),
+        charge: totals.charge,
+        estimate: totals.estimate,
+        explored: totals.explored,
+        estimated: totals.estimated,
+        duration: totals.duration,
+        overhead: totals.overhead,
+        ..row(&flight.admitted, status, detail)
+    };
+    store(&flight.broker, row);
+}
+
+/// Writes the receipt of a call that was admitted and found no place or no money.
+pub fn refused(broker: &Broker, admitted: &Admitted, refusal: &Refusal) {
+    let status = ReceiptStatus::Refused;
+    let (duration, message) = (admitted.stopwatch.elapsed(), refusal.to_string());
+    broker.metrics.invocation(status.word(), duration, duration, Money::ZERO);
+    let tags: Vec<TagText<'_>> = admitted.stated.tags.iter().map(TagText::from).collect();
+    let detail = Receipt { duration, overhead: duration, error: Some(&message), ..empty(admitted, status, &tags) };
+    let row = ReceiptRow { duration, overhead: duration, ..row(admitted, status, detail.to_json()) };
+    store(broker, row);
+}
+
+/// Tells the operator when a soft budget is passed, or a charge was above its hold.
+pub fn posted(broker: &Broker, admitted: &Admitted, posted: &Posted) {
+    if posted.crossed_soft {
+        broker.metrics.soft_budget_passed.inc();
+        tracing::warn!(account = %admitted.key.account.id, month = %posted.month, "the soft budget is passed");
+    }
+    if posted.overrun > Money::ZERO {
+        broker.metrics.hold_overruns.inc();
+        tracing::warn!(
+            invocation = %admitted.id, overrun = %posted.overrun,
+            "a venue charged more than the ceiling of its own sheet"
+        );
+    }
+}
+
+fn store(broker: &Broker, row: ReceiptRow) {
+    if broker.store.enqueue_receipt(row).is_err() {
+        broker.metrics.receipts_dropped.inc();
+    }
+}
+
+fn row(admitted: &Admitted, status: ReceiptStatus, detail: Vec<u8>) -> ReceiptRow {
+    ReceiptRow {
+        id: admitted.id,
+        at: admitted.at,
+        function: admitted.function.id.clone(),
+        account: admitted.key.account.id.clone(),
+        key: admitted.key.id.clone(),
+        status,
+        venue: None,
+        deployment: None,
+        charge: Money::ZERO,
+        estimate: Money::ZERO,
+        explored: Money::ZERO,
+        estimated: false,
+        duration: merit_units::Micros::ZERO,
+        overhead: merit_units::Micros::ZERO,
+        tags: admitted.stated.tags.clone(),
+        detail,
+    }
+}
+
+fn empty<'a>(admitted: &'a Admitted, status: ReceiptStatus, tags: &'a [TagText<'a>]) -> Receipt<'a> {
+    Receipt {
+        id: admitted.id,
+        at: admitted.at,
+        function: &admitted.function.id,
+        account: &admitted.key.account.id,
+        key: &admitted.key.id,
+        status: status.word(),
+        venue: None,
+        deployment: None,
+        estimate: Money::ZERO,
+        charge: Money::ZERO,
+        estimated: false,
+        meters: &[],
+        duration: merit_units::Micros::ZERO,
+        overhead: merit_units::Micros::ZERO,
+        explored: false,
+        tags,
+        attempts: &[],
+        candidates: &[],
+        error: None,
+    }
+}
+
+fn receipt_of(flight: &Flight, status: ReceiptStatus, totals: &Totals, refusal: Option<&Refusal>) -> Vec<u8> {
+    let tags: Vec<TagText<'_>> = flight.admitted.stated.tags.iter().map(TagText::from).collect();
+    let attempts: Vec<receipt::Attempt<'_>> =
+        flight.attempts.iter().map(|attempt| attempt_of(flight, attempt)).collect();
+    let candidates: Vec<Candidate<'_>> = flight.view.book.merit_order().map(|row| candidate_of(flight, row)).collect();
+    let last = flight.attempts.last();
+    let metered = last.and_then(|attempt| attempt.bill.metered);
+    let meters: Vec<Meter> = metered
+        .iter()
+        .flat_map(|metered| metered.iter())
+        .map(|(meter, quantity)| Meter::new(meter, quantity))
+        .collect();
+    let function_error = last.map(|attempt| attempt.message.as_str()).filter(|message| !message.is_empty());
+    let error = refusal.map(ToString::to_string);
+    let deployment = last.filter(|_| refusal.is_none()).map(|attempt| flight.view.deployment(attempt.row));
+    Receipt {
+        venue: deployment.map(|deployment| (&deployment.venue.id).into()),
+        deployment: deployment.map(|deployment| (&deployment.id).into()),
+        estimate: totals.estimate,
+        charge: totals.charge,
+        estimated: totals.estimated,
+        meters: &meters,
+        duration: totals.duration,
+        overhead: totals.overhead,
+        explored: flight.explored,
+        attempts: &attempts,
+        candidates: &candidates,
+        error: error.as_deref().or(function_error),
+        ..empty(&flight.admitted, status, &tags)
+    }
+    .to_json()
+}
+
+fn attempt_of<'a>(flight: &'a Flight, attempt: &'a Attempt) -> receipt::Attempt<'a> {
+    let deployment = flight.view.deployment(attempt.row);
+    receipt::Attempt {
+        venue: (&deployment.venue.id).into(),
+        deployment: (&deployment.id).into(),
+        result: attempt.result,
+        outcome: attempt.outcome.word(),
+        message: &attempt.message,
+        duration: attempt.duration,
+        charge: attempt.bill.charge,
+        estimated: attempt.bill.basis.is_estimated(),
+    }
+}
+
+fn candidate_of(flight: &Flight, row: usize) -> Candidate<'_> {
+    let deployment = flight.view.deployment(row);
+    let priced = flight.view.book.asks()[row].why_ineligible().is_none();
+    let cost = priced.then(|| flight.view.cost(row));
+    Candidate::new((&deployment.venue.id).into(), (&deployment.id).into(), cost, flight.exclusions[row])
+}

@@ -1,0 +1,284 @@
+//! Starting, reloading and stopping a broker.
+//!
+//! Order of a start: everything that can be wrong is found before a port is bound: the
+//! configuration, the database, the venues. Order of a stop: no new connections, calls in
+//! flight end, what was learned is stored, the store is closed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use merit_config::{Config, Env};
+use merit_ledger::Budget;
+use merit_pricing::Pools;
+use merit_store::record::KeyRow;
+use merit_store::{Options, Store};
+use merit_units::{AccountId, DeploymentId, Micros};
+use merit_wire::{DeploymentSpec, FunctionSpec};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::Clock;
+use crate::keys::{KeyRecord, Keys, Role, Roles};
+use crate::prices::MonthlyUsage;
+use crate::settings::Settings;
+use crate::{Broker, BrokerParts, profiles, server, upkeep};
+
+/// Environment variable with a key that the broker lets in with the roles `admin` and `invoke`, for
+/// account [`FIRST_ACCOUNT`]: for a first start without hands, and for tests.
+pub const BOOTSTRAP_KEY: &str = "MERIT_BOOTSTRAP_KEY";
+
+/// The account of the first key.
+pub const FIRST_ACCOUNT: &str = "default";
+
+/// Why a broker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store's folder could not be opened.
+    #[error(transparent)]
+    Open(#[from] merit_store::OpenError),
+    /// The store failed while starting.
+    #[error(transparent)]
+    Store(#[from] merit_store::StoreError),
+    /// The configuration names what can't be made.
+    #[error("{}", .0.join("\n"))]
+    Mistakes(Vec<String>),
+    /// The address can't be listened on.
+    #[error("cannot listen on {address}: {source}; is another broker running? choose another with server.listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread or signal handler could not be made.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+}
+
+/// A broker that is ready to listen.
+pub struct Ready {
+    /// The broker.
+    pub broker: Arc<Broker>,
+    /// A key that was just made because there was none; to be shown once.
+    pub first_key: Option<String>,
+}
+
+/// Opens the store and makes the broker.
+///
+/// # Errors
+/// [`StartError`]; nothing is bound then.
+pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, StartError> {
+    let now = clock.now();
+    let options = Options {
+        receipts_queued_max: config.store.queue,
+        group_rows: config.store.group_commit_rows,
+        group_wait: std::time::Duration::from_millis(config.store.group_commit_ms),
+        ..Options::default()
+    };
+    let (store, recovered) = Store::open_with(&config.store.dir, now, &options)?;
+    if recovered.replayed > 0 || !recovered.voided.is_empty() {
+        tracing::info!(
+            replayed = recovered.replayed,
+            open_holds = recovered.open_holds,
+            voided = recovered.voided.len(),
+            "recovered from a stop without warning"
+        );
+    }
+    let (month, pools) = profiles::stored_usage(&store, now)?;
+    let usage = MonthlyUsage::new(month, pools.unwrap_or_else(|| seeded(config)));
+    let broker = Broker::new(BrokerParts { clock, settings: Settings::of(config), store, usage });
+    broker.apply(config).await.map_err(StartError::Mistakes)?;
+    broker.restore_profiles(now)?;
+    let first_key = load_keys(&broker, env).await?;
+    Ok(Ready { broker, first_key })
+}
+
+/// Usage before Merit counted, from the configuration.
+fn seeded(config: &Config) -> Pools {
+    let mut pools = Pools::new();
+    for (name, venue) in &config.venues {
+        let Some(sheet) = &venue.sheet else { continue };
+        let used = venue.month_to_date.iter();
+        let used = used.copied().try_fold(sheet.zero(), |used, (meter, quantity)| used.with(meter, quantity));
+        let seeded = used
+            .map_err(|error| error.to_string())
+            .and_then(|used| pools.record(sheet, &used).map_err(|error| error.to_string()));
+        if let Err(error) = seeded {
+            tracing::warn!(venue = %name, error, "month_to_date is ignored");
+        }
+    }
+    pools
+}
+
+async fn load_keys(broker: &Arc<Broker>, env: &Env) -> Result<Option<String>, StartError> {
+    let rows = broker.store.keys()?;
+    for row in rows.iter().filter(|row| row.revoked_at.is_none()) {
+        let roles: Result<Roles, String> = row.roles.split(',').map(str::parse::<Role>).collect();
+        let roles = roles.map_err(|error| StartError::Mistakes(vec![format!("stored key {}: {error}", row.id)]))?;
+        let record = KeyRecord { id: row.id.clone(), hash: row.secret_hash, account: row.account.clone(), roles };
+        let number = broker.store.open_account(&record.account).await?;
+        broker.keys.insert(&record, number);
+    }
+    let account = AccountId::try_new(FIRST_ACCOUNT).expect("invariant: a valid name");
+    let roles = Roles::from_iter([Role::Admin, Role::Invoke]);
+    if let Some(chosen) = env.get(BOOTSTRAP_KEY) {
+        let record = Keys::chosen(chosen, account, roles)
+            .map_err(|error| StartError::Mistakes(vec![format!("{BOOTSTRAP_KEY}: {error}")]))?;
+        let number = broker.store.open_account(&record.account).await?;
+        broker.keys.insert(&record, number);
+        return Ok(None);
+    }
+    if !rows.is_empty() {
+        return Ok(None);
+    }
+    let (secret, record) = Keys::generate(account, roles);
+    let number = broker.store.open_account(&record.account).await?;
+    let row = KeyRow {
+        id: record.id.clone(),
+        secret_hash: record.hash,
+        account: record.account.clone(),
+        roles: roles.names().join(","),
+        note: "made at the first start".to_owned(),
+        created_at: broker.clock.now(),
+        revoked_at: None,
+    };
+    broker.store.insert_key(row).await?;
+    broker.keys.insert(&record, number);
+    Ok(Some(secret))
+}
+
+impl Broker {
+    /// Brings everything in line with a configuration: settings, venues, functions, budgets.
+    ///
+    /// # Errors
+    /// Every mistake; then the former configuration holds.
+    pub async fn apply(&self, config: &Config) -> Result<(), Vec<String>> {
+        let former = self.settings.swap(Arc::new(Settings::of(config)));
+        if let Err(mistakes) = self.apply_everything(config).await {
+            self.settings.store(former);
+            return Err(mistakes);
+        }
+        Ok(())
+    }
+
+    async fn apply_everything(&self, config: &Config) -> Result<(), Vec<String>> {
+        self.apply_venues(config).await?;
+        let mut mistakes = self.put_stored_functions();
+        for (id, function) in &config.functions {
+            let spec = function_spec(function);
+            if let Err(refusal) = self.functions.put(self, id, &spec) {
+                mistakes.push(format!("functions.{id}: {refusal}"));
+            }
+        }
+        for (account, budget) in &config.accounts {
+            let budget = Budget { hard: budget.hard, soft: budget.soft };
+            if let Err(mistake) = self.set_budget(account, budget).await {
+                mistakes.push(format!("accounts.{account}: {mistake}"));
+            }
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    async fn set_budget(&self, account: &AccountId, budget: Budget) -> Result<(), String> {
+        let number = self.store.open_account(account).await.map_err(|error| error.to_string())?;
+        let set = self.ledger.set_budget(number, budget).await.map_err(|error| error.to_string())?;
+        set.map_err(|rejection| rejection.to_string())
+    }
+
+    /// Functions that were put through the API. One whose venue is gone is left out, and said so.
+    fn put_stored_functions(&self) -> Vec<String> {
+        let rows = match self.store.functions() {
+            Ok(rows) => rows,
+            Err(error) => return vec![error.to_string()],
+        };
+        for row in rows {
+            let own: Result<FunctionSpec, _> = serde_json::from_str(&row.spec);
+            let deployments = row.deployments.iter().map(|(name, text)| {
+                Ok::<_, serde_json::Error>((name.to_string(), serde_json::from_str::<DeploymentSpec>(text)?))
+            });
+            let put = own
+                .and_then(|own| Ok(FunctionSpec { deployments: Some(deployments.collect::<Result<_, _>>()?), ..own }));
+            let put = put
+                .map_err(|error| error.to_string())
+                .and_then(|spec| self.functions.put(self, &row.name, &spec).map_err(|refusal| refusal.to_string()));
+            if let Err(mistake) = put {
+                tracing::error!(function = %row.name, mistake, "a stored function is left out");
+            }
+        }
+        Vec::new()
+    }
+}
+
+fn function_spec(function: &merit_config::Function) -> FunctionSpec {
+    let deployment = |(name, deployment): (&DeploymentId, &merit_config::Deployment)| {
+        let spec = DeploymentSpec {
+            venue: deployment.venue.to_string(),
+            target: deployment.target.clone(),
+            memory_mb: deployment.memory.megabytes().into(),
+            vcpu: deployment
+                .vcpu_milli
+                .map(|milli| merit_units::Money::from_pico(i128::from(milli) * 1_000_000_000).to_string()),
+            architecture: deployment.architecture.map(|architecture| architecture.to_string()),
+            concurrency: Some(deployment.concurrency),
+            sheet: deployment.sheet.as_ref().map(ToString::to_string),
+        };
+        (name.to_string(), spec)
+    };
+    FunctionSpec {
+        idempotent: function.idempotent,
+        timeout_ms: Some(function.timeout_ms),
+        value_of_time: Some(function.value_of_time.to_string()),
+        deployments: Some(function.deployments.iter().map(deployment).collect()),
+    }
+}
+
+/// Listens, serves until SIGTERM or SIGINT, and stops in order. `listening` is told the address.
+///
+/// # Errors
+/// [`StartError`] when the address can't be bound, or the store can't be closed properly.
+pub async fn serve(
+    broker: Arc<Broker>,
+    config: &Config,
+    config_path: Option<PathBuf>,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), StartError> {
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&broker), config_path, signal(SignalKind::hangup())?));
+    let kept = Micros::from_secs(u64::from(config.store.receipts_retention_days) * 86_400);
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept));
+    listening(listener.local_addr()?);
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+            _ = interrupt.recv() => tracing::info!("interrupted: draining"),
+        }
+    };
+    let limits = broker.settings.load().server;
+    let cut = server::serve(Arc::clone(&broker), listener, limits, stop).await;
+    if cut > 0 {
+        tracing::warn!(cut, "connections were still busy after server.drain_timeout_ms and are cut");
+    }
+    reloading.abort();
+    upkeep.abort();
+    broker.store_learned().await?;
+    let store = broker.store.clone();
+    tokio::task::spawn_blocking(move || store.close()).await.map_err(std::io::Error::other)??;
+    Ok(())
+}
+
+async fn reload_on_hangup(broker: Arc<Broker>, path: Option<PathBuf>, mut hangup: tokio::signal::unix::Signal) {
+    while hangup.recv().await.is_some() {
+        match Config::load(path.as_deref(), &Env::of_process()) {
+            Err(errors) => tracing::error!("the configuration is not reloaded, the old one holds:\n{errors}"),
+            Ok(config) => match broker.apply(&config).await {
+                Ok(()) => tracing::info!("the configuration is reloaded"),
+                Err(mistakes) => {
+                    tracing::error!("the configuration is not reloaded, the old one holds:\n{}", mistakes.join("\n"));
+                }
+            },
+        }
+    }
+}

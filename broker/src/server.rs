@@ -1,0 +1,154 @@
+//! The listening socket: accepts connections, sends invocations down the fast path and
+//! everything else to the control API, and drains when told to stop.
+//!
+//! Invocations are served by bare hyper; axum serves the rest (docs/adr/0007). A connection
+//! that ends early never leaves a hold behind: the stages settle in `Drop` (see `dispatch`).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+
+use crate::Broker;
+use crate::doors::{control, native};
+
+type Reply = Response<Either<Full<Bytes>, axum::body::Body>>;
+
+/// Limits of the socket.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// Connections open at once; further ones wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// How long a client may take to send a request's headers.
+    pub header_timeout: Duration,
+    /// How long calls in flight may take to end after `shutdown`.
+    pub drain_timeout: Duration,
+}
+
+/// Serves until `shutdown` completes, then drains. Returns how many connections had to be cut.
+pub async fn serve(
+    broker: Arc<Broker>,
+    listener: TcpListener,
+    limits: ServerLimits,
+    shutdown: impl Future<Output = ()>,
+) -> usize {
+    let router = control::router(Arc::clone(&broker));
+    let connections = Arc::new(Semaphore::new(limits.max_connections));
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &connections) => accepted,
+            () = &mut shutdown => break,
+        };
+        let Some((stream, permit)) = accepted else { continue };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service(Arc::clone(&broker), router.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    broker.start_draining();
+    drain(graceful, limits.drain_timeout, &connections, limits.max_connections).await
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            stream.set_nodelay(true).ok();
+            Some((stream, permit))
+        }
+        Err(error) => {
+            // Out of file descriptors, most likely: leave the others time to end.
+            tracing::warn!(%error, "failed to accept a connection");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            None
+        }
+    }
+}
+
+async fn drain(graceful: GracefulShutdown, timeout: Duration, connections: &Semaphore, max: usize) -> usize {
+    match tokio::time::timeout(timeout, graceful.shutdown()).await {
+        Ok(()) => 0,
+        Err(_) => max - connections.available_permits(),
+    }
+}
+
+fn service(
+    broker: Arc<Broker>,
+    router: Router,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Reply,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Reply, Infallible>> + Send,
+> {
+    service_fn(move |request: Request<Incoming>| {
+        let broker = Arc::clone(&broker);
+        // The router is only cloned for the requests that need it.
+        let control = if invoked_function(&request).is_some() { None } else { Some(router.clone()) };
+        async move {
+            match control {
+                None => Ok(native::invoke(broker, request).await.map(Either::Left)),
+                Some(router) => {
+                    router.oneshot(request.map(axum::body::Body::new)).await.map(|reply| reply.map(Either::Right))
+                }
+            }
+        }
+    })
+}
+
+/// The function a request invokes on the native door, still percent-encoded.
+pub(crate) fn invoked_function<B>(request: &Request<B>) -> Option<&str> {
+    if request.method() == Method::POST { function_of_path(request.uri().path()) } else { None }
+}
+
+/// The function that a path's invocations belong to.
+pub(crate) fn function_of_path(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/v1/functions/")?.strip_suffix("/invocations")?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_post_to_invocations_takes_the_fast_path() {
+        let function = |method: &str, path: &str| {
+            let request = Request::builder().method(method).uri(path).body(()).unwrap();
+            invoked_function(&request).map(str::to_owned)
+        };
+        assert_eq!(function("POST", "/v1/functions/thumbnail/invocations"), Some("thumbnail".to_owned()));
+        assert_eq!(function("POST", "/v1/functions/thumbnail/invocations?x=1"), Some("thumbnail".to_owned()));
+        assert_eq!(function("GET", "/v1/functions/thumbnail/invocations"), None);
+        assert_eq!(function("POST", "/v1/functions//invocations"), None);
+        assert_eq!(function("POST", "/v1/functions/a/b/invocations"), None);
+        assert_eq!(function("POST", "/v1/functions/thumbnail/quotes"), None);
+    }
+}

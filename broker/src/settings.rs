@@ -1,0 +1,112 @@
+//! The part of the configuration that a reload may change while calls are running.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use merit_config::{Config, ExchangeRates};
+use merit_units::{Currency, Micros, Timestamp};
+
+use crate::keys::Rate;
+use crate::prices::Exchange;
+use crate::server::ServerLimits;
+
+/// What holds now.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The market's tunables.
+    pub market: merit_market::Config,
+    /// Attempts of one call, the first included.
+    pub max_attempts: usize,
+    /// How long a quote stands.
+    pub quote_ttl: Micros,
+    /// How long a price is good without confirmation.
+    pub price_stale_after: Micros,
+    /// How long a call may take when the caller sets no deadline.
+    pub default_timeout: Micros,
+    /// The longest deadline a caller may set.
+    pub max_timeout: Micros,
+    /// Calls in flight.
+    pub max_in_flight: usize,
+    /// Bytes of a payload.
+    pub max_payload_bytes: usize,
+    /// Bytes of a reply.
+    pub max_reply_bytes: usize,
+    /// Tags of one call.
+    pub max_tags: usize,
+    /// Functions.
+    pub max_functions: usize,
+    /// Deployments of one function.
+    pub max_deployments: usize,
+    /// Calls a second of one key.
+    pub per_key: Rate,
+    /// Calls a second of one account.
+    pub per_account: Rate,
+    /// Dollars for other currencies.
+    pub exchange_rates: ExchangeRates,
+    /// The socket's limits; read once at the start.
+    pub server: ServerLimits,
+}
+
+impl Settings {
+    /// From a checked configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let (server, limits, market) = (&config.server, &config.limits, &config.market);
+        Self {
+            market: merit_market::Config {
+                exploration_ppm: market.exploration_ppm,
+                ramp_ppm_per_second: market.ramp_ppm_per_second,
+                hysteresis_ppm: market.hysteresis_ppm,
+                eject_consecutive_failures: market.eject_consecutive_failures,
+                eject_failure_ppm: market.eject_failure_ppm,
+                eject_min_calls: market.eject_min_calls,
+                eject_window: Micros::from_millis(market.eject_window_ms),
+                base_ejection: Micros::from_millis(market.base_ejection_ms),
+                max_ejection: Micros::from_millis(market.max_ejection_ms),
+                ejection_decay: Micros::from_millis(market.ejection_decay_ms),
+                probation_interval: Micros::from_millis(market.probation_interval_ms),
+                probation_successes: market.probation_successes,
+                cap_grow_every: Micros::from_millis(market.cap_grow_every_ms),
+                cap_grow_ppm: market.cap_grow_ppm,
+                throttle_pause_max: Micros::from_millis(market.throttle_pause_max_ms),
+                throttle_venue_window: Micros::from_millis(market.throttle_venue_window_ms),
+                retry_budget_ppm: market.retry_budget_ppm,
+                retry_burst: market.retry_burst,
+            },
+            max_attempts: market.max_attempts as usize,
+            quote_ttl: Micros::from_millis(market.quote_ttl_ms),
+            price_stale_after: Micros::from_secs(market.price_stale_after_hours * 3600),
+            default_timeout: Micros::from_millis(limits.default_timeout_ms),
+            max_timeout: Micros::from_millis(limits.max_timeout_ms),
+            max_in_flight: server.max_in_flight,
+            max_payload_bytes: server.max_payload_bytes,
+            max_reply_bytes: server.max_reply_bytes,
+            max_tags: limits.max_tags,
+            max_functions: limits.max_functions,
+            max_deployments: limits.max_deployments_per_function,
+            per_key: rate(limits.per_key_per_second, limits.per_key_burst),
+            per_account: rate(limits.per_account_per_second, limits.per_account_burst),
+            exchange_rates: config.exchange_rates.clone(),
+            server: ServerLimits {
+                max_connections: server.max_connections,
+                header_timeout: Duration::from_millis(server.header_timeout_ms),
+                drain_timeout: Duration::from_millis(server.drain_timeout_ms),
+            },
+        }
+    }
+
+    /// How a sheet's currency becomes dollars at `now`.
+    #[must_use]
+    pub fn exchange(&self, currency: Currency, now: Timestamp) -> Exchange {
+        let Some(rate) = self.exchange_rates.at(currency, now) else { return Exchange::Missing };
+        let dated = self.exchange_rates.rates.get(&currency);
+        let fresh_for = Micros::from_secs(u64::from(self.exchange_rates.stale_after_days) * 86_400);
+        let until = dated.map_or(Timestamp::from_micros(u64::MAX), |dated| dated.date + fresh_for);
+        Exchange::At { rate, until }
+    }
+}
+
+fn rate(per_second: u32, burst: u32) -> Rate {
+    let checked = |number| NonZeroU32::new(number).expect("invariant: the configuration allows no rate of zero");
+    Rate { per_second: checked(per_second), burst: checked(burst) }
+}

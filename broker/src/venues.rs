@@ -1,0 +1,211 @@
+//! Making venues from the configuration, and changing their prices.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use merit_config::Config;
+use merit_market::{Isolation, RegionIndex, VenueIndex, VenueSlots};
+use merit_pricing::{Catalogue, PriceSheet};
+use merit_units::{RegionId, Timestamp, VenueId};
+use merit_venue_http::{HttpConfig, HttpVenue, Meters};
+
+use crate::Broker;
+use crate::prices::{NewSheet, Prices};
+use crate::refusal::Refusal;
+use crate::venue::{Directory, VenueEntry};
+
+/// Venues one broker can have: the numbers of a venue set.
+const MAX_VENUES: usize = 256;
+
+impl Broker {
+    /// Brings the directory in line with the configuration. Venues that stay keep their state.
+    ///
+    /// # Errors
+    /// Every venue that can't be made, with the reason; then nothing has changed.
+    pub async fn apply_venues(&self, config: &Config) -> Result<(), Vec<String>> {
+        let former = self.directory.load_full();
+        let mut next =
+            Directory { venues: BTreeMap::new(), regions: former.regions.clone(), numbers: former.numbers.clone() };
+        let stored = self.stored_sheets().map_err(|mistake| vec![mistake])?;
+        let mut mistakes = Vec::new();
+        for (id, venue) in &config.venues {
+            match self.venue_entry(id, venue, config, &stored, &mut next).await {
+                Ok(entry) => drop(next.venues.insert(id.clone(), Arc::new(entry))),
+                Err(mistake) => mistakes.push(format!("venues.{id}: {mistake}")),
+            }
+        }
+        if mistakes.is_empty() {
+            self.directory.store(Arc::new(next));
+            Ok(())
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    async fn venue_entry(
+        &self,
+        id: &VenueId,
+        venue: &merit_config::Venue,
+        config: &Config,
+        stored: &BTreeMap<VenueId, Arc<PriceSheet>>,
+        next: &mut Directory,
+    ) -> Result<VenueEntry, String> {
+        let directory = self.directory.load();
+        let former = directory.venues.get(id);
+        let now = self.clock.now();
+        let adapter = HttpVenue::try_new(http_config(venue, config)).map_err(|errors| errors.to_string())?;
+        let index = number(&mut next.numbers, id).ok_or_else(|| format!("more than {MAX_VENUES} venues"))?;
+        let region =
+            region_number(&mut next.regions, &venue.region).ok_or_else(|| format!("more than {MAX_VENUES} regions"))?;
+        let slots =
+            former.map_or_else(|| Arc::new(VenueSlots::new(venue.concurrency)), |former| Arc::clone(&former.slots));
+        slots.set_concurrency(venue.concurrency);
+        let sheet = stored.get(id).cloned().or_else(|| venue.sheet.clone());
+        let prices = match former {
+            Some(former) => {
+                former.prices.replace(self.new_sheet(sheet, now));
+                Arc::clone(&former.prices)
+            }
+            None => Arc::new(Prices::new(self.new_sheet(sheet, now), Arc::clone(&self.usage))),
+        };
+        let ledger_account = self.store.open_venue(id).await.map_err(|error| error.to_string())?;
+        Ok(VenueEntry {
+            id: id.clone(),
+            index: VenueIndex::new(index),
+            region: venue.region.clone(),
+            region_index: RegionIndex::new(region),
+            isolation: isolation(venue.isolation),
+            architecture: venue.architecture,
+            adapter: Arc::new(adapter),
+            slots,
+            prices,
+            own_prices: former.map_or_else(Default::default, |former| Arc::clone(&former.own_prices)),
+            ledger_account,
+            metrics: self.metrics.venue(id),
+            functions: former.map_or_else(Arc::default, |former| Arc::clone(&former.functions)),
+        })
+    }
+
+    /// The sheets last put through the API: they outlive a restart.
+    fn stored_sheets(&self) -> Result<BTreeMap<VenueId, Arc<PriceSheet>>, String> {
+        let rows = self.store.sheets_in_force(self.clock.now()).map_err(|error| error.to_string())?;
+        rows.into_iter()
+            .map(|row| match PriceSheet::parse_toml(&row.body) {
+                Ok(sheet) => Ok((row.venue, Arc::new(sheet))),
+                Err(errors) => Err(format!("venues.{}: its stored sheet: {errors}", row.venue)),
+            })
+            .collect()
+    }
+
+    fn new_sheet(&self, sheet: Option<Arc<PriceSheet>>, now: Timestamp) -> NewSheet {
+        let settings = self.settings.load();
+        let currency = sheet.as_ref().map_or(merit_units::Currency::USD, |sheet| sheet.currency());
+        NewSheet {
+            exchange: settings.exchange(currency, now),
+            sheet,
+            confirmed_at: now,
+            stale_after: settings.price_stale_after,
+        }
+    }
+
+    /// What a deployment at `venue` is billed by: the venue's sheet, or a named one of the catalogue.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] when the catalogue has no such sheet.
+    pub fn prices_of(&self, venue: &VenueEntry, sheet: Option<&str>) -> Result<Arc<Prices>, Refusal> {
+        let Some(name) = sheet else { return Ok(Arc::clone(&venue.prices)) };
+        let catalogue = Catalogue::builtin();
+        let known = catalogue.get(name).ok_or_else(|| Refusal::Unknown {
+            kind: "price sheet",
+            name: name.to_owned(),
+            near: crate::venue::near(name, catalogue.names().map(merit_units::SheetName::as_str)),
+        })?;
+        let mut own = venue.own_prices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let make = || {
+            let new = self.new_sheet(Some(Arc::clone(known)), self.clock.now());
+            Arc::new(Prices::new(new, Arc::clone(&self.usage)))
+        };
+        Ok(Arc::clone(own.entry(name.to_owned()).or_insert_with(make)))
+    }
+
+    /// Puts a new sheet in force at a venue and rebuilds the books it touches. Returns how many.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] for a venue there is not.
+    pub fn put_sheet(&self, venue: &str, sheet: Arc<PriceSheet>) -> Result<usize, Refusal> {
+        let directory = self.directory.load();
+        let venue = directory.venue(venue)?;
+        let now = self.clock.now();
+        let reshaped = venue.prices.replace(self.new_sheet(Some(Arc::clone(&sheet)), now));
+        if reshaped {
+            self.rebase_profiles(venue, &sheet);
+        }
+        Ok(self.rebuild_books(venue, now))
+    }
+
+    /// Meters what was learned anew, under a sheet that rounds otherwise.
+    fn rebase_profiles(&self, venue: &VenueEntry, sheet: &PriceSheet) {
+        for function in venue.functions() {
+            let Ok(function) = self.functions.get(function.as_str()) else { continue };
+            for deployment in
+                function.deployments.iter().filter(|deployment| Arc::ptr_eq(&deployment.prices, &venue.prices))
+            {
+                deployment.profile().rebase(sheet, &deployment.size);
+            }
+        }
+    }
+}
+
+/// The number of a name, the next free one when it is new; `None` when there are too many.
+fn number(numbers: &mut Vec<VenueId>, id: &VenueId) -> Option<u8> {
+    let position = numbers.iter().position(|known| known == id).unwrap_or_else(|| {
+        numbers.push(id.clone());
+        numbers.len() - 1
+    });
+    u8::try_from(position).ok()
+}
+
+fn region_number(numbers: &mut Vec<RegionId>, id: &RegionId) -> Option<u8> {
+    let position = numbers.iter().position(|known| known == id).unwrap_or_else(|| {
+        numbers.push(id.clone());
+        numbers.len() - 1
+    });
+    u8::try_from(position).ok()
+}
+
+fn http_config(venue: &merit_config::Venue, config: &Config) -> HttpConfig {
+    let max_connections = u32::try_from(venue.max_connections).unwrap_or(u32::MAX);
+    HttpConfig {
+        headers: venue
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        host: venue.host.as_ref().map(ToString::to_string),
+        connect_timeout: Duration::from_millis(venue.connect_timeout_ms),
+        first_byte_timeout: Duration::from_millis(venue.first_byte_timeout_ms),
+        whole_timeout: Duration::from_millis(venue.timeout_ms),
+        max_request_bytes: config.server.max_payload_bytes,
+        max_reply_bytes: config.server.max_reply_bytes,
+        max_connections,
+        max_idle: max_connections,
+        allow_addresses: venue.allow_addresses.clone(),
+        ca_pem: venue.ca_file.clone(),
+        meters: match venue.meters {
+            merit_config::Meters::Reported => Meters::Reported,
+            merit_config::Meters::OwnClock => Meters::OwnClock,
+        },
+        ..HttpConfig::new(venue.url.to_string())
+    }
+}
+
+fn isolation(isolation: merit_config::Isolation) -> Isolation {
+    match isolation {
+        merit_config::Isolation::Wasm => Isolation::Wasm,
+        merit_config::Isolation::Namespace => Isolation::Namespace,
+        merit_config::Isolation::Gvisor => Isolation::Gvisor,
+        merit_config::Isolation::Microvm => Isolation::Microvm,
+        merit_config::Isolation::Provider => Isolation::Provider,
+    }
+}
