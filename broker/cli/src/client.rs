@@ -68,7 +68,7 @@ impl Client {
     pub(crate) async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let response = self.send(request).await?;
         let (url, status) = (response.url().to_string(), response.status().as_u16());
-        let body = response.bytes().await.map_err(|error| unreachable(&error, &url))?;
+        let body = response.bytes().await.map_err(|error| no_answer(&error, &url, 0))?;
         serde_json::from_slice(&body).map_err(|error| Failure::Strange {
             url,
             status,
@@ -98,7 +98,7 @@ impl Client {
 
     /// Sends a request; an answer of 400 or more is a failure.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
-        let response = request.send().await.map_err(|error| unreachable(&error, self.base.as_str()))?;
+        let response = request.send().await.map_err(|error| no_answer(&error, self.base.as_str(), 0))?;
         if response.status().as_u16() < 400 {
             return Ok(response);
         }
@@ -117,8 +117,10 @@ pub(crate) async fn problem(response: Response) -> Failure {
     }
 }
 
-pub(crate) fn unreachable(error: &reqwest::Error, url: &str) -> Failure {
-    Failure::Unreachable { url: url.to_owned(), reason: innermost(error) }
+/// What it means that there is no answer. `sent` is the payload's length.
+pub(crate) fn no_answer(error: &reqwest::Error, url: &str, sent: usize) -> Failure {
+    let (url, reason) = (url.to_owned(), innermost(error));
+    if error.is_connect() { Failure::Unreachable { url, reason } } else { Failure::Broken { url, reason, sent } }
 }
 
 /// The innermost error says what happened; the outer ones only where.

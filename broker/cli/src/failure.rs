@@ -33,6 +33,19 @@ pub(crate) enum Failure {
         /// The innermost error.
         reason: String,
     },
+    /// The connection ended before the answer was there.
+    #[error(
+        "the connection to {url} broke: {reason}; whether the request was carried out is not known{}",
+        payload_hint(*.sent)
+    )]
+    Broken {
+        /// Where the request went.
+        url: String,
+        /// The innermost error.
+        reason: String,
+        /// Bytes of payload that were to be sent.
+        sent: usize,
+    },
     /// The command line or a file is mistaken.
     #[error("{0}")]
     Usage(String),
@@ -53,7 +66,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Problem(problem) => Exit::of_status(problem.status),
-            Self::Strange { .. } => Exit::Failed,
+            Self::Strange { .. } | Self::Broken { .. } => Exit::Failed,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Usage(_) | Self::Config(_) => Exit::Usage,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
@@ -73,6 +86,15 @@ impl Failure {
     }
 }
 
+/// A broker that refuses a large payload may end the connection before its answer is read.
+fn payload_hint(sent: usize) -> String {
+    const LARGE: usize = 1 << 20;
+    match sent {
+        0..LARGE => String::new(),
+        sent => format!(". The payload has {sent} bytes: it may be over the broker's server.max_payload_bytes"),
+    }
+}
+
 fn report_problem(problem: &Problem, output: &mut Output<'_>) -> io::Result<()> {
     output.error(&format!("{} ({})", problem.title, problem.status))?;
     if !problem.detail.is_empty() {
@@ -89,7 +111,8 @@ fn report_problem(problem: &Problem, output: &mut Output<'_>) -> io::Result<()> 
             dollars(&budget.needed)
         ))?;
     }
-    if !problem.near.is_empty() {
+    let told = problem.near.iter().all(|near| problem.detail.contains(near.as_str()));
+    if !told {
         output.message(&format!("  did you mean {}?", problem.near.join(" or ")))?;
     }
     if !problem.exclusions.is_empty() {

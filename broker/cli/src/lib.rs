@@ -38,6 +38,7 @@ pub const DEFAULT_URL: &str = "http://127.0.0.1:8780";
 
 /// Options of every command.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// The broker's URL
     #[arg(long, global = true, env = "MERIT_URL", default_value = DEFAULT_URL, value_name = "URL")]
@@ -48,8 +49,8 @@ pub struct Globals {
     /// Print JSON for programs instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
-    /// When to use colour; `auto` obeys NO_COLOR
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    /// When to use colour: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
     pub color: Color,
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::terms::Terms;
 use crate::Exit;
-use crate::client::{Client, problem, unreachable};
+use crate::client::{Client, no_answer, problem};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::values::dollars;
@@ -73,15 +73,16 @@ struct Told {
 /// Calls a function.
 pub(crate) async fn invoke(args: &InvokeArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let payload = payload(args, output)?;
+    let sent = payload.len();
     let response = request(args, client, payload).send().await;
-    let response = response.map_err(|error| unreachable(&error, client.base()))?;
+    let response = response.map_err(|error| no_answer(&error, client.base(), sent))?;
     let status = response.status().as_u16();
     // A function's own error is a reply, whatever its status; everything else from 400 on is Merit's.
     if status >= 400 && !response.headers().contains_key(header::FUNCTION_ERROR) {
         return Err(problem(response).await);
     }
     let mut told = Told::of_headers(status, response.headers());
-    let reply = response.bytes().await.map_err(|error| unreachable(&error, client.base()))?;
+    let reply = response.bytes().await.map_err(|error| no_answer(&error, client.base(), 0))?;
     told.payload_bytes = reply.len();
     if args.verbose && !output.json() {
         told.message(output)?;

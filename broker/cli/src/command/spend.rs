@@ -77,7 +77,9 @@ fn show_alternatives(report: &AlternativesReport, output: &mut Output<'_>) -> Re
         let compared = charged.and_then(|(charged, cost)| compared(charged, cost));
         table.row([row.venue.clone(), row.calls.to_string(), dollars(&row.cost), or_dash(compared.as_deref())]);
     }
-    output.table(&table)?;
+    if !report.venues.is_empty() {
+        output.table(&table)?;
+    }
     let charged = dollars(&report.charged);
     output.line(&format!("{charged} for {} calls from {} to {}", report.calls, report.from, report.to))?;
     Ok(Exit::Ok)

@@ -41,8 +41,24 @@ impl Table {
     }
 }
 
-/// Whether a cell holds a figure, possibly with a currency sign, a unit or a share.
+/// Whether a cell holds a figure, possibly with a sign, a currency or a unit: `$0.25`, `3/1000`, `12.5 ms`.
 fn is_number(cell: &str) -> bool {
     let text = cell.trim_start_matches(['$', '-', '+']);
-    text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains('-')
+    let figure = text.split([' ', '/']).next().unwrap_or_default();
+    figure.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_told_from_names() {
+        for figure in ["", "-", "12", "$0.25", "-$1", "+4.1 %", "3/1000", "12.5 ms", "$0.1 (estimated)"] {
+            assert!(is_number(figure), "{figure}");
+        }
+        for name in ["1e33bf71cf52c4f4", "2026-11-21T12:00:00Z", "x86_64", "aws", "25.0% off"] {
+            assert!(!is_number(name), "{name}");
+        }
+    }
 }

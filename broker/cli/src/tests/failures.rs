@@ -168,6 +168,24 @@ async fn a_broker_that_is_not_there_is_said_so() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_leaves_the_outcome_open() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await);
+        }
+    }));
+    let payload = vec![b'x'; 8 << 20];
+    for (stdin, hint) in [(&payload[..1], false), (&payload[..], true)] {
+        let outcome = Setting { stdin, ..Setting::default() }.run(&["invoke", "f", "--url", &url]).await;
+        assert_eq!(outcome.exit, Exit::Failed, "{outcome:?}");
+        assert!(outcome.err.contains("whether the request was carried out is not known"), "{}", outcome.err);
+        assert_eq!(outcome.err.contains("server.max_payload_bytes"), hint, "{}", outcome.err);
+    }
+}
+
+#[tokio::test]
 async fn something_else_than_a_broker_is_said_so() {
     let broker = Broker::start().await;
     broker.answer("GET /v1/functions", 404, &[("content-type", "text/html")], b"<html>");

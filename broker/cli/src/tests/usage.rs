@@ -33,11 +33,13 @@ fn the_help_says_what_there_is() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
+      -h, --help  Print help
+
+    Global options:
           --url <URL>     The broker's URL [env: MERIT_URL=] [default: http://127.0.0.1:8780]
           --key <KEY>     The API key, sent as `Authorization: Bearer KEY` [env: MERIT_KEY]
           --json          Print JSON for programs instead of text for people
-          --color <WHEN>  When to use colour; `auto` obeys NO_COLOR [default: auto] [possible values: auto, always, never]
-      -h, --help          Print help (see more with '--help')
+          --color <WHEN>  When to use colour: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto]
 
     Exit codes:
       0  it did what was asked
