@@ -13,7 +13,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::compile::Compiled;
 use crate::error::Stop;
-use crate::guest::Guest;
+use crate::guest::{COPY_AT_ONCE, Guest};
 use crate::observe::Observed;
 use crate::{GuestError, Limits};
 
@@ -67,6 +67,7 @@ pub(crate) async fn execute(compiled: Arc<Compiled>, payload: Bytes, limits: Lim
 async fn call(compiled: &Compiled, guest: Guest) -> wasmtime::Result<()> {
     let mut store = Store::new(compiled.engine(), guest);
     store.limiter(|guest| &mut guest.memory);
+    store.set_hostcall_fuel(COPY_AT_ONCE);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|store| Ok(store.data().observed.tick()?));
     let start = compiled.instantiate(&mut store).await?;

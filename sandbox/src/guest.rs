@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use wasmtime::ResourceLimiter;
-use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 
 use crate::config::TABLE_ELEMENTS_MAX;
 use crate::observe::Observed;
@@ -18,6 +18,10 @@ use crate::stream::{Channel, Pipe};
 
 /// Random bytes a guest gets at once. Making them can't be interrupted, and this many take a few milliseconds.
 const RANDOM_AT_ONCE: u64 = 4 << 20;
+/// Things the host keeps for a guest at once: its streams, and a timer for each of the events it waits for.
+const HOST_OBJECTS_MAX: usize = 1000;
+/// Bytes one host call may copy; a larger read or write fails in the guest with `ENOMEM`.
+pub(crate) const COPY_AT_ONCE: usize = 64 << 20;
 
 pub(crate) struct Guest {
     pub(crate) wasi: WasiP1Ctx,
@@ -27,12 +31,13 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn new(payload: Bytes, memory_limit: u64, observed: Arc<Observed>) -> Self {
-        let wasi = WasiCtxBuilder::new()
+        let mut wasi = WasiCtxBuilder::new()
             .stdin(MemoryInputPipe::new(payload))
             .stdout(Pipe::new(Arc::clone(&observed), Channel::Output))
             .stderr(Pipe::new(Arc::clone(&observed), Channel::Log))
             .max_random_size(RANDOM_AT_ONCE)
             .build_p1();
+        wasi.ctx().table.set_max_capacity(HOST_OBJECTS_MAX);
         let memory = MemoryGate { given: 0, limit: memory_limit, observed: Arc::clone(&observed) };
         Self { wasi, memory, observed }
     }

@@ -92,3 +92,34 @@ fn sleep_until_woken(state: &State) {
     }
     state.asleep.store(false, Ordering::SeqCst);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn until(condition: impl Fn() -> bool) {
+        while !condition() {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn sleeps_when_idle_and_wakes_for_a_guest() {
+        let ticker = Ticker::start(Engine::default()).expect("a thread");
+        let asleep = || ticker.state.asleep.load(Ordering::SeqCst);
+        for _ in 0..3 {
+            until(asleep);
+            let guest = ticker.keep_ticking();
+            until(|| !asleep());
+            drop(guest);
+        }
+    }
+
+    #[test]
+    fn ends_when_dropped_awake_or_asleep() {
+        drop(Ticker::start(Engine::default()).expect("a thread"));
+        let ticker = Ticker::start(Engine::default()).expect("a thread");
+        until(|| ticker.state.asleep.load(Ordering::SeqCst));
+        drop(ticker);
+    }
+}
