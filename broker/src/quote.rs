@@ -71,12 +71,14 @@ pub struct Quoted {
 /// # Errors
 /// [`Refusal::MalformedTerms`] for names nobody has, [`Refusal::NoEligibleVenue`], [`Refusal::BudgetExhausted`].
 pub async fn quote(broker: Arc<Broker>, admitted: Admitted) -> Result<Quoted, Refusal> {
-    let settings = broker.settings.load_full();
     let value_of_time = admitted.stated.value_of_time.unwrap_or(admitted.function.value_of_time);
     let terms = broker.directory.load().resolve(&admitted.stated, value_of_time.pico_saturating_i64())?;
-    let wait = admitted.stated.deadline.unwrap_or(settings.default_timeout).min(settings.max_timeout);
+    let wait = {
+        let settings = broker.settings.load();
+        broker.retry_budget.earn(&settings.market);
+        admitted.stated.deadline.unwrap_or(settings.default_timeout).min(settings.max_timeout)
+    };
     let deadline = Instant::now() + wait.to_std();
-    broker.retry_budget.earn(&settings.market);
     let matched = match admitted.stated.kind {
         OrderKind::Market | OrderKind::Limit => decide(&broker, &admitted, &terms),
         OrderKind::Rest => rest(&broker, &admitted, &terms, deadline).await,

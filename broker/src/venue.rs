@@ -11,14 +11,14 @@ use merit_market::{
     Architecture, ArchitectureSet, Isolation, IsolationSet, RegionIndex, RegionSet, Terms, VenueIndex, VenueSet,
     VenueSlots,
 };
-use merit_units::{FunctionId, RegionId, VenueId};
+use merit_units::{FunctionId, Money, RegionId, VenueId};
 use merit_venue::Venue;
 use merit_wire::header;
 
 use crate::metrics::VenueMetrics;
 use crate::prices::Prices;
 use crate::refusal::Refusal;
-use crate::terms::{NameFilter, OrderKind, Stated, similarity};
+use crate::terms::{NameFilter, Stated, similarity};
 
 /// One venue.
 pub struct VenueEntry {
@@ -105,12 +105,7 @@ impl Directory {
     /// [`Refusal::MalformedTerms`] naming the header with the unknown name.
     pub fn resolve(&self, stated: &Stated, value_of_time_pico_per_s: i64) -> Result<Terms, Refusal> {
         Ok(Terms {
-            max_cost_pico: match stated.kind {
-                // A market order takes the price it finds, up to a limit when there is one.
-                OrderKind::Market | OrderKind::Limit | OrderKind::Rest => {
-                    stated.max_price.map(merit_units::Money::pico_saturating_i64)
-                }
-            },
+            max_cost_pico: stated.max_price.map(Money::pico_saturating_i64),
             venues: self.venue_set(&stated.venues)?,
             regions: self.region_set(&stated.regions)?,
             isolation: isolation_set(&stated.isolation)?,
@@ -163,11 +158,17 @@ fn numbers<T>(
 }
 
 fn isolation_set(filter: &NameFilter) -> Result<IsolationSet, Refusal> {
+    if filter.is_empty() {
+        return Ok(IsolationSet::ALL);
+    }
     let (allow, exclude) = classes(header::ISOLATION, filter, &Isolation::EACH)?;
     Ok(allow.into_iter().filter(|class| !exclude.contains(class)).collect())
 }
 
 fn architecture_set(filter: &NameFilter) -> Result<ArchitectureSet, Refusal> {
+    if filter.is_empty() {
+        return Ok(ArchitectureSet::ALL);
+    }
     let each = [Architecture::X86_64, Architecture::Arm64];
     let (allow, exclude) = classes(header::ARCHITECTURE, filter, &each)?;
     Ok(allow.into_iter().filter(|class| !exclude.contains(class)).collect())
