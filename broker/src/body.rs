@@ -1,10 +1,16 @@
 //! Reading a payload, never more of it than the limit.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 
 use crate::refusal::Refusal;
+
+/// How long, and how much of it, a refused payload is still taken off the wire.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 64 << 20;
 
 /// Reads the whole body. A declared length over the limit is refused before any of it is read.
 ///
@@ -14,12 +20,12 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, Refusal>
     let mut body = body;
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > limit {
-        return Err(Refusal::PayloadTooLarge { limit });
+        return Err(too_large(body, limit));
     }
     // Most payloads arrive in one frame, which is passed on without a copy.
     let Some(first) = next_data(&mut body).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
-        return Err(Refusal::PayloadTooLarge { limit });
+        return Err(too_large(body, limit));
     }
     if body.is_end_stream() || first.len() == declared {
         return Ok(first);
@@ -28,11 +34,27 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, Refusal>
     whole.extend_from_slice(&first);
     while let Some(data) = next_data(&mut body).await? {
         if whole.len() + data.len() > limit {
-            return Err(Refusal::PayloadTooLarge { limit });
+            return Err(too_large(body, limit));
         }
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// Refuses at once, and goes on throwing away what still comes: a client that is busy sending
+/// reads the refusal only if the connection is not reset under it.
+fn too_large(body: Incoming, limit: usize) -> Refusal {
+    tokio::spawn(tokio::time::timeout(LINGER, async move {
+        let mut body = body;
+        let mut discarded = 0;
+        while let Ok(Some(data)) = next_data(&mut body).await {
+            discarded += data.len();
+            if discarded > LINGER_BYTES {
+                return;
+            }
+        }
+    }));
+    Refusal::PayloadTooLarge { limit }
 }
 
 async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {

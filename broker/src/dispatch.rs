@@ -47,12 +47,7 @@ pub enum Ending {
     /// The function replied, well or with an error of its own.
     Replied(Reply),
     /// No attempt succeeded.
-    Failed {
-        /// Whether the same request may be sent again without running the function twice.
-        retryable: bool,
-        /// Whether it was the deadline that ended it.
-        deadline: bool,
-    },
+    Failed(Failed),
     /// Nobody waited for the end.
     Abandoned,
 }
@@ -73,6 +68,15 @@ enum Cost {
     Expected,
 }
 
+/// Why no attempt succeeded.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed {
+    /// Whether the same request may be sent again without running the function twice.
+    pub retryable: bool,
+    /// Whether it was the deadline that ended it.
+    pub deadline: bool,
+}
+
 struct Running {
     row: usize,
     stopwatch: Stopwatch,
@@ -91,6 +95,8 @@ pub struct Flight {
     pub chosen: usize,
     /// Whether it was chosen to learn.
     pub explored: bool,
+    /// Whether every deployment within the terms was unwell, and this the least bad.
+    pub least_bad: bool,
     /// Why each row was excluded when the choice was made.
     pub exclusions: Exclusions,
     /// Attempts that have ended.
@@ -104,13 +110,14 @@ pub struct Flight {
 /// Runs the call to its end and settles it.
 pub async fn dispatch(quoted: Quoted) -> settle::Settled {
     let Quoted { broker, admitted, view, pick, exclusions, terms, deadline } = quoted;
-    let Pick { row, reservation, explored, .. } = pick;
+    let Pick { row, reservation, explored, least_bad, .. } = pick;
     let mut flight = Flight {
         broker,
         admitted,
         view,
         chosen: row,
         explored,
+        least_bad,
         exclusions,
         attempts: Vec::with_capacity(1),
         terms,
@@ -119,7 +126,7 @@ pub async fn dispatch(quoted: Quoted) -> settle::Settled {
         settled: false,
     };
     let mut next = Some((row, reservation));
-    let mut ending = Ending::Failed { retryable: false, deadline: false };
+    let mut ending = Ending::Failed(Failed { retryable: false, deadline: false });
     while let Some((row, reservation)) = next.take() {
         match flight.attempt(row, reservation).await {
             Ok(reply) => {
@@ -128,7 +135,7 @@ pub async fn dispatch(quoted: Quoted) -> settle::Settled {
             }
             Err(error) => match flight.next_after(&error) {
                 Ok(pick) => next = Some(pick),
-                Err(failed) => ending = failed,
+                Err(failed) => ending = Ending::Failed(failed),
             },
         }
     }
@@ -147,7 +154,7 @@ impl Flight {
             content_type: self.admitted.headers.content_type.clone(),
             traceparent: self.admitted.headers.traceparent.clone(),
             tracestate: self.admitted.headers.tracestate.clone(),
-            deadline: self.deadline,
+            deadline: self.deadline.min(Instant::now() + self.admitted.function.timeout.to_std()),
         };
         let venue = Arc::clone(&deployment.venue);
         self.terms.mark_tried(row);
@@ -203,10 +210,10 @@ impl Flight {
     }
 
     /// The next deployment to try, or how the invocation ends.
-    fn next_after(&mut self, error: &VenueError) -> Result<(usize, Reservation), Ending> {
+    fn next_after(&mut self, error: &VenueError) -> Result<(usize, Reservation), Failed> {
         let may_repeat = error.outcome == Outcome::NotStarted || self.admitted.function.idempotent;
         let deadline = error.kind == ErrorKind::Timeout && Instant::now() >= self.deadline;
-        let ended = Ending::Failed { retryable: may_repeat, deadline };
+        let ended = Failed { retryable: may_repeat, deadline };
         let broker = &self.broker;
         let settings = broker.settings.load();
         if !may_repeat

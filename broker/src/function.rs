@@ -54,12 +54,20 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// A deployment about which nothing is known yet.
+    /// A deployment that takes over from the one of its name, if there was one at the same venue:
+    /// what was learned and what is running there stay.
     #[must_use]
-    pub fn new(parts: DeploymentParts) -> Self {
+    pub fn new(parts: DeploymentParts, former: Option<&Self>) -> Self {
         let DeploymentParts { id, venue, prices, size, architecture, target, concurrency, own_sheet } = parts;
-        let slot = Arc::new(Slot::new(concurrency, Arc::clone(&venue.slots)));
-        let profile = Mutex::new(UsageProfile::new());
+        let former = former.filter(|former| Arc::ptr_eq(&former.venue.slots, &venue.slots) && former.target == target);
+        let slot = match former {
+            Some(former) => {
+                former.slot.set_concurrency(concurrency);
+                Arc::clone(&former.slot)
+            }
+            None => Arc::new(Slot::new(concurrency, Arc::clone(&venue.slots))),
+        };
+        let profile = Mutex::new(former.map_or_else(UsageProfile::new, |former| former.profile().clone()));
         Self { id, venue, prices, size, architecture, target, concurrency, own_sheet, slot, profile }
     }
 
@@ -294,7 +302,8 @@ impl Function {
     fn ask(&self, deployment: &Arc<Deployment>, now: Timestamp) -> (Ask, Row) {
         let prices = deployment.prices.in_force();
         let expectation = prices.sheet().map(|sheet| self.expectation(deployment, sheet));
-        let (cost, ineligible) = match (&expectation, prices.ineligible(now)) {
+        let disabled = deployment.venue.is_disabled().then_some(merit_market::Ineligible::Disabled);
+        let (cost, ineligible) = match (&expectation, disabled.or_else(|| prices.ineligible(now))) {
             (Some(Ok(expectation)), None) => (prices.cost(&expectation.metered), None),
             (_, Some(why)) => (Money::ZERO, Some(why)),
             (None | Some(Err(_)), None) => (Money::ZERO, Some(merit_market::Ineligible::NoPrice)),

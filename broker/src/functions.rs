@@ -139,9 +139,11 @@ impl Functions {
             .map(|(name, spec)| {
                 let id = DeploymentId::try_new(name).map_err(|error| Refusal::BadRequest(error.to_string()))?;
                 let parts = parts(broker, id, spec)?;
-                let same = former
-                    .and_then(|function| function.deployments.iter().find(|deployment| deployment.is_made_of(&parts)));
-                Ok(same.cloned().unwrap_or_else(|| Arc::new(Deployment::new(parts))))
+                let former = former.and_then(|former| former.deployments.iter().find(|former| former.id == parts.id));
+                Ok(match former {
+                    Some(former) if former.is_made_of(&parts) => Arc::clone(former),
+                    former => Arc::new(Deployment::new(parts, former.map(|former| &**former))),
+                })
             })
             .collect()
     }

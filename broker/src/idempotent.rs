@@ -56,7 +56,7 @@ pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, key: String) -
         invocation: admitted.id,
         rerun_interrupted: idempotent,
     };
-    let begun = broker.store.begin_idempotent(claim, admitted.at).await.map_err(unavailable)?;
+    let begun = broker.store.begin_idempotent(claim, admitted.at).await.map_err(|error| unavailable(&error))?;
     match begun {
         IdempotencyBegun::Started => {}
         IdempotencyBegun::InFlight { .. } => return Err(Refusal::IdempotencyInFlight.into()),
@@ -79,17 +79,17 @@ async fn run_claimed(
     match native::run(Arc::clone(&broker), admitted).await {
         Ok(reply) => {
             let (kept, reply) = keep(reply).await;
-            broker.store.finish_idempotent(&account, key, id, kept).await.map_err(unavailable)?;
+            broker.store.finish_idempotent(&account, key, id, kept).await.map_err(|error| unavailable(&error))?;
             Ok(reply)
         }
         Err(refused) if may_have_run(&refused.refusal) => {
             let response = problem::response(&refused.refusal, refused.invocation.unwrap_or(id));
             let (kept, reply) = keep(response).await;
-            broker.store.finish_idempotent(&account, key, id, kept).await.map_err(unavailable)?;
+            broker.store.finish_idempotent(&account, key, id, kept).await.map_err(|error| unavailable(&error))?;
             Ok(reply)
         }
         Err(refused) => {
-            broker.store.release_idempotent(&account, key, id).await.map_err(unavailable)?;
+            broker.store.release_idempotent(&account, key, id).await.map_err(|error| unavailable(&error))?;
             Err(refused)
         }
     }
@@ -108,7 +108,7 @@ fn request_hash(admitted: &Admitted) -> [u8; 32] {
     sha256(&request)
 }
 
-fn unavailable(error: merit_store::StoreError) -> Refused {
+fn unavailable(error: &merit_store::StoreError) -> Refused {
     Refusal::Internal(format!("the idempotency key could not be stored: {error}")).into()
 }
 

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, digest, rand};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
@@ -203,15 +204,37 @@ pub struct KeyRecord {
 pub struct Keys {
     keys: papaya::HashMap<KeyId, Arc<Key>>,
     accounts: papaya::HashMap<AccountId, Arc<Account>>,
-    per_key: Rate,
-    per_account: Rate,
+    rates: ArcSwap<Rates>,
+}
+
+/// What each key and each account may do a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rates {
+    key: Rate,
+    account: Rate,
 }
 
 impl Keys {
     /// None yet.
     #[must_use]
     pub fn new(per_key: Rate, per_account: Rate) -> Self {
-        Self { keys: papaya::HashMap::new(), accounts: papaya::HashMap::new(), per_key, per_account }
+        let rates = ArcSwap::from_pointee(Rates { key: per_key, account: per_account });
+        Self { keys: papaya::HashMap::new(), accounts: papaya::HashMap::new(), rates }
+    }
+
+    /// Changes the rates. Keys and accounts begin anew with a full burst then.
+    pub fn set_rates(&self, key: Rate, account: Rate) {
+        let rates = Rates { key, account };
+        if **self.rates.load() == rates {
+            return;
+        }
+        self.rates.store(Arc::new(rates));
+        self.accounts.pin().clear();
+        let keys: Vec<Arc<Key>> = self.keys.pin().values().cloned().collect();
+        for key in keys {
+            let (id, roles, hash, ledger) = (key.id.clone(), key.roles, key.hash, key.account.ledger);
+            self.insert(&KeyRecord { id, hash, account: key.account.id.clone(), roles }, ledger);
+        }
     }
 
     /// Makes a key's two parts: the whole key to show once, and what is kept of it.
@@ -253,7 +276,7 @@ impl Keys {
             account: self.account(&record.account, ledger),
             roles: record.roles,
             hash: record.hash,
-            limit: RateLimit::new(self.per_key),
+            limit: RateLimit::new(self.rates.load().key),
         });
         self.keys.pin().insert(record.id.clone(), key);
     }
@@ -264,7 +287,7 @@ impl Keys {
     }
 
     fn account(&self, id: &AccountId, ledger: AccountIndex) -> Arc<Account> {
-        let make = || Arc::new(Account { id: id.clone(), ledger, limit: RateLimit::new(self.per_account) });
+        let make = || Arc::new(Account { id: id.clone(), ledger, limit: RateLimit::new(self.rates.load().account) });
         Arc::clone(self.accounts.pin().get_or_insert_with(id.clone(), make))
     }
 

@@ -7,7 +7,7 @@ use merit_wire::AttemptView;
 
 use crate::Broker;
 use crate::admit::Admitted;
-use crate::dispatch::{Attempt, Ending, Flight};
+use crate::dispatch::{Attempt, Ending, Failed, Flight};
 use crate::receipt::{self, Candidate, Meter, Receipt, TagText};
 use crate::refusal::Refusal;
 use crate::settle::Totals;
@@ -18,10 +18,10 @@ pub fn refusal(flight: &Flight, ending: &Ending, totals: &Totals) -> Option<Refu
     let attempts = || flight.attempts.iter().map(|attempt| attempt_view(flight, attempt)).collect();
     match *ending {
         Ending::Replied(_) => None,
-        Ending::Failed { retryable, deadline: true } => {
+        Ending::Failed(Failed { retryable, deadline: true }) => {
             Some(Refusal::DeadlinePassed { attempts: attempts(), waited: totals.duration, retryable })
         }
-        Ending::Failed { retryable, deadline: false } => {
+        Ending::Failed(Failed { retryable, deadline: false }) => {
             let last = flight.attempts.last().map_or("no attempt was made", |attempt| &attempt.message);
             Some(Refusal::VenuesFailed { attempts: attempts(), last: last.to_owned(), retryable })
         }
@@ -48,7 +48,7 @@ pub fn publish(flight: &Flight, ending: &Ending, totals: &Totals, refusal: Optio
     let status = match ending {
         Ending::Replied(reply) if reply.function_error.is_some() => ReceiptStatus::FunctionError,
         Ending::Replied(_) => ReceiptStatus::Ok,
-        Ending::Failed { .. } | Ending::Abandoned => ReceiptStatus::Failed,
+        Ending::Failed(_) | Ending::Abandoned => ReceiptStatus::Failed,
     };
     flight.broker.metrics.invocation(status.word(), totals.duration, totals.overhead, totals.explored);
     let detail = receipt_of(flight, status, totals, refusal);
@@ -138,6 +138,7 @@ fn empty<'a>(admitted: &'a Admitted, status: ReceiptStatus, tags: &'a [TagText<'
         duration: merit_units::Micros::ZERO,
         overhead: merit_units::Micros::ZERO,
         explored: false,
+        least_bad: false,
         tags,
         attempts: &[],
         candidates: &[],
@@ -170,6 +171,7 @@ fn receipt_of(flight: &Flight, status: ReceiptStatus, totals: &Totals, refusal: 
         duration: totals.duration,
         overhead: totals.overhead,
         explored: flight.explored,
+        least_bad: flight.least_bad,
         attempts: &attempts,
         candidates: &candidates,
         error: error.as_deref().or(function_error),

@@ -83,6 +83,9 @@ pub struct Receipt<'a> {
     pub overhead: Micros,
     /// Whether it was chosen to learn.
     pub explored: bool,
+    /// Whether it was the least bad of deployments that are all unwell.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub least_bad: bool,
     /// Labels.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub tags: &'a [TagText<'a>],
@@ -227,6 +230,7 @@ mod tests {
             duration: Micros::new(12_345),
             overhead: Micros::new(41),
             explored: true,
+            least_bad: false,
             tags: &[TagText::from(&tag)],
             attempts: &[Attempt {
                 venue: (&venue).into(),

@@ -152,13 +152,13 @@ fn near_hint(near: &[String]) -> String {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
     /// Why.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
     /// The invocation, once it was admitted.
     pub invocation: Option<InvocationId>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, invocation: None }
+        Self { refusal: Box::new(refusal), invocation: None }
     }
 }

@@ -16,7 +16,7 @@ use merit_store::{Options, Store};
 use merit_units::{AccountId, DeploymentId, Micros};
 use merit_wire::{DeploymentSpec, FunctionSpec};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::Clock;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
@@ -152,14 +152,24 @@ impl Broker {
     /// Brings everything in line with a configuration: settings, venues, functions, budgets.
     ///
     /// # Errors
-    /// Every mistake; then the former configuration holds.
+    /// Every mistake; what came before the first one has been applied.
     pub async fn apply(&self, config: &Config) -> Result<(), Vec<String>> {
-        let former = self.settings.swap(Arc::new(Settings::of(config)));
-        if let Err(mistakes) = self.apply_everything(config).await {
-            self.settings.store(former);
-            return Err(mistakes);
+        let settings = Settings::of(config);
+        self.keys.set_rates(settings.per_key, settings.per_account);
+        self.settings.store(Arc::new(settings));
+        self.apply_everything(config).await
+    }
+
+    /// [`Self::apply`] with a way back: when there is a mistake, `former` is applied again.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub async fn reload(&self, config: &Config, former: &Config) -> Result<(), Vec<String>> {
+        let Err(mistakes) = self.apply(config).await else { return Ok(()) };
+        if let Err(again) = self.apply(former).await {
+            tracing::error!("the former configuration can't be applied any more either:\n{}", again.join("\n"));
         }
-        Ok(())
+        Err(mistakes)
     }
 
     async fn apply_everything(&self, config: &Config) -> Result<(), Vec<String>> {
@@ -246,7 +256,8 @@ pub async fn serve(
     let address = config.server.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&broker), config_path, signal(SignalKind::hangup())?));
+    let hangup = signal(SignalKind::hangup())?;
+    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&broker), config.clone(), config_path, hangup));
     let kept = Micros::from_secs(u64::from(config.store.receipts_retention_days) * 86_400);
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept));
     listening(listener.local_addr()?);
@@ -269,12 +280,16 @@ pub async fn serve(
     Ok(())
 }
 
-async fn reload_on_hangup(broker: Arc<Broker>, path: Option<PathBuf>, mut hangup: tokio::signal::unix::Signal) {
+async fn reload_on_hangup(broker: Arc<Broker>, config: Config, path: Option<PathBuf>, mut hangup: Signal) {
+    let mut former = config;
     while hangup.recv().await.is_some() {
         match Config::load(path.as_deref(), &Env::of_process()) {
             Err(errors) => tracing::error!("the configuration is not reloaded, the old one holds:\n{errors}"),
-            Ok(config) => match broker.apply(&config).await {
-                Ok(()) => tracing::info!("the configuration is reloaded"),
+            Ok(config) => match broker.reload(&config, &former).await {
+                Ok(()) => {
+                    tracing::info!("the configuration is reloaded");
+                    former = config;
+                }
                 Err(mistakes) => {
                     tracing::error!("the configuration is not reloaded, the old one holds:\n{}", mistakes.join("\n"));
                 }

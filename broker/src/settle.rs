@@ -33,7 +33,7 @@ pub enum Settled {
     /// The function's reply.
     Replied(Box<Replied>),
     /// Why there is none.
-    Refused(Box<Refused>),
+    Refused(Refused),
 }
 
 /// A reply with the figures of its headers.
@@ -88,7 +88,9 @@ pub fn settle(flight: &mut Flight, ending: Ending) -> Settled {
     refresh_crossed_prices(flight);
     match (ending, refusal) {
         (Ending::Replied(reply), _) => Settled::Replied(Box::new(Replied { reply, account: account(flight, &totals) })),
-        (_, Some(refusal)) => Settled::Refused(Box::new(Refused { refusal, invocation: Some(flight.admitted.id) })),
+        (_, Some(refusal)) => {
+            Settled::Refused(Refused { refusal: Box::new(refusal), invocation: Some(flight.admitted.id) })
+        }
         (_, None) => unreachable!("invariant: whatever is not a reply is a refusal"),
     }
 }

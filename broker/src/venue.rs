@@ -4,6 +4,7 @@
 //! stays keeps its number, its live state and what it has charged this month.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use merit_ledger::VenueAccount;
@@ -48,9 +49,17 @@ pub struct VenueEntry {
     pub own_prices: Arc<Mutex<BTreeMap<String, Arc<Prices>>>>,
     /// Functions deployed there: whose books a price change touches.
     pub functions: Arc<Mutex<BTreeSet<FunctionId>>>,
+    /// Set when it is taken out of the configuration.
+    pub disabled: AtomicBool,
 }
 
 impl VenueEntry {
+    /// Whether it was taken out of the configuration: nothing is sent there any more.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Relaxed)
+    }
+
     /// A function is deployed there now.
     pub fn remember(&self, function: &FunctionId) {
         self.functions.lock().unwrap_or_else(PoisonError::into_inner).insert(function.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use merit_config::Config;
@@ -35,12 +36,16 @@ impl Broker {
                 Err(mistake) => mistakes.push(format!("venues.{id}: {mistake}")),
             }
         }
-        if mistakes.is_empty() {
-            self.directory.store(Arc::new(next));
-            Ok(())
-        } else {
-            Err(mistakes)
+        if !mistakes.is_empty() {
+            return Err(mistakes);
         }
+        let gone: Vec<_> = former.venues.values().filter(|venue| !next.venues.contains_key(&venue.id)).collect();
+        self.directory.store(Arc::new(next));
+        for venue in gone {
+            venue.disabled.store(true, Ordering::Relaxed);
+            self.rebuild_books(venue, self.clock.now());
+        }
+        Ok(())
     }
 
     async fn venue_entry(
@@ -84,6 +89,7 @@ impl Broker {
             ledger_account,
             metrics: self.metrics.venue(id),
             functions: former.map_or_else(Arc::default, |former| Arc::clone(&former.functions)),
+            disabled: AtomicBool::new(false),
         })
     }
 
@@ -133,13 +139,13 @@ impl Broker {
     ///
     /// # Errors
     /// [`Refusal::Unknown`] for a venue there is not.
-    pub fn put_sheet(&self, venue: &str, sheet: Arc<PriceSheet>) -> Result<usize, Refusal> {
+    pub fn put_sheet(&self, venue: &str, sheet: &Arc<PriceSheet>) -> Result<usize, Refusal> {
         let directory = self.directory.load();
         let venue = directory.venue(venue)?;
         let now = self.clock.now();
-        let reshaped = venue.prices.replace(self.new_sheet(Some(Arc::clone(&sheet)), now));
+        let reshaped = venue.prices.replace(self.new_sheet(Some(Arc::clone(sheet)), now));
         if reshaped {
-            self.rebase_profiles(venue, &sheet);
+            self.rebase_profiles(venue, sheet);
         }
         Ok(self.rebuild_books(venue, now))
     }

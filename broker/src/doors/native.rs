@@ -20,7 +20,7 @@ use crate::clock::Stopwatch;
 use crate::dispatch;
 use crate::doors::problem;
 use crate::keys::RateLeft;
-use crate::refusal::Refused;
+use crate::refusal::{Refusal, Refused};
 use crate::settle::{Replied, ReplyAccount, Settled};
 use crate::{body, idempotent, quote, server};
 
@@ -50,8 +50,13 @@ async fn serve(
     headers: &http::HeaderMap,
     payload: Incoming,
 ) -> Result<Reply, Refused> {
-    let limit = broker.settings.load().max_payload_bytes;
-    let payload = body::read(payload, limit).await?;
+    let (limit, patience) = {
+        let settings = broker.settings.load();
+        (settings.max_payload_bytes, settings.default_timeout.to_std())
+    };
+    let payload = tokio::time::timeout(patience, body::read(payload, limit)).await.unwrap_or_else(|_| {
+        Err(Refusal::BadRequest("the payload took longer than limits.default_timeout_ms".to_owned()))
+    })?;
     let admitted = admission.with_payload(payload);
     match idempotent::key(headers)? {
         None => run(Arc::clone(broker), admitted).await,
@@ -67,7 +72,7 @@ pub async fn run(broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refus
     let quoted = quote::quote(broker, admitted).await?;
     match dispatch::dispatch(quoted).await {
         Settled::Replied(replied) => Ok(reply(*replied)),
-        Settled::Refused(refused) => Err(*refused),
+        Settled::Refused(refused) => Err(refused),
     }
 }
 

@@ -40,6 +40,9 @@ pub struct ReceiptView {
     pub overhead_us: u64,
     /// Whether the deployment was chosen to keep its profile fresh instead of for its price.
     pub explored: bool,
+    /// Whether every deployment within the terms was unwell, and the least bad was used rather than none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub least_bad: bool,
     /// Labels the caller gave.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,

@@ -72,7 +72,7 @@ pub(super) async fn put_price_sheet(
         let message = format!("the sheet's seq is {}, and {current} is stored already; use a higher one", sheet.seq());
         return Err(Refusal::BadRequest(message).into());
     }
-    let functions = broker.put_sheet(&venue, Arc::clone(&sheet))?;
+    let functions = broker.put_sheet(&venue, &sheet)?;
     tracing::info!(venue, sheet = %sheet.name(), seq = sheet.seq(), functions, "a price sheet is in force");
     Ok(Json(PriceChangeView { venue, sheet: sheet.name().to_string(), seq: sheet.seq(), functions: functions as u64 }))
 }
