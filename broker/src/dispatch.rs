@@ -7,6 +7,9 @@
 //! A [`Flight`] is settled exactly once. If its future is dropped, because the client went away
 //! or the broker was told to stop, `Drop` settles it: the running attempt counts as unknown.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use http::HeaderValue;

@@ -36,6 +36,8 @@ pub mod server;
 pub mod settings;
 pub mod settle;
 pub mod terms;
+#[cfg(test)]
+mod testing;
 pub mod upkeep;
 pub mod venue;
 pub mod venues;
