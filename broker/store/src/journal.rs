@@ -117,6 +117,13 @@ impl Journal {
         Ok(())
     }
 
+    /// Plays a disk that fails, or one that works again.
+    #[cfg(test)]
+    pub(crate) fn exchange_file(&mut self, file: File) -> File {
+        let old = std::mem::replace(&mut self.file, Arc::new(file));
+        Arc::into_inner(old).expect("invariant: no sync is under way in these tests")
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }

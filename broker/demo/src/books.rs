@@ -1,0 +1,190 @@
+//! Merit's books against those of the simulated clouds: what was charged for the calls at each
+//! cloud, and what the cloud itself billed for them, by its own meters and its own sheet.
+//!
+//! Merit rounds each call to the picodollar and the clouds round their sum, so they may differ by
+//! one picodollar a call. A call that ends while its price is being changed may be billed by the
+//! old sheet here and the new one there; how much that can make is known, too. Anything beyond is
+//! a mistake in one of the books.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use merit_units::{ExchangeRate, Money, Overflow};
+use merit_wire::SpendReport;
+
+use crate::DemoError;
+use crate::calls::Call;
+use crate::clouds::{Cloud, Clouds, Invoice};
+use crate::config::EXAMPLE_USD_PER_CNY;
+use crate::incident::{Incident, RAISED_PERCENT, What};
+
+/// A reply that was billed before a change of price may reach its caller this much later.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
+
+/// One cloud's books beside Merit's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// The cloud.
+    pub(crate) venue: String,
+    /// Calls Merit has charged for.
+    pub(crate) calls: u64,
+    /// Calls the cloud has billed.
+    pub(crate) billed_calls: u64,
+    /// What Merit charged, in dollars.
+    pub(crate) charged: Money,
+    /// What the cloud billed, in dollars.
+    pub(crate) billed: Money,
+    /// Its own currency.
+    pub(crate) currency: String,
+    /// How much rounding, and calls under way at a change of price, can make.
+    pub(crate) tolerance: Money,
+    /// Calls under way at a change of price.
+    pub(crate) straddling: u64,
+}
+
+impl Comparison {
+    /// By how much they differ.
+    pub(crate) fn difference(&self) -> Money {
+        let difference = self.charged - self.billed;
+        if difference.is_negative() { -difference } else { difference }
+    }
+
+    /// Whether they agree, as far as they can.
+    pub(crate) fn agrees(&self) -> bool {
+        self.calls == self.billed_calls && self.difference() <= self.tolerance
+    }
+}
+
+/// Compares the books of every cloud. `spend` is grouped by venue and holds every call there was.
+///
+/// # Errors
+/// When a cloud does not answer as it should.
+pub(crate) async fn compare(
+    clouds: &Clouds,
+    spend: &SpendReport,
+    calls: &[Call],
+    incidents: &[Incident],
+) -> Result<Vec<Comparison>, DemoError> {
+    let charged = charged(spend);
+    let mut all = Vec::with_capacity(clouds.all.len());
+    for cloud in &clouds.all {
+        let invoice = clouds.invoice(&cloud.name).await?;
+        let charged = charged.get(cloud.name.as_str()).copied().unwrap_or_default();
+        all.push(comparison(cloud, &invoice, charged, &straddling(calls, incidents, &cloud.name))?);
+    }
+    Ok(all)
+}
+
+fn charged(spend: &SpendReport) -> BTreeMap<&str, (u64, Money)> {
+    let row = |row: &merit_wire::SpendRow| Some((row.calls - row.failed, row.charge.parse().ok()?));
+    spend.rows.iter().filter_map(|own| Some((own.group.get("venue")?.as_str(), row(own)?))).collect()
+}
+
+fn comparison(
+    cloud: &Cloud,
+    invoice: &Invoice,
+    (calls, charged): (u64, Money),
+    straddling: &[Money],
+) -> Result<Comparison, DemoError> {
+    let refuse = |reason: String| DemoError::Request { request: format!("the invoice of {}", cloud.name), reason };
+    if let Some(unbilled) = &invoice.unbilled {
+        return Err(refuse(format!("calls ran and could not be billed: {unbilled}")));
+    }
+    let own = invoice.charges()?;
+    let billed = dollars(own, &cloud.currency).map_err(|Overflow| refuse(format!("{own} is too large")))?;
+    let each = Money::from_pico(i128::from(calls) + 1);
+    // At most the whole difference of the two prices for each call under way.
+    let factor = i128::from(RAISED_PERCENT - 100);
+    let changed: Money = straddling.iter().map(|charge| Money::from_pico(charge.pico() * factor / 100)).sum();
+    Ok(Comparison {
+        venue: cloud.name.clone(),
+        calls,
+        billed_calls: invoice.calls,
+        charged,
+        billed,
+        currency: cloud.currency.clone(),
+        tolerance: each + changed,
+        straddling: straddling.len() as u64,
+    })
+}
+
+/// An amount in dollars, at the rate the broker was given.
+fn dollars(amount: Money, currency: &str) -> Result<Money, Overflow> {
+    if currency != "CNY" {
+        return Ok(amount);
+    }
+    let rate: ExchangeRate = EXAMPLE_USD_PER_CNY.parse().expect("invariant: the example is a rate");
+    let nano = i128::try_from(rate.nano()).map_err(|_| Overflow)?;
+    Ok(Money::from_pico(amount.checked_mul(nano)?.pico() / 1_000_000_000))
+}
+
+/// Charges of the calls that ended at a venue while its price was being changed.
+fn straddling(calls: &[Call], incidents: &[Incident], venue: &str) -> Vec<Money> {
+    let changes = incidents.iter().filter(|incident| incident.what == What::Raised && incident.venue == venue);
+    let during = |call: &&Call, change: &Incident| call.ended >= change.from && call.ended <= change.until + ON_ITS_WAY;
+    let found = changes.flat_map(|change| calls.iter().filter(move |call| during(call, change)));
+    found.filter_map(Call::replied).filter(|(at, _)| *at == venue).map(|(_, charge)| charge).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::tests::call;
+
+    fn cloud(currency: &str) -> Cloud {
+        let text = serde_json::json!({ "name": "a", "price_sheet": "", "currency": currency, "architecture": "",
+            "memory_mb": 1, "vcpu_milli": null, "concurrency": 1 });
+        serde_json::from_value(text).unwrap()
+    }
+
+    fn invoice(calls: u64, charges: &str) -> Invoice {
+        Invoice { calls, charges: charges.to_owned(), unbilled: None }
+    }
+
+    fn compared(currency: &str, invoice: &Invoice, charged: &str, straddling: &[Money]) -> Comparison {
+        comparison(&cloud(currency), invoice, (10, charged.parse().unwrap()), straddling).unwrap()
+    }
+
+    #[test]
+    fn books_agree_to_a_picodollar_a_call() {
+        assert!(compared("USD", &invoice(10, "0.000001"), "0.00000100001", &[]).agrees());
+        assert!(!compared("USD", &invoice(10, "0.000001"), "0.0000010001", &[]).agrees());
+        assert!(!compared("USD", &invoice(9, "0.000001"), "0.000001", &[]).agrees(), "a call is missing");
+    }
+
+    #[test]
+    fn yuan_are_compared_at_the_rate_the_broker_has() {
+        let compared = compared("CNY", &invoice(10, "0.00001"), "0.000001405", &[]);
+        assert_eq!(compared.billed, "0.000001405".parse().unwrap());
+        assert!(compared.agrees());
+    }
+
+    #[test]
+    fn calls_under_way_at_a_change_of_price_may_be_billed_by_either() {
+        let (before, after) = ("0.000001", "0.000004");
+        assert!(!compared("USD", &invoice(10, after), before, &[]).agrees());
+        assert!(compared("USD", &invoice(10, after), before, &[before.parse().unwrap()]).agrees());
+    }
+
+    #[test]
+    fn only_calls_that_end_at_the_venue_while_it_changes_are_under_way() {
+        let change = Incident {
+            what: What::Raised,
+            venue: "a".to_owned(),
+            from: Duration::from_secs(10),
+            until: Duration::from_millis(10_020),
+        };
+        // Each takes 100 ms.
+        let calls = [call(0, 9_800, "a", 1), call(0, 9_910, "a", 2), call(0, 9_910, "b", 4), call(0, 10_500, "a", 8)];
+        assert_eq!(straddling(&calls, std::slice::from_ref(&change), "a"), [Money::from_pico(2)]);
+        let killed = Incident { what: What::Killed, ..change };
+        assert_eq!(straddling(&calls, &[killed], "a"), []);
+    }
+
+    #[test]
+    fn what_could_not_be_billed_is_said() {
+        let broken = Invoice { unbilled: Some(serde_json::json!({ "calls": 1 })), ..invoice(1, "1") };
+        let error = comparison(&cloud("USD"), &broken, (1, Money::ZERO), &[]).unwrap_err();
+        assert!(error.to_string().contains("could not be billed"), "{error}");
+    }
+}

@@ -1,0 +1,176 @@
+//! The broker as its callers see it.
+
+use bytes::Bytes;
+use merit_units::Money;
+use merit_wire::{AlternativesReport, BookView, PriceChangeView, SpendReport, header};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, RequestBuilder, StatusCode};
+
+use crate::DemoError;
+use crate::peer::{Peer, chain};
+use crate::sample::Sample;
+
+/// The broker of the demo.
+#[derive(Clone)]
+pub(crate) struct Broker {
+    peer: Peer,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The function replied.
+    Replied {
+        /// The venue that ran it.
+        venue: String,
+        /// What it was charged, in dollars.
+        charge: Money,
+        /// How many attempts it took.
+        attempts: u32,
+        /// The invocation, by which its receipt is found.
+        invocation: String,
+    },
+    /// It did not, for this reason.
+    Failed(String),
+}
+
+/// What is demanded of a call beside its payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Demand<'a> {
+    /// The cheapest venue.
+    Cheapest,
+    /// This venue, as soon as it has room.
+    At(&'a str),
+}
+
+impl Broker {
+    /// The broker at `url`, with its key.
+    ///
+    /// # Errors
+    /// When the client can't be made.
+    pub(crate) fn new(url: String, key: String) -> Result<Self, DemoError> {
+        Ok(Self { peer: Peer::new(url, Some(key))? })
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        self.peer.url()
+    }
+
+    /// Calls a function.
+    pub(crate) async fn invoke(&self, sample: &Sample, (body, media): (Bytes, &str), demand: Demand<'_>) -> Answer {
+        let path = format!("/v1/functions/{}/invocations", sample.name);
+        let request = self.peer.request(Method::POST, &path).header(CONTENT_TYPE, media);
+        let request = request.header(header::TAGS, format!("team={}", sample.team));
+        let request = match demand {
+            Demand::Cheapest => request,
+            Demand::At(venue) => request.header(header::VENUES, venue).header(header::ORDER, "rest"),
+        };
+        answer(request.body(body)).await
+    }
+
+    /// All asks of a function.
+    ///
+    /// # Errors
+    /// When the broker does not answer as it should.
+    pub(crate) async fn book(&self, function: &str) -> Result<BookView, DemoError> {
+        self.peer.get(&format!("/v1/functions/{function}/book")).await
+    }
+
+    /// Puts a price sheet in force at a venue.
+    ///
+    /// # Errors
+    /// When the broker does not answer as it should.
+    pub(crate) async fn put_price_sheet(&self, venue: &str, toml: String) -> Result<PriceChangeView, DemoError> {
+        let path = format!("/v1/venues/{venue}/price-sheet");
+        self.peer.send_body(Method::PUT, &path, "application/toml", toml).await
+    }
+
+    /// What was charged at each venue since `from`, RFC 3339.
+    ///
+    /// # Errors
+    /// When the broker does not answer as it should.
+    pub(crate) async fn spend(&self, from: &str) -> Result<SpendReport, DemoError> {
+        self.peer.get(&format!("/v1/spend?group_by=venue&from={from}")).await
+    }
+
+    /// What the calls since `from` would have cost elsewhere.
+    ///
+    /// # Errors
+    /// When the broker does not answer as it should.
+    pub(crate) async fn alternatives(&self, from: &str) -> Result<AlternativesReport, DemoError> {
+        self.peer.get(&format!("/v1/spend/alternatives?from={from}")).await
+    }
+}
+
+async fn answer(request: RequestBuilder) -> Answer {
+    let response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => return Answer::Failed(chain(&error)),
+    };
+    let (status, headers) = (response.status(), response.headers().clone());
+    match response.bytes().await {
+        Ok(body) => read(status, &headers, &body),
+        Err(error) => Answer::Failed(chain(&error)),
+    }
+}
+
+fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
+    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(kind) = told(header::FUNCTION_ERROR) {
+        return Answer::Failed(format!("function error {kind}: {}", excerpt(body)));
+    }
+    if !status.is_success() {
+        return Answer::Failed(format!("{status}: {}", excerpt(body)));
+    }
+    let replied = || {
+        Some(Answer::Replied {
+            venue: told(header::VENUE)?.to_owned(),
+            charge: told(header::CHARGE)?.parse().ok()?,
+            attempts: told(header::ATTEMPTS)?.parse().ok()?,
+            invocation: told(header::INVOCATION_ID)?.to_owned(),
+        })
+    };
+    replied().unwrap_or_else(|| Answer::Failed("the reply lacks Merit's headers".to_owned()))
+}
+
+/// What a problem document says, or the beginning of whatever came.
+fn excerpt(body: &[u8]) -> String {
+    match serde_json::from_slice::<merit_wire::Problem>(body) {
+        Ok(problem) => problem.detail,
+        Err(_) => String::from_utf8_lossy(body).chars().take(200).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_reply_tells_where_it_ran_and_what_it_cost() {
+        let told = headers(&[
+            (header::VENUE, "aws"),
+            (header::CHARGE, "0.00000025"),
+            (header::ATTEMPTS, "2"),
+            (header::INVOCATION_ID, "i1"),
+        ]);
+        let charge = Money::from_pico(250_000);
+        let expected = Answer::Replied { venue: "aws".to_owned(), charge, attempts: 2, invocation: "i1".to_owned() };
+        assert_eq!(read(StatusCode::OK, &told, b""), expected);
+        assert!(matches!(read(StatusCode::OK, &headers(&[]), b""), Answer::Failed(why) if why.contains("lacks")));
+    }
+
+    #[test]
+    fn a_refusal_and_a_function_error_are_failures_with_their_words() {
+        let problem = br#"{"type":"/problems/x","title":"t","status":402,"detail":"no money left","request_id":"r","retryable":false}"#;
+        let refused = read(StatusCode::PAYMENT_REQUIRED, &headers(&[]), problem);
+        assert_eq!(refused, Answer::Failed("402 Payment Required: no money left".to_owned()));
+        let error = read(StatusCode::OK, &headers(&[(header::FUNCTION_ERROR, "Trap")]), b"unreachable");
+        assert_eq!(error, Answer::Failed("function error Trap: unreachable".to_owned()));
+    }
+}

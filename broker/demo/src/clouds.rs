@@ -1,0 +1,191 @@
+//! The simulated clouds, as they describe themselves, and what the demo does to them.
+
+use merit_units::Money;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::DemoError;
+use crate::peer::Peer;
+
+/// A simulated cloud, from its own description and its price sheet.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Cloud {
+    /// Its name, also as a venue.
+    pub name: String,
+    /// The sheet of the catalogue it bills by.
+    pub price_sheet: String,
+    /// The sheet's currency.
+    pub currency: String,
+    /// What its machines are: `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Memory of its functions.
+    pub memory_mb: u64,
+    /// Their share of a CPU, where the provider lets one choose.
+    pub vcpu_milli: Option<u32>,
+    /// Calls it runs at once.
+    pub concurrency: u32,
+    /// Meters of its sheet with what is free of them each month.
+    #[serde(skip)]
+    pub free_grants: Vec<(String, String)>,
+}
+
+impl Cloud {
+    /// The region, by which terms can choose it: the name without the provider's.
+    pub(crate) fn region(&self) -> &str {
+        const PROVIDERS: [&str; 6] = ["aws-", "azure-flex-", "azure-", "google-", "alibaba-", "tencent-"];
+        PROVIDERS.iter().find_map(|provider| self.name.strip_prefix(provider)).unwrap_or("global")
+    }
+}
+
+/// What a cloud itself bills.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Invoice {
+    /// Calls billed.
+    pub(crate) calls: u64,
+    /// The sum of what each call is charged, in the sheet's currency.
+    pub(crate) charges: String,
+    /// Calls that ran and could not be billed.
+    pub(crate) unbilled: Option<Value>,
+}
+
+impl Invoice {
+    /// The sum of the charges, in the sheet's currency.
+    ///
+    /// # Errors
+    /// When the cloud's figure is none.
+    pub(crate) fn charges(&self) -> Result<Money, DemoError> {
+        let refuse = |error| DemoError::Request {
+            request: "a cloud's invoice".to_owned(),
+            reason: format!("`{}`: {error}", self.charges),
+        };
+        self.charges.parse().map_err(refuse)
+    }
+}
+
+/// All simulated clouds.
+#[derive(Clone)]
+pub(crate) struct Clouds {
+    peer: Peer,
+    /// In order of name.
+    pub(crate) all: Vec<Cloud>,
+}
+
+#[derive(Deserialize)]
+struct Sheet {
+    lines: Vec<SheetLine>,
+}
+
+#[derive(Deserialize)]
+struct SheetLine {
+    meter: String,
+    grant: Option<SheetGrant>,
+}
+
+#[derive(Deserialize)]
+struct SheetGrant {
+    quantity: String,
+}
+
+#[derive(Deserialize)]
+struct Descriptions {
+    clouds: Vec<Cloud>,
+}
+
+impl Clouds {
+    /// Asks the process at `url` what it plays.
+    ///
+    /// # Errors
+    /// When it does not answer as it should.
+    pub(crate) async fn discover(url: String) -> Result<Self, DemoError> {
+        let peer = Peer::new(url, None)?;
+        let Descriptions { clouds } = peer.get("/_sim/clouds").await?;
+        let mut discovered = Self { peer, all: Vec::with_capacity(clouds.len()) };
+        for cloud in clouds {
+            let free_grants = free_grants(&cloud.name, &discovered.price_sheet(&cloud.name).await?)?;
+            discovered.all.push(Cloud { free_grants, ..cloud });
+        }
+        Ok(discovered)
+    }
+
+    /// Where they are.
+    pub(crate) fn url(&self) -> &str {
+        self.peer.url()
+    }
+
+    /// Whether a venue is one of them.
+    pub(crate) fn contains(&self, venue: &str) -> bool {
+        self.all.iter().any(|cloud| cloud.name == venue)
+    }
+
+    /// The sheet a cloud bills by now, as TOML.
+    ///
+    /// # Errors
+    /// When it does not answer as it should.
+    pub(crate) async fn price_sheet(&self, cloud: &str) -> Result<String, DemoError> {
+        self.peer.text(&format!("/_sim/clouds/{cloud}/price-sheet")).await
+    }
+
+    /// What a cloud has billed.
+    ///
+    /// # Errors
+    /// When it does not answer as it should.
+    pub(crate) async fn invoice(&self, cloud: &str) -> Result<Invoice, DemoError> {
+        self.peer.get(&format!("/_sim/clouds/{cloud}/invoice")).await
+    }
+
+    /// Makes a cloud bill this percentage of its list prices.
+    ///
+    /// # Errors
+    /// When it does not answer as it should.
+    pub(crate) async fn reprice(&self, cloud: &str, percent: u32) -> Result<(), DemoError> {
+        self.control(cloud, &json!({ "price_percent": percent })).await
+    }
+
+    /// Makes a cloud refuse every call.
+    ///
+    /// # Errors
+    /// When it does not answer as it should.
+    pub(crate) async fn kill(&self, cloud: &str) -> Result<(), DemoError> {
+        self.control(cloud, &json!({ "outage": "refuse" })).await
+    }
+
+    async fn control(&self, cloud: &str, change: &Value) -> Result<(), DemoError> {
+        let path = format!("/_sim/clouds/{cloud}/control");
+        self.peer.send_body::<Value>(Method::POST, &path, "application/json", change.to_string()).await.map(drop)
+    }
+}
+
+fn free_grants(cloud: &str, sheet: &str) -> Result<Vec<(String, String)>, DemoError> {
+    let sheet: Sheet = toml::from_str(sheet).map_err(|error| DemoError::Request {
+        request: format!("the price sheet of {cloud}"),
+        reason: error.to_string(),
+    })?;
+    let granted = sheet.lines.into_iter().filter_map(|line| Some((line.meter, line.grant?.quantity)));
+    Ok(granted.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_grants_are_read_from_the_sheet() {
+        let sheet = "name = \"x\"\n[[lines]]\nmeter = \"request\"\n[lines.grant]\nquantity = \"1000000\"\nscope = \"x\"\n\
+                     [[lines]]\nmeter = \"egress_gb\"\n";
+        assert_eq!(free_grants("x", sheet).unwrap(), [("request".to_owned(), "1000000".to_owned())]);
+        assert!(free_grants("x", "lines = 1").unwrap_err().to_string().contains("the price sheet of x"));
+    }
+
+    #[test]
+    fn a_region_is_the_name_without_the_provider() {
+        let region = |name: &str| {
+            let text = json!({ "name": name, "price_sheet": "", "currency": "", "architecture": "", "memory_mb": 1,
+                "vcpu_milli": null, "concurrency": 1 });
+            serde_json::from_value::<Cloud>(text).unwrap().region().to_owned()
+        };
+        assert_eq!(region("aws-eu-central-1"), "eu-central-1");
+        assert_eq!(region("azure-flex-eastus"), "eastus");
+        assert_eq!(region("cloudflare-workers"), "global");
+    }
+}

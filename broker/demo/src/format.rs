@@ -1,0 +1,81 @@
+//! Figures for people: money, lengths of time, shares.
+
+use std::time::Duration;
+
+use merit_units::Money;
+
+/// An amount to the last picodollar: `$0.000512345678`.
+pub(crate) fn exact(amount: Money) -> String {
+    if amount.is_negative() { format!("-${}", -amount) } else { format!("${amount}") }
+}
+
+/// An amount with this many decimals, at most twelve, rounded half up.
+pub(crate) fn rounded(amount: Money, decimals: u32) -> String {
+    let unit = 10_i128.pow(Money::DECIMALS - decimals.min(Money::DECIMALS));
+    let whole = (amount.pico().abs() + unit / 2) / unit;
+    let places = usize::try_from(decimals).unwrap_or(0);
+    let digits = format!("{whole:0width$}", width = places + 1);
+    let (units, fraction) = digits.split_at(digits.len() - places);
+    let sign = if amount.is_negative() { "-" } else { "" };
+    if fraction.is_empty() { format!("{sign}${units}") } else { format!("{sign}${units}.{fraction}") }
+}
+
+/// A share of 0 to 1 as a whole percentage.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// A latency: milliseconds, tenths of them below ten.
+pub(crate) fn latency(time: Option<Duration>) -> String {
+    match time.map(|time| time.as_secs_f64() * 1000.0) {
+        None => "-".to_owned(),
+        Some(ms) if ms < 9.95 => format!("{ms:.1} ms"),
+        Some(ms) => format!("{ms:.0} ms"),
+    }
+}
+
+/// A point in time since the start of the load, or a length of some seconds.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// How much less `charged` is than `other`, as a share of it; negative when it is more. For showing.
+#[expect(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
+pub(crate) fn saving(charged: Money, other: Money) -> Option<f64> {
+    (other > Money::ZERO).then(|| (other - charged).pico() as f64 / other.pico() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_exact_or_rounded() {
+        let amount = Money::from_pico(1_234_567_890_123);
+        assert_eq!(exact(amount), "$1.234567890123");
+        assert_eq!(exact(-Money::from_pico(250_000)), "-$0.00000025");
+        assert_eq!(rounded(amount, 3), "$1.235");
+        assert_eq!(rounded(amount, 0), "$1");
+        assert_eq!(rounded(Money::from_pico(499_999), 6), "$0.000000");
+        assert_eq!(rounded(Money::from_pico(500_000), 6), "$0.000001");
+        assert_eq!(rounded(-Money::from_units(2), 2), "-$2.00");
+        assert_eq!(rounded(amount, 12), exact(amount));
+    }
+
+    #[test]
+    fn times_and_shares_are_short() {
+        assert_eq!(latency(Some(Duration::from_micros(1_240))), "1.2 ms");
+        assert_eq!(latency(Some(Duration::from_micros(231_700))), "232 ms");
+        assert_eq!(latency(None), "-");
+        assert_eq!(seconds(Duration::from_millis(4_230)), "4.2 s");
+        assert_eq!(percent(0.385), "38 %");
+    }
+
+    #[test]
+    fn a_saving_is_a_share_of_what_it_is_saved_from() {
+        let dollars = Money::from_units;
+        assert_eq!(saving(dollars(3), dollars(4)), Some(0.25));
+        assert_eq!(saving(dollars(5), dollars(4)), Some(-0.25));
+        assert_eq!(saving(dollars(5), Money::ZERO), None);
+    }
+}
