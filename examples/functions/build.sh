@@ -75,7 +75,8 @@ for name in $rust_functions; do
     cp "$sources/$name/Cargo.toml" "$sources/$name/main.rs" "$work/$name/"
     (
         cd "$work/$name"
-        env -u RUSTC_WRAPPER -u CARGO_BUILD_TARGET CARGO_HOME="$work/cargo" CARGO_TARGET_DIR="$work/target" RUSTC=/usr/bin/rustc \
+        env -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
+            CARGO_HOME="$work/cargo" CARGO_TARGET_DIR="$work/target" RUSTC=/usr/bin/rustc \
             RUSTFLAGS="--remap-path-prefix=$work=. --remap-path-prefix=/usr/share/cargo/registry=crates" \
             /usr/bin/cargo build --quiet --offline --release --target "$rust_target"
     )
