@@ -49,6 +49,51 @@ fn too_many_writes_that_wait_are_refused() {
 }
 
 #[test]
+fn a_database_that_fails_is_told_and_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open_with(dir.path(), NOW, &small()).unwrap();
+    let (ada, _) = cast(&store);
+    let other = Connection::open(dir.path().join("merit.db")).unwrap();
+    other.execute_batch("ALTER TABLE receipt RENAME TO hidden").unwrap();
+    for number in 0..10 {
+        store.enqueue_receipt(receipt(number)).unwrap();
+    }
+    assert!(matches!(store.flush().wait(), Err(StoreError::Database(_))), "who waits is told");
+    assert!(store.trouble().is_some());
+    assert_eq!(store.receipts_queued(), 10, "receipts wait for better times");
+    hold(&store, ada, 0..10);
+    assert_eq!(held(&store), 10, "money goes on");
+    other.execute_batch("ALTER TABLE hidden RENAME TO receipt").unwrap();
+    while store.receipts_queued() > 0 {
+        std::thread::yield_now();
+    }
+    store.flush().wait().unwrap();
+    assert!(store.trouble().is_none());
+    assert_eq!(store.receipts_after(0, 100).unwrap().len(), 10);
+}
+
+#[test]
+fn a_write_that_fails_undoes_only_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path(), NOW).unwrap();
+    let other = Connection::open(dir.path().join("merit.db")).unwrap();
+    other.execute_batch("DROP TABLE deployment").unwrap();
+    let name = "thumbnail".parse().unwrap();
+    store.enqueue_receipt(receipt(1)).unwrap();
+    let kept = store.put_function(&"markdown".parse().unwrap(), "{}".to_owned(), None);
+    let failed = store.put_function(&name, "{}".to_owned(), Some(std::collections::BTreeMap::new()));
+    kept.wait().unwrap();
+    assert!(matches!(failed.wait(), Err(StoreError::Database(_))));
+    assert!(store.trouble().is_none(), "the group itself was committed");
+    assert!(store.receipt(id(1)).unwrap().is_some());
+    let names: Vec<String> = {
+        let mut names = other.prepare("SELECT name FROM function").unwrap();
+        names.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    assert_eq!(names, ["markdown"], "no function without its deployments");
+}
+
+#[test]
 fn a_closed_store_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(dir.path(), NOW).unwrap();
