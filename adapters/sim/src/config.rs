@@ -217,7 +217,7 @@ impl CloudConfig {
     }
 
     /// What its machines are.
-    fn architecture(&self) -> Architecture {
+    pub(crate) fn architecture(&self) -> Architecture {
         self.sheet.architecture().unwrap_or_default()
     }
 
