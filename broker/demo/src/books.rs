@@ -36,10 +36,10 @@ pub(crate) struct Comparison {
     pub(crate) billed: Money,
     /// Its own currency.
     pub(crate) currency: String,
-    /// How much rounding, and calls under way at a change of price, can make.
-    pub(crate) tolerance: Money,
-    /// Calls under way at a change of price.
-    pub(crate) straddling: u64,
+    /// How much rounding can make.
+    pub(crate) rounding: Money,
+    /// How much more calls under way at a change of price can make.
+    pub(crate) under_way: Money,
 }
 
 impl Comparison {
@@ -51,7 +51,12 @@ impl Comparison {
 
     /// Whether they agree, as far as they can.
     pub(crate) fn agrees(&self) -> bool {
-        self.calls == self.billed_calls && self.difference() <= self.tolerance
+        self.calls == self.billed_calls && self.difference() <= self.rounding + self.under_way
+    }
+
+    /// Whether it takes the calls under way at a change of price to explain the difference.
+    pub(crate) fn is_by_change(&self) -> bool {
+        self.agrees() && self.difference() > self.rounding
     }
 }
 
@@ -92,10 +97,9 @@ fn comparison(
     }
     let own = invoice.charges()?;
     let billed = dollars(own, &cloud.currency).map_err(|Overflow| refuse(format!("{own} is too large")))?;
-    let each = Money::from_pico(i128::from(calls) + 1);
     // At most the whole difference of the two prices for each call under way.
     let factor = i128::from(RAISED_PERCENT - 100);
-    let changed: Money = straddling.iter().map(|charge| Money::from_pico(charge.pico() * factor / 100)).sum();
+    let under_way = straddling.iter().map(|charge| Money::from_pico(charge.pico() * factor / 100)).sum();
     Ok(Comparison {
         venue: cloud.name.clone(),
         calls,
@@ -103,8 +107,8 @@ fn comparison(
         charged,
         billed,
         currency: cloud.currency.clone(),
-        tolerance: each + changed,
-        straddling: straddling.len() as u64,
+        rounding: Money::from_pico(i128::from(calls) + 1),
+        under_way,
     })
 }
 
@@ -163,7 +167,8 @@ mod tests {
     fn calls_under_way_at_a_change_of_price_may_be_billed_by_either() {
         let (before, after) = ("0.000001", "0.000004");
         assert!(!compared("USD", &invoice(10, after), before, &[]).agrees());
-        assert!(compared("USD", &invoice(10, after), before, &[before.parse().unwrap()]).agrees());
+        let under_way = compared("USD", &invoice(10, after), before, &[before.parse().unwrap()]);
+        assert!(under_way.agrees() && under_way.is_by_change());
     }
 
     #[test]

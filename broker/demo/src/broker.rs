@@ -34,6 +34,12 @@ pub(crate) enum Answer {
     Failed(String),
 }
 
+/// An order that waits for room must name a price; no sample function costs a dollar a call.
+const WHATEVER_PRICE: &str = "1";
+
+/// And how long it waits: long enough for a pool with one slot to come to every call of the tour.
+const PATIENCE: &str = "30s";
+
 /// What is demanded of a call beside its payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Demand<'a> {
@@ -64,7 +70,10 @@ impl Broker {
         let request = request.header(header::TAGS, format!("team={}", sample.team));
         let request = match demand {
             Demand::Cheapest => request,
-            Demand::At(venue) => request.header(header::VENUES, venue).header(header::ORDER, "rest"),
+            Demand::At(venue) => {
+                let waiting = request.header(header::VENUES, venue).header(header::ORDER, "rest");
+                waiting.header(header::MAX_PRICE, WHATEVER_PRICE).header(header::DEADLINE, PATIENCE)
+            }
         };
         answer(request.body(body)).await
     }

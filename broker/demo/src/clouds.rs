@@ -63,12 +63,12 @@ impl Invoice {
     }
 }
 
-/// All simulated clouds.
+/// The simulated clouds of one `merit sim`.
 #[derive(Clone)]
-pub(crate) struct Clouds {
+pub struct Clouds {
     peer: Peer,
     /// In order of name.
-    pub(crate) all: Vec<Cloud>,
+    pub all: Vec<Cloud>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +97,7 @@ impl Clouds {
     ///
     /// # Errors
     /// When it does not answer as it should.
-    pub(crate) async fn discover(url: String) -> Result<Self, DemoError> {
+    pub async fn discover(url: String) -> Result<Self, DemoError> {
         let peer = Peer::new(url, None)?;
         let Descriptions { clouds } = peer.get("/_sim/clouds").await?;
         let mut discovered = Self { peer, all: Vec::with_capacity(clouds.len()) };
@@ -109,7 +109,8 @@ impl Clouds {
     }
 
     /// Where they are.
-    pub(crate) fn url(&self) -> &str {
+    #[must_use]
+    pub fn url(&self) -> &str {
         self.peer.url()
     }
 

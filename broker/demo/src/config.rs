@@ -6,14 +6,14 @@ use crate::clouds::Cloud;
 use crate::sample::SAMPLES;
 
 /// The name of the pool as a venue.
-pub const POOL: &str = "pool-local";
+pub(crate) const POOL: &str = "pool-local";
 
 /// Memory of a function in the pool: what `merit pool` gives it by default.
 const POOL_MEMORY_MB: u64 = 128;
 
 /// Dollars for a yuan. An example, and said to be one: the broker wants the day of a rate, and no
 /// rate has one that holds when the demo is run.
-pub const EXAMPLE_USD_PER_CNY: &str = "0.1405";
+pub(crate) const EXAMPLE_USD_PER_CNY: &str = "0.1405";
 
 /// What the broker is configured with.
 #[derive(Clone, Debug)]
@@ -116,7 +116,12 @@ concurrency = {concurrency}
             ),
         );
         if !free_grants.is_empty() {
-            write(text, &format!("# The month's free grants are used up, as its own books have it.\n[venues.{name}.month_to_date]\n"));
+            write(
+                text,
+                &format!(
+                    "# The month's free grants are used up, as its own books have it.\n[venues.{name}.month_to_date]\n"
+                ),
+            );
         }
         for (meter, quantity) in free_grants {
             write(text, &format!("{meter} = \"{quantity}\"\n"));

@@ -4,6 +4,26 @@ use std::time::Duration;
 
 use merit_units::Money;
 
+/// Columns that prose is wrapped at.
+const PROSE_COLUMNS: usize = 100;
+
+/// Prose in lines, those after the first with this indent.
+pub(crate) fn prose(indent: &str, text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("invariant: there is a first line");
+        if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > PROSE_COLUMNS {
+            lines.push(format!("{indent}{word}"));
+            continue;
+        }
+        if !line.trim().is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.join("\n")
+}
+
 /// An amount to the last picodollar: `$0.000512345678`.
 pub(crate) fn exact(amount: Money) -> String {
     if amount.is_negative() { format!("-${}", -amount) } else { format!("${amount}") }
@@ -60,6 +80,17 @@ mod tests {
         assert_eq!(rounded(Money::from_pico(500_000), 6), "$0.000001");
         assert_eq!(rounded(-Money::from_units(2), 2), "-$2.00");
         assert_eq!(rounded(amount, 12), exact(amount));
+    }
+
+    #[test]
+    fn prose_is_wrapped_between_words() {
+        let words = ["twelve_chars"; 9].join(" ");
+        let wrapped = prose("  ", &words);
+        let lengths: Vec<usize> = wrapped.lines().map(str::len).collect();
+        assert_eq!(lengths, [7 * 13 - 1, 2 + 2 * 13 - 1]);
+        assert_eq!(prose("", "short"), "short");
+        let long = "x".repeat(200);
+        assert_eq!(prose("", &long), long, "a word is not cut");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::format::percent;
 pub(crate) const RAISED_PERCENT: u32 = 400;
 
 /// How far back it is looked who leads, and over how long shares are taken before and after.
-const WINDOW: Duration = Duration::from_secs(5);
+pub(crate) const WINDOW: Duration = Duration::from_secs(5);
 
 /// A window that moves over the calls after an incident, and its steps.
 const MOVING: Duration = Duration::from_secs(1);

@@ -40,7 +40,10 @@ impl Live {
         let mut counts = [0_i128; SAMPLES.len()];
         {
             let all = calls.all();
-            all[self.counted..].iter().filter(|call| call.replied().is_some()).for_each(|call| counts[call.function] += 1);
+            all[self.counted..]
+                .iter()
+                .filter(|call| call.replied().is_some())
+                .for_each(|call| counts[call.function] += 1);
             self.counted = all.len();
         }
         for ((sample, count), elsewhere) in SAMPLES.iter().zip(counts).zip(&mut self.elsewhere) {
@@ -69,14 +72,18 @@ impl Live {
         let all = Sums::of(calls);
         let best = self.best();
         let saved = best.and_then(|(venue, cost)| Some((venue, saving(all.charged, cost)?)));
+        let time = if now <= length {
+            format!("{:.0} of {} s", now.as_secs_f64(), length.as_secs())
+        } else {
+            "waiting for the last replies".to_owned()
+        };
         let mut lines = vec![format!(
-            "{:.0} of {} s   {} calls, {} failed   spent {}{}",
-            now.as_secs_f64(),
-            length.as_secs(),
+            "{time}   {} calls, {} failed   spent {}{}",
             all.calls,
             all.failed,
             rounded(all.charged, 7),
-            saved.map_or(String::new(), |(venue, share)| format!("   about {} less than {venue} alone", percent(share))),
+            saved
+                .map_or(String::new(), |(venue, share)| format!("   about {} less than {venue} alone", percent(share))),
         )];
         let rows = (0..SAMPLES.len()).map(|function| self.row(calls, function, now, best)).collect();
         lines.extend(table(HEADINGS, rows));

@@ -107,7 +107,7 @@ impl Sample {
             Kind::Markdown => (Bytes::from_static(PAGES[random.usize(0..PAGES.len())]), "text/markdown"),
             Kind::JsonTransform => (orders(STATUSES[random.usize(0..STATUSES.len())]), "application/json"),
             Kind::Primes => (text(random.u64(5_000_000..=40_000_000)), "text/plain"),
-            Kind::Wait => (text(random.u64(20..=150)), "text/plain"),
+            Kind::Wait => (text(random.u64(50..=250)), "text/plain"),
         }
     }
 }

@@ -105,7 +105,11 @@ impl Screen {
     }
 
     fn styled(&self, style: Style, text: &str) -> String {
-        if self.output.color && style != Style::Plain { format!("{}{text}\x1b[0m", style.code()) } else { text.to_owned() }
+        if self.output.color && style != Style::Plain {
+            format!("{}{text}\x1b[0m", style.code())
+        } else {
+            text.to_owned()
+        }
     }
 
     fn write(&mut self, text: &str) -> Result<(), DemoError> {

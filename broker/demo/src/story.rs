@@ -1,0 +1,305 @@
+//! The demo in words: what is about to happen, what happened, and how to go on by hand.
+
+use crate::calls::Sums;
+use crate::clouds::Clouds;
+use crate::config::{EXAMPLE_USD_PER_CNY, POOL};
+use crate::format::{exact, latency, percent, prose, rounded, saving, seconds};
+use crate::incident::{Incident, Moved, RAISED_PERCENT, What};
+use crate::live::shares;
+use crate::report::{METHOD, Report, at};
+use crate::sample::SAMPLES;
+use crate::screen::{Lean, table};
+
+/// What the market consists of.
+pub(crate) fn market(clouds: &Clouds, pool_slots: u32, time_scale: &str, today: &str) -> String {
+    let rows = clouds.all.iter().map(|cloud| {
+        let size = match cloud.vcpu_milli {
+            Some(milli) => format!("{} MB, {}.{:02} vCPU", cloud.memory_mb, milli / 1000, milli % 1000 / 10),
+            None => format!("{} MB", cloud.memory_mb),
+        };
+        [cloud.name.clone(), cloud.price_sheet.clone(), cloud.architecture.clone(), size]
+    });
+    let own = [POOL, "own/default", "this machine", "128 MB"].map(str::to_owned);
+    let headings = [
+        ("venue", Lean::Left),
+        ("price sheet", Lean::Left),
+        ("machines", Lean::Left),
+        ("each function gets", Lean::Left),
+    ];
+    let venues = table(headings, rows.chain([own]).collect()).join("\n");
+    let waited = match time_scale {
+        "1" => "waited out in full".to_owned(),
+        scale => format!("{scale} of it is waited out"),
+    };
+    let slots = if pool_slots == 1 { "one slot".to_owned() } else { format!("{pool_slots} slots") };
+    let clouds = format!(
+        "The clouds are simulated on loopback: they really run the functions, bill by their real price sheets and keep \
+         books of their own. The month's free grants are taken as used up. Their latency is modelled after measurements, \
+         and {waited}."
+    );
+    let pool = format!(
+        "The pool runs functions on this machine. It is cheap and has {slots}: a call that finds it full goes to the next \
+         venue in merit order. Tencent bills in yuan; {EXAMPLE_USD_PER_CNY} dollars a yuan, dated {today}, are an example."
+    );
+    format!("{venues}\n\n{}\n\n{}", prose("", &clouds), prose("", &pool))
+}
+
+/// Under the words of a line that begins with a time.
+const UNDER: &str = "         ";
+
+/// What was done to a venue, as it happens.
+pub(crate) fn announcement(incident: &Incident, share: f64, books: u64) -> String {
+    let Incident { what, venue, from, until } = incident;
+    let (time, share) = (at(*from), percent(share));
+    let text = match what {
+        What::Raised => format!(
+            "{venue} leads the clouds with {share} of the calls. It now charges {RAISED_PERCENT} % of its list prices; \
+             {books} books had it {:.0} ms later.",
+            (*until - *from).as_secs_f64() * 1000.0
+        ),
+        What::Killed => {
+            format!("{venue} leads the clouds now with {share} of the calls. It is killed: it refuses every call.")
+        }
+    };
+    format!("{time}  {}", prose(UNDER, &text))
+}
+
+/// What became of the traffic.
+fn became(incident: &Incident, moved: &Moved) -> String {
+    let venue = &incident.venue;
+    let (before, after, heirs) = (percent(moved.before), percent(moved.after), moved.heirs());
+    let text = match incident.what {
+        What::Raised => {
+            let within = match moved.within {
+                Some(within) => format!("four fifths of that ran elsewhere within {}", seconds(within)),
+                None => "more than a fifth of that stayed".to_owned(),
+            };
+            format!(
+                "{venue} raised its prices to {RAISED_PERCENT} %. Its {before} of the calls became {after}: {within}. \
+                 Gained: {heirs}."
+            )
+        }
+        What::Killed => format!(
+            "{venue} died. Its {before} of the calls became {after}. Gained: {heirs}. {} calls met a refusal and were \
+             repeated elsewhere, none of them run or charged twice.",
+            moved.repeated
+        ),
+    };
+    format!("{}  {}", at(incident.from), prose(UNDER, &text))
+}
+
+/// What happened to the calls.
+pub(crate) fn happened(report: &Report) -> String {
+    let sums = report.sums();
+    let mut text = vec![format!(
+        "{} calls in {}: {} answered, {} failed.",
+        sums.calls,
+        seconds(report.length),
+        sums.calls - sums.failed,
+        sums.failed
+    )];
+    text.extend(report.failures().into_iter().map(|failure| format!("  failed: {failure}")));
+    text.extend(report.incidents.iter().map(|(incident, moved)| became(incident, moved)));
+    let headings = [
+        ("function", Lean::Left),
+        ("calls", Lean::Right),
+        ("a million", Lean::Right),
+        ("p50", Lean::Right),
+        ("p95", Lean::Right),
+        ("where it ran", Lean::Left),
+    ];
+    text.push(String::new());
+    text.extend(table(headings, (0..SAMPLES.len()).map(|function| row(report, function)).collect()));
+    text.join("\n")
+}
+
+fn row(report: &Report, function: usize) -> [String; 6] {
+    let sums: Sums = report.of_function(function);
+    [
+        SAMPLES[function].name.to_owned(),
+        sums.calls.to_string(),
+        sums.per_million().map_or("-".to_owned(), |price| rounded(price, 3)),
+        latency(sums.latency(50)),
+        latency(sums.latency(95)),
+        shares(&sums),
+    ]
+}
+
+/// What it cost, and what was saved.
+pub(crate) fn cost(report: &Report) -> String {
+    let own = &report.saving;
+    let Some((best, best_cost)) = own.best() else {
+        return "no single venue had a price for every call, so there is nothing to compare with".to_owned();
+    };
+    let headings =
+        [("had one venue run all", Lean::Left), ("expected cost", Lean::Right), ("Merit saved", Lean::Right)];
+    let rows = own.venues.iter().map(|(venue, cost)| {
+        let share = saving(own.charged, *cost).map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0));
+        [venue.clone(), exact(*cost), if venue == POOL { "(too small)".to_owned() } else { share }]
+    });
+    let share = own.share().unwrap_or_default() * 100.0;
+    let pool = if own.venues.iter().any(|(venue, _)| venue == POOL) {
+        format!(
+            "\n{POOL} is too small to be compared with: it has room for {} at once, and all calls would have needed {:.1} \
+             on average.\n",
+            report.pool_slots, report.pool_needed
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "\
+charged            {}   for {} calls
+best single venue  {}   {best}
+saved              {}   {share:.1} %
+
+{}
+{pool}
+{}
+
+The venues that were chosen were expected to cost {}, {:+.2} % off what was charged.
+Exploration, the calls sent elsewhere to keep learning, cost {} of it.",
+        exact(own.charged),
+        own.calls,
+        exact(*best_cost),
+        exact(*best_cost - own.charged),
+        table(headings, rows.collect()).join("\n"),
+        prose("", &format!("Method: {METHOD}")),
+        exact(own.expected),
+        -saving(own.expected, own.charged).unwrap_or_default() * 100.0,
+        exact(own.exploration),
+    )
+}
+
+/// Merit's books beside the clouds'.
+pub(crate) fn books(report: &Report) -> String {
+    let headings = [
+        ("cloud", Lean::Left),
+        ("calls", Lean::Right),
+        ("Merit charged", Lean::Right),
+        ("the cloud billed", Lean::Right),
+        ("apart", Lean::Right),
+        ("", Lean::Left),
+    ];
+    let rows = report.books.iter().map(|books| {
+        let word = match (books.agrees(), books.is_by_change()) {
+            (false, _) => "they disagree",
+            (true, false) => "agree",
+            (true, true) => "agree: calls were under way at the change of price",
+        };
+        let calls = if books.calls == books.billed_calls {
+            books.calls.to_string()
+        } else {
+            format!("{} / {}", books.calls, books.billed_calls)
+        };
+        [
+            books.venue.clone(),
+            calls,
+            exact(books.charged),
+            exact(books.billed),
+            exact(books.difference()),
+            word.to_owned(),
+        ]
+    });
+    let verdict = if report.books_agree() {
+        "They agree: Merit rounds each call to the picodollar and the clouds their sum, which explains the rest."
+    } else {
+        "They do not agree."
+    };
+    format!(
+        "\
+Each cloud billed by its own meters and its own sheet. The {} calls of the tour are in here, too.
+{}
+{verdict}",
+        report.tour_calls,
+        table(headings, rows.collect()).join("\n")
+    )
+}
+
+/// Where things are, for going on by hand.
+pub(crate) struct Places<'a> {
+    /// The program as it was called.
+    pub(crate) program: &'a str,
+    /// The broker.
+    pub(crate) broker: &'a str,
+    /// Whether that is where the commands look by themselves.
+    pub(crate) broker_is_default: bool,
+    /// The simulated clouds.
+    pub(crate) clouds: &'a str,
+    /// The broker's key.
+    pub(crate) key: &'a str,
+    /// The demo's folder.
+    pub(crate) folder: &'a str,
+    /// A cloud that was killed.
+    pub(crate) killed: Option<&'a str>,
+    /// An invocation to be explained.
+    pub(crate) invocation: Option<&'a str>,
+}
+
+/// How to go on by hand.
+pub(crate) fn by_hand(places: &Places<'_>) -> String {
+    let Places { program, broker, clouds, key, folder, .. } = places;
+    let url = if places.broker_is_default { String::new() } else { format!("  export MERIT_URL={broker}\n") };
+    let explain = places.invocation.map_or(String::new(), |id| format!("  {program} explain {id}\n"));
+    let revive = places.killed.map_or(String::new(), |cloud| {
+        format!(
+            "  curl {clouds}/_sim/clouds/{cloud}/control --data '{{\"outage\": \"none\"}}'   # brings {cloud} back\n"
+        )
+    });
+    format!(
+        "\
+{url}  export MERIT_KEY={key}
+  {program} invoke thumbnail --file {folder}/functions/thumbnail/input.jpg --output thumbnail.jpg --verbose
+  echo '# Hello' | {program} invoke markdown --max-price 0.000001 --verbose
+  {program} book primes
+{explain}  {program} spend --group-by function,venue
+  curl -i {broker}/v1/functions/primes/invocations -H \"Authorization: Bearer $MERIT_KEY\" --data 1000000
+{revive}  {program} config check --config {folder}/merit.toml"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::report;
+
+    #[test]
+    fn the_saving_is_told_with_its_method() {
+        let text = cost(&report());
+        assert!(text.contains("charged            $0.000003   for 2 calls"), "{text}");
+        assert!(text.contains("best single venue  $0.000004   a"), "{text}");
+        assert!(text.contains("saved              $0.000001   25.0 %"), "{text}");
+        assert!(text.contains("Method: the receipt of every answered call"), "{text}");
+        assert!(text.contains("$0.0000029, -3.33 % off"), "{text}");
+        assert!(text.contains("room for 1 at once, and all calls would have needed 1.5"), "{text}");
+    }
+
+    #[test]
+    fn what_happened_names_the_incidents_and_the_failures() {
+        let mut report = report();
+        report.calls[1].answer = crate::broker::Answer::Failed("502: gone".to_owned());
+        let text = happened(&report);
+        assert!(text.contains("2 calls in 3.0 s: 1 answered, 1 failed."), "{text}");
+        assert!(text.contains("failed:   2.0 s markdown: 502: gone"), "{text}");
+        assert!(text.contains("a raised its prices to 400 %. Its 100 % of the calls became"), "{text}");
+    }
+
+    #[test]
+    fn hints_name_the_broker_only_when_it_is_not_where_commands_look() {
+        let places = |broker_is_default| Places {
+            program: "merit",
+            broker: "http://127.0.0.1:9",
+            broker_is_default,
+            clouds: "http://127.0.0.1:8",
+            key: "mrt_x_y",
+            folder: "/tmp/x",
+            killed: Some("aws"),
+            invocation: None,
+        };
+        assert!(!by_hand(&places(true)).contains("MERIT_URL"));
+        assert!(
+            by_hand(&places(false)).starts_with("  export MERIT_URL=http://127.0.0.1:9\n  export MERIT_KEY=mrt_x_y\n")
+        );
+        assert!(by_hand(&places(true)).contains("http://127.0.0.1:8/_sim/clouds/aws/control"));
+    }
+}
