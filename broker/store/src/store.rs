@@ -107,6 +107,7 @@ impl Store {
             journal_dir: paths.journal.clone(),
             segment_bytes: options.segment_bytes,
             checkpoint_owed: false,
+            begun: None,
         };
         let thread = std::thread::Builder::new().name("merit-store".to_owned()).spawn(move || writer.run());
         let writer = Mutex::new(Some(thread.map_err(io("start the writer of", dir))?));

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use merit_ledger::Snapshot;
 use rusqlite::Connection;
 
-use crate::journal::create_segment;
+use crate::journal::{ToSync, create_segment};
 use crate::queue::{Group, Queue};
 use crate::recovery::{Position, delete_segments_before, store_checkpoint};
 use crate::{DurableLedger, StoreError, receipts};
@@ -32,8 +33,8 @@ impl Health {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
-    fn clear(&self) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    fn note(&self, outcome: &Result<(), StoreError>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = outcome.clone().err();
     }
 }
 
@@ -47,6 +48,8 @@ pub(crate) struct Writer {
     /// The journal could not be synced, or a segment was begun without a checkpoint: nothing is told to be on disk
     /// until the whole state is.
     pub(crate) checkpoint_owed: bool,
+    /// The segment that was begun without it.
+    pub(crate) begun: Option<Begun>,
 }
 
 impl Writer {
@@ -57,11 +60,8 @@ impl Writer {
             let group = self.queue.next_group();
             let last = group.last;
             let written = self.write(group);
-            match written {
-                Ok(()) => self.health.clear(),
-                Err(error) => self.health.report(error),
-            }
-            let failed = self.health.trouble().is_some();
+            let failed = written.is_err();
+            self.health.note(&written);
             if last && (!failed || last_tries == 0) {
                 break;
             }
@@ -129,9 +129,12 @@ impl Writer {
         } else {
             self.queue.put_back();
         }
+        let written = committed.clone().and_then(|()| synced.clone());
+        // Before anybody is answered, so that an answer and the health agree.
+        self.health.note(&written);
         let outcomes = outcomes.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
         for (task, outcome) in tasks.into_iter().zip(outcomes) {
-            let outcome = committed.clone().and_then(|()| synced.clone()).and_then(|()| outcome.unwrap_or(Ok(())));
+            let outcome = written.clone().and_then(|()| outcome.unwrap_or(Ok(())));
             task.finish(outcome);
         }
         committed
@@ -147,25 +150,40 @@ impl Writer {
         done.map(|_| ())
     }
 
-    /// Puts the ledger's state into the database and begins a new journal segment.
-    ///
-    /// Under the ledger's lock only the state is copied and the file exchanged.
+    /// Begins a new journal segment and puts the ledger's state at its beginning into the database.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.checkpoint_owed = true;
-        let segment = self.ledger.lock().journal.segment() + 1;
-        let file = create_segment(&self.journal_dir, segment)?;
-        let (position, snapshot, to_sync) = {
-            let mut books = self.ledger.lock();
-            books.journal.rotate(file, segment)?;
-            let position = Position { segment, sequence: books.journal.sequence() };
-            (position, books.ledger.snapshot(), books.journal.to_sync())
+        let begun = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.begin_segment()?,
         };
-        store_checkpoint(&mut self.connection, position, &snapshot)?;
-        to_sync.covered();
+        if let Err(error) = store_checkpoint(&mut self.connection, begun.position, &begun.snapshot) {
+            self.begun = Some(begun);
+            return Err(error.into());
+        }
+        begun.before.covered();
         self.checkpoint_owed = false;
-        delete_segments_before(&self.journal_dir, segment)?;
+        delete_segments_before(&self.journal_dir, begun.position.segment)?;
         Ok(())
     }
+
+    /// Under the ledger's lock only the state is copied and the file exchanged.
+    fn begin_segment(&self) -> Result<Begun, StoreError> {
+        let segment = self.ledger.lock().journal.segment() + 1;
+        let file = create_segment(&self.journal_dir, segment)?;
+        let mut books = self.ledger.lock();
+        books.journal.rotate(file, segment)?;
+        let position = Position { segment, sequence: books.journal.sequence() };
+        Ok(Begun { position, snapshot: books.ledger.snapshot(), before: books.journal.to_sync() })
+    }
+}
+
+/// A segment whose checkpoint is not stored yet. The state at its beginning stays right while records follow.
+pub(crate) struct Begun {
+    position: Position,
+    snapshot: Snapshot,
+    /// All records before it, which the checkpoint stands for.
+    before: ToSync,
 }
 
 /// Tells those who wait that the writer has ended, also when it panics.

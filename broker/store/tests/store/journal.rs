@@ -162,6 +162,35 @@ fn full_segments_are_checkpointed_and_deleted() {
 }
 
 #[test]
+fn a_checkpoint_that_fails_is_tried_again_while_the_journal_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open_with(dir.path(), NOW, &segments_of(100)).unwrap();
+    let (ada, _) = cast(&store);
+    let other = rusqlite::Connection::open(dir.path().join("merit.db")).unwrap();
+    other.execute_batch("ALTER TABLE ledger_checkpoint RENAME TO hidden").unwrap();
+    hold(&store, ada, 0..200);
+    while store.trouble().is_none() {
+        std::thread::yield_now();
+    }
+    for round in 2..6 {
+        hold(&store, ada, round * 100..round * 100 + 100);
+        assert!(store.flush().wait().is_err(), "nothing is told to be on disk meanwhile");
+    }
+    assert!(segments(dir.path()).len() <= 2, "no new segment with each try: {:?}", segments(dir.path()));
+    let killed = as_if_killed(dir.path());
+    other.execute_batch("ALTER TABLE hidden RENAME TO ledger_checkpoint").unwrap();
+    while store.flush().wait().is_err() {}
+    assert_eq!(store.trouble().map(|error| error.to_string()), None);
+    drop(store);
+    assert_eq!(held(&recover(dir.path()).0), 600);
+
+    let other = rusqlite::Connection::open(killed.path().join("merit.db")).unwrap();
+    other.execute_batch("ALTER TABLE hidden RENAME TO ledger_checkpoint").unwrap();
+    drop(other);
+    assert_eq!(held(&recover(killed.path()).0), 600, "nor does a kill in the middle of it lose anything");
+}
+
+#[test]
 fn a_missing_segment_is_refused_and_an_empty_one_accepted() {
     let dir = killed(5, 5);
     let (path, _) = last_segment(dir.path());
