@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use merit_store::record::{ReceiptRow, ReceiptStatus, SpendQuery};
 use merit_store::{Store, StoreError};
 use merit_units::Money;
-use merit_wire::{AlternativeRow, AlternativesReport, ReceiptView};
+use merit_wire::{AlternativeRow, AlternativesReport};
 
 use crate::clock;
+use crate::receipt::StoredDetail;
 
 /// Receipts read at a time: about 2 MB.
 const PAGE: u32 = 2000;
@@ -57,7 +58,7 @@ impl Alternatives {
     }
 
     fn add(&mut self, row: &ReceiptRow) {
-        let Ok(receipt) = serde_json::from_slice::<ReceiptView>(&row.detail) else { return };
+        let Ok(receipt) = StoredDetail::of(row) else { return };
         self.calls += 1;
         self.charged += row.charge;
         self.estimate += row.estimate;
@@ -86,7 +87,7 @@ impl Alternatives {
 }
 
 /// The cheapest candidate of each venue that had a price.
-fn cheapest_by_venue(receipt: &ReceiptView) -> BTreeMap<&str, Money> {
+fn cheapest_by_venue(receipt: &StoredDetail) -> BTreeMap<&str, Money> {
     let mut cheapest: BTreeMap<&str, Money> = BTreeMap::new();
     for candidate in &receipt.candidates {
         let Some(cost) = candidate.cost.as_ref().and_then(|cost| cost.parse::<Money>().ok()) else { continue };

@@ -1,5 +1,6 @@
 //! Reading a payload, never more of it than the limit.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,11 +13,22 @@ use crate::refusal::Refusal;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 << 20;
 
-/// Reads the whole body. A declared length over the limit is refused before any of it is read.
+/// Reads the whole body, waiting for it no longer than `patience`. A declared length over the limit
+/// is refused before any of it is read.
 ///
 /// # Errors
-/// [`Refusal::PayloadTooLarge`], or [`Refusal::BadRequest`] when the client stops half-way.
-pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+/// [`Refusal::PayloadTooLarge`], or [`Refusal::BadRequest`] when the client is too slow or stops half-way.
+pub(crate) async fn read(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, Refusal> {
+    let mut whole = std::pin::pin!(read_whole(body, limit));
+    // Most payloads have arrived with the head: those need no timer.
+    if let Poll::Ready(read) = futures_util::poll!(&mut whole) {
+        return read;
+    }
+    let late = || Refusal::BadRequest(format!("the payload took longer than {} ms to arrive", patience.as_millis()));
+    tokio::time::timeout(patience, whole).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn read_whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
     let mut body = body;
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > limit {

@@ -38,7 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Command::Demo(args) => command::demo(args, &cli.globals),
+        Command::Demo(args) => command::demo(&args, &cli.globals),
         Command::Serve(args) => command::serve(&args),
         Command::Sim(args) => command::sim(&args),
         Command::Pool(args) => command::pool(args),

@@ -8,7 +8,7 @@ use merit_wire::AttemptView;
 use crate::Broker;
 use crate::admit::Admitted;
 use crate::dispatch::{Attempt, Ending, Failed, Flight};
-use crate::receipt::{self, Candidate, Meter, Receipt, TagText};
+use crate::receipt::{self, Candidate, Detail, Meter};
 use crate::refusal::Refusal;
 use crate::settle::Totals;
 
@@ -51,7 +51,7 @@ pub fn publish(flight: &Flight, ending: &Ending, totals: &Totals, refusal: Optio
         Ending::Failed(_) | Ending::Abandoned => ReceiptStatus::Failed,
     };
     flight.broker.metrics.invocation(status.word(), totals.duration, totals.overhead, totals.explored);
-    let detail = receipt_of(flight, status, totals, refusal);
+    let detail = detail_of(flight, refusal);
     let answered = flight.attempts.last().filter(|_| matches!(ending, Ending::Replied(_)));
     let deployment = answered.map(|attempt| flight.view.deployment(attempt.row));
     let row = ReceiptRow {
@@ -73,11 +73,14 @@ pub fn refused(broker: &Broker, admitted: &Admitted, refusal: &Refusal) {
     let status = ReceiptStatus::Refused;
     let (duration, message) = (admitted.stopwatch.elapsed(), refusal.to_string());
     broker.metrics.invocation(status.word(), duration, duration, Money::ZERO);
-    let tags: Vec<TagText<'_>> = admitted.stated.tags.iter().map(TagText::from).collect();
-    let detail = Receipt { duration, overhead: duration, error: Some(&message), ..empty(admitted, status, &tags) };
+    let detail = Detail { error: Some(&message), ..NOTHING };
     let row = ReceiptRow { duration, overhead: duration, ..row(admitted, status, detail.to_json()) };
     store(broker, row);
 }
+
+/// The detail of a call that did not get as far as an attempt.
+const NOTHING: Detail<'static> =
+    Detail { meters: &[], explored: false, least_bad: false, attempts: &[], candidates: &[], error: None };
 
 /// Tells the operator when a soft budget is passed, or a charge was above its hold.
 pub fn posted(broker: &Broker, admitted: &Admitted, posted: &Posted) {
@@ -121,33 +124,7 @@ fn row(admitted: &Admitted, status: ReceiptStatus, detail: Vec<u8>) -> ReceiptRo
     }
 }
 
-fn empty<'a>(admitted: &'a Admitted, status: ReceiptStatus, tags: &'a [TagText<'a>]) -> Receipt<'a> {
-    Receipt {
-        id: admitted.id,
-        at: admitted.at,
-        function: &admitted.function.id,
-        account: &admitted.key.account.id,
-        key: &admitted.key.id,
-        status: status.word(),
-        venue: None,
-        deployment: None,
-        estimate: Money::ZERO,
-        charge: Money::ZERO,
-        estimated: false,
-        meters: &[],
-        duration: merit_units::Micros::ZERO,
-        overhead: merit_units::Micros::ZERO,
-        explored: false,
-        least_bad: false,
-        tags,
-        attempts: &[],
-        candidates: &[],
-        error: None,
-    }
-}
-
-fn receipt_of(flight: &Flight, status: ReceiptStatus, totals: &Totals, refusal: Option<&Refusal>) -> Vec<u8> {
-    let tags: Vec<TagText<'_>> = flight.admitted.stated.tags.iter().map(TagText::from).collect();
+fn detail_of(flight: &Flight, refusal: Option<&Refusal>) -> Vec<u8> {
     let attempts: Vec<receipt::Attempt<'_>> =
         flight.attempts.iter().map(|attempt| attempt_of(flight, attempt)).collect();
     let candidates: Vec<Candidate<'_>> = flight.view.book.merit_order().map(|row| candidate_of(flight, row)).collect();
@@ -160,22 +137,13 @@ fn receipt_of(flight: &Flight, status: ReceiptStatus, totals: &Totals, refusal: 
         .collect();
     let function_error = last.map(|attempt| attempt.message.as_str()).filter(|message| !message.is_empty());
     let error = refusal.map(ToString::to_string);
-    let deployment = last.filter(|_| refusal.is_none()).map(|attempt| flight.view.deployment(attempt.row));
-    Receipt {
-        venue: deployment.map(|deployment| (&deployment.venue.id).into()),
-        deployment: deployment.map(|deployment| (&deployment.id).into()),
-        estimate: totals.estimate,
-        charge: totals.charge,
-        estimated: totals.estimated,
+    Detail {
         meters: &meters,
-        duration: totals.duration,
-        overhead: totals.overhead,
         explored: flight.explored,
         least_bad: flight.least_bad,
         attempts: &attempts,
         candidates: &candidates,
         error: error.as_deref().or(function_error),
-        ..empty(&flight.admitted, status, &tags)
     }
     .to_json()
 }

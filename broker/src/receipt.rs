@@ -1,15 +1,16 @@
-//! A receipt as it is written: [`merit_wire::ReceiptView`] in JSON, without building it first.
+//! Receipts: the detail that is written with each call, and the whole as it is read.
 //!
-//! One is written for every call, so names are borrowed and numbers are formatted straight
-//! into the output. A test reads the result back as the wire type.
+//! One is written for every call, so what the row's columns have is not repeated, names are
+//! borrowed and numbers are formatted straight into the output.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
-use merit_units::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, Quantity, Tag, VenueId};
-use serde::{Serialize, Serializer};
+use merit_store::record::ReceiptRow;
+use merit_units::{DeploymentId, Micros, Money, Quantity, VenueId};
+use merit_wire::{AttemptView, CandidateView, MeterView, ReceiptView};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock;
-use merit_units::Timestamp;
 
 /// Writes a value as the string its `Display` gives.
 struct Text<T>(T);
@@ -24,10 +25,6 @@ fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok,
     serializer.collect_str(value)
 }
 
-fn as_rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&clock::rfc3339(*at))
-}
-
 fn as_millis<S: Serializer>(length: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(millis(*length))
 }
@@ -39,67 +36,80 @@ pub fn millis(length: Micros) -> f64 {
     length.get() as f64 / 1000.0
 }
 
-/// What happened to one invocation.
+/// The part of a receipt that no column of its row has.
 #[derive(Serialize)]
-pub struct Receipt<'a> {
-    /// The invocation.
-    #[serde(serialize_with = "as_text")]
-    pub id: InvocationId,
-    /// When it was admitted.
-    #[serde(serialize_with = "as_rfc3339")]
-    pub at: Timestamp,
-    /// What was called.
-    #[serde(serialize_with = "as_text")]
-    pub function: &'a FunctionId,
-    /// Who pays.
-    #[serde(serialize_with = "as_text")]
-    pub account: &'a AccountId,
-    /// With which key.
-    #[serde(serialize_with = "as_text")]
-    pub key: &'a KeyId,
-    /// How it ended.
-    pub status: &'static str,
-    /// The venue that answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub venue: Option<Name<'a>>,
-    /// The deployment that answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deployment: Option<Name<'a>>,
-    /// Expected when it was chosen.
-    #[serde(serialize_with = "as_text")]
-    pub estimate: Money,
-    /// Charged over all attempts.
-    #[serde(serialize_with = "as_text")]
-    pub charge: Money,
-    /// Whether any part of the charge is estimated.
-    pub estimated: bool,
+pub struct Detail<'a> {
     /// What the billed attempt used.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub meters: &'a [Meter],
-    /// Admission to reply.
-    #[serde(rename = "duration_ms", serialize_with = "as_millis")]
-    pub duration: Micros,
-    /// Merit's own share.
-    #[serde(rename = "overhead_us", serialize_with = "as_micros")]
-    pub overhead: Micros,
     /// Whether it was chosen to learn.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub explored: bool,
     /// Whether it was the least bad of deployments that are all unwell.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub least_bad: bool,
-    /// Labels.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub tags: &'a [TagText<'a>],
     /// What was tried.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub attempts: &'a [Attempt<'a>],
     /// Every deployment of the function at that moment.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub candidates: &'a [Candidate<'a>],
     /// The last error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
 }
 
-fn as_micros<S: Serializer>(length: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(length.get())
+/// A detail as it is read back.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct StoredDetail {
+    meters: Vec<MeterView>,
+    explored: bool,
+    least_bad: bool,
+    attempts: Vec<AttemptView>,
+    /// Every deployment of the function at that moment.
+    pub candidates: Vec<CandidateView>,
+    error: Option<String>,
+}
+
+impl StoredDetail {
+    /// Reads a row's detail.
+    ///
+    /// # Errors
+    /// When it was not written by [`Detail::to_json`].
+    pub fn of(row: &ReceiptRow) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(&row.detail)
+    }
+}
+
+/// A stored receipt as the wire has it.
+///
+/// # Errors
+/// As [`StoredDetail::of`].
+pub fn view(row: &ReceiptRow) -> Result<ReceiptView, serde_json::Error> {
+    let detail = StoredDetail::of(row)?;
+    Ok(ReceiptView {
+        id: row.id.to_string(),
+        at: clock::rfc3339(row.at),
+        function: row.function.to_string(),
+        account: row.account.to_string(),
+        key: row.key.to_string(),
+        status: row.status.word().to_owned(),
+        venue: row.venue.as_ref().map(ToString::to_string),
+        deployment: row.deployment.as_ref().map(ToString::to_string),
+        estimate: row.estimate.to_string(),
+        charge: row.charge.to_string(),
+        estimated: row.estimated,
+        meters: detail.meters,
+        duration_ms: millis(row.duration),
+        overhead_us: row.overhead.get(),
+        explored: detail.explored,
+        least_bad: detail.least_bad,
+        tags: row.tags.iter().map(ToString::to_string).collect(),
+        attempts: detail.attempts,
+        candidates: detail.candidates,
+        error: detail.error,
+    })
 }
 
 /// A borrowed name.
@@ -116,17 +126,6 @@ impl<'a> From<&'a VenueId> for Name<'a> {
 impl<'a> From<&'a DeploymentId> for Name<'a> {
     fn from(deployment: &'a DeploymentId) -> Self {
         Self(deployment.as_str())
-    }
-}
-
-/// A borrowed tag.
-#[derive(Clone, Copy, Serialize)]
-#[serde(transparent)]
-pub struct TagText<'a>(&'a str);
-
-impl<'a> From<&'a Tag> for TagText<'a> {
-    fn from(tag: &'a Tag) -> Self {
-        Self(tag.as_str())
     }
 }
 
@@ -188,69 +187,78 @@ impl<'a> Candidate<'a> {
     }
 }
 
-impl Receipt<'_> {
+impl Detail<'_> {
     /// The JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut json = Vec::with_capacity(512 + 96 * (self.attempts.len() + self.candidates.len()));
-        serde_json::to_writer(&mut json, self).expect("invariant: a receipt is serialisable");
+        let mut json = Vec::with_capacity(256 + 96 * (self.attempts.len() + self.candidates.len()));
+        serde_json::to_writer(&mut json, self).expect("invariant: a detail is serialisable");
         json
-    }
-}
-
-impl fmt::Debug for Receipt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.to_json()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use merit_store::record::ReceiptStatus;
+    use merit_units::{InvocationId, Timestamp};
 
-    #[test]
-    fn is_read_back_as_the_wire_type() {
-        let (function, account, key) =
-            ("thumbnail".parse().unwrap(), "search".parse().unwrap(), "0a1b2c3d4e5f6071".parse().unwrap());
-        let (venue, deployment): (VenueId, DeploymentId) = ("pool-a".parse().unwrap(), "pool-a-512".parse().unwrap());
-        let tag = "team=search".parse().unwrap();
-        let receipt = Receipt {
+    fn row(detail: Vec<u8>) -> ReceiptRow {
+        ReceiptRow {
             id: InvocationId::v7(1, 2),
             at: Timestamp::from_micros(1_795_257_840_000_001),
-            function: &function,
-            account: &account,
-            key: &key,
-            status: "ok",
-            venue: Some((&venue).into()),
-            deployment: Some((&deployment).into()),
-            estimate: Money::from_pico(200),
+            function: "thumbnail".parse().unwrap(),
+            account: "search".parse().unwrap(),
+            key: "0a1b2c3d4e5f6071".parse().unwrap(),
+            status: ReceiptStatus::Ok,
+            venue: Some("pool-a".parse().unwrap()),
+            deployment: Some("pool-a-512".parse().unwrap()),
             charge: Money::from_pico(227_083),
+            estimate: Money::from_pico(200),
+            explored: Money::ZERO,
             estimated: false,
-            meters: &[Meter::new(merit_pricing::Meter::Request, Quantity::from_units(1))],
             duration: Micros::new(12_345),
             overhead: Micros::new(41),
+            tags: vec!["team=search".parse().unwrap()],
+            detail,
+        }
+    }
+
+    #[test]
+    fn a_row_and_its_detail_are_the_whole_receipt() {
+        let (venue, deployment): (VenueId, DeploymentId) = ("pool-a".parse().unwrap(), "pool-a-512".parse().unwrap());
+        let attempt = Attempt {
+            venue: (&venue).into(),
+            deployment: (&deployment).into(),
+            result: "ok",
+            outcome: "ran",
+            message: "",
+            duration: Micros::new(12_300),
+            charge: Money::from_pico(227_083),
+            estimated: false,
+        };
+        let detail = Detail {
+            meters: &[Meter::new(merit_pricing::Meter::Request, Quantity::from_units(1))],
             explored: true,
             least_bad: false,
-            tags: &[TagText::from(&tag)],
-            attempts: &[Attempt {
-                venue: (&venue).into(),
-                deployment: (&deployment).into(),
-                result: "ok",
-                outcome: "ran",
-                message: "",
-                duration: Micros::new(12_300),
-                charge: Money::from_pico(227_083),
-                estimated: false,
-            }],
+            attempts: &[attempt],
             candidates: &[Candidate::new((&venue).into(), (&deployment).into(), None, Some("no-price"))],
             error: None,
         };
-        let view: merit_wire::ReceiptView = serde_json::from_slice(&receipt.to_json()).expect("the wire type");
-        assert_eq!(view.charge, "0.000000227083");
-        assert_eq!(view.duration_ms, 12.345);
-        assert_eq!(view.meters[0].meter, "request");
-        assert_eq!(view.attempts[0].outcome, "ran");
+        let view = view(&row(detail.to_json())).expect("as written");
+        assert_eq!((view.charge.as_str(), view.duration_ms), ("0.000000227083", 12.345));
+        assert_eq!((view.meters[0].meter.as_str(), view.meters[0].quantity.as_str()), ("request", "1"));
+        assert_eq!((view.attempts[0].outcome.as_str(), view.attempts[0].duration_ms), ("ran", 12.3));
         assert_eq!(view.candidates[0].excluded.as_deref(), Some("no-price"));
-        assert_eq!(view.tags, ["team=search"]);
+        assert_eq!((view.explored, view.least_bad, view.tags), (true, false, vec!["team=search".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_absent_takes_no_room() {
+        let nothing =
+            Detail { meters: &[], explored: false, least_bad: false, attempts: &[], candidates: &[], error: None };
+        assert_eq!(nothing.to_json(), b"{}");
+        assert!(view(&row(nothing.to_json())).expect("as written").attempts.is_empty());
+        assert!(view(&row(b"not JSON".to_vec())).is_err());
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct DemoArgs {
     time_scale: TimeScale,
 }
 
-pub(crate) fn demo(args: DemoArgs, globals: &Globals) -> Result<Exit, Failure> {
+pub(crate) fn demo(args: &DemoArgs, globals: &Globals) -> Result<Exit, Failure> {
     let options = Options {
         program: std::env::current_exe()?,
         called: std::env::args().next().unwrap_or_else(|| "merit".to_owned()),

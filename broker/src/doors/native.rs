@@ -20,7 +20,7 @@ use crate::clock::Stopwatch;
 use crate::dispatch;
 use crate::doors::problem;
 use crate::keys::RateLeft;
-use crate::refusal::{Refusal, Refused};
+use crate::refusal::Refused;
 use crate::settle::{Replied, ReplyAccount, Settled};
 use crate::{body, idempotent, quote, server};
 
@@ -54,9 +54,7 @@ async fn serve(
         let settings = broker.settings.load();
         (settings.max_payload_bytes, settings.default_timeout.to_std())
     };
-    let payload = tokio::time::timeout(patience, body::read(payload, limit)).await.unwrap_or_else(|_| {
-        Err(Refusal::BadRequest("the payload took longer than limits.default_timeout_ms".to_owned()))
-    })?;
+    let payload = body::read(payload, limit, patience).await?;
     let admitted = admission.with_payload(payload);
     match idempotent::key(headers)? {
         None => run(Arc::clone(broker), admitted).await,

@@ -1,12 +1,11 @@
 //! Receipts: why a call went where it went, and what it cost.
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
-use http::header;
 use merit_units::InvocationId;
 use merit_wire::{Problem, ReceiptView};
 
-use super::{Caller, Denied, Shared, blocking};
+use super::{Caller, Denied, Json, Shared, blocking};
+use crate::receipt;
 use crate::refusal::Refusal;
 
 /// The receipt of an invocation.
@@ -17,7 +16,7 @@ pub(super) async fn show(
     State(broker): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Response, Denied> {
+) -> Result<Json<ReceiptView>, Denied> {
     let invocation: InvocationId =
         id.parse().map_err(|error: merit_units::NameError| Refusal::BadRequest(error.to_string()))?;
     let store = broker.store.clone();
@@ -25,5 +24,6 @@ pub(super) async fn show(
     let receipt = blocking(move || store.receipt(invocation)).await?.ok_or_else(unknown)?;
     // Whose it is not told to strangers: to them it does not exist.
     caller.may_see(receipt.account.as_str()).map_err(|_| unknown())?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], receipt.detail.clone()).into_response())
+    let view = receipt::view(&receipt);
+    Ok(Json(view.map_err(|error| Refusal::Internal(format!("the receipt's detail is unreadable: {error}")))?))
 }
