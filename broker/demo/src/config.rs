@@ -42,14 +42,14 @@ impl Plan<'_> {
             self.cloud(&mut text, cloud);
         }
         for sample in &SAMPLES {
-            let Self { clouds, .. } = self;
             write(
                 &mut text,
                 &format!("\n[functions.{}]\nidempotent = {}\ntimeout_ms = 10000\n", sample.name, sample.idempotent),
             );
-            deployment(&mut text, sample.name, POOL, POOL_MEMORY_MB, None);
-            for cloud in *clouds {
-                deployment(&mut text, sample.name, &cloud.name, cloud.memory_mb, cloud.vcpu_milli);
+            let pool = Place { venue: POOL, memory_mb: POOL_MEMORY_MB, vcpu_milli: None, concurrency: self.pool_slots };
+            pool.deployment(&mut text, sample.name);
+            for cloud in self.clouds {
+                Place::of(cloud).deployment(&mut text, sample.name);
             }
         }
         text
@@ -129,15 +129,37 @@ concurrency = {concurrency}
     }
 }
 
-fn deployment(text: &mut String, function: &str, venue: &str, memory_mb: u64, vcpu_milli: Option<u32>) {
-    write(
-        text,
-        &format!(
-            "[functions.{function}.deployments.{venue}-{memory_mb}]\nvenue = \"{venue}\"\ntarget = \"{function}\"\nmemory_mb = {memory_mb}\n"
-        ),
-    );
-    if let Some(milli) = vcpu_milli {
-        write(text, &format!("vcpu = \"{}.{:03}\"\n", milli / 1000, milli % 1000));
+/// What a deployment gets at a venue.
+struct Place<'a> {
+    venue: &'a str,
+    memory_mb: u64,
+    vcpu_milli: Option<u32>,
+    concurrency: u32,
+}
+
+impl<'a> Place<'a> {
+    fn of(cloud: &'a Cloud) -> Self {
+        let Cloud { name, memory_mb, vcpu_milli, concurrency, .. } = cloud;
+        Self { venue: name, memory_mb: *memory_mb, vcpu_milli: *vcpu_milli, concurrency: *concurrency }
+    }
+
+    fn deployment(&self, text: &mut String, function: &str) {
+        let Self { venue, memory_mb, vcpu_milli, concurrency } = self;
+        write(
+            text,
+            &format!(
+                "\
+[functions.{function}.deployments.{venue}-{memory_mb}]
+venue = \"{venue}\"
+target = \"{function}\"
+memory_mb = {memory_mb}
+concurrency = {concurrency}
+"
+            ),
+        );
+        if let Some(milli) = vcpu_milli {
+            write(text, &format!("vcpu = \"{}.{:03}\"\n", milli / 1000, milli % 1000));
+        }
     }
 }
 

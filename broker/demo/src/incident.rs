@@ -12,7 +12,7 @@ use crate::format::percent;
 pub(crate) const RAISED_PERCENT: u32 = 400;
 
 /// How far back it is looked who leads, and over how long shares are taken before and after.
-pub(crate) const WINDOW: Duration = Duration::from_secs(5);
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// A window that moves over the calls after an incident, and its steps.
 const MOVING: Duration = Duration::from_secs(1);
@@ -64,10 +64,13 @@ pub(crate) struct Moved {
     pub(crate) repeated: usize,
 }
 
-/// The simulated cloud that most of the last calls ran at.
-pub(crate) fn leader(calls: &Calls, clouds: &Clouds, now: Duration) -> Option<String> {
+/// The simulated cloud that most of the last calls ran at, with its share of them; none that something
+/// has happened to before.
+pub(crate) fn leader(calls: &Calls, clouds: &Clouds, now: Duration, before: &[Incident]) -> Option<(String, f64)> {
     let sums = Sums::of(calls.all().iter().filter(|call| call.ended + WINDOW >= now));
-    sums.venues.into_iter().map(|(venue, _)| venue).find(|venue| clouds.contains(venue))
+    let spared = |venue: &str| before.iter().all(|incident| incident.venue != venue);
+    let (venue, _) = sums.venues.iter().find(|(venue, _)| clouds.contains(venue) && spared(venue))?;
+    Some((venue.clone(), sums.share(venue)))
 }
 
 /// Raises a cloud's prices and tells the broker, as a provider would. Returns how many books were rebuilt.

@@ -11,7 +11,7 @@ use merit_wire::BookView;
 
 use crate::DemoError;
 use crate::broker::Broker;
-use crate::calls::{Call, Calls, Sums};
+use crate::calls::{Call, Calls, Sums, ratio};
 use crate::config::POOL;
 use crate::format::{latency, percent, rounded, saving};
 use crate::sample::SAMPLES;
@@ -22,6 +22,9 @@ const RECENT: Duration = Duration::from_secs(3);
 
 /// Venues shown for each function; the others are summed.
 const VENUES_SHOWN: usize = 3;
+
+/// And the share it takes to be shown.
+const SHARE_SHOWN: f64 = 0.02;
 
 /// Running sums of what the calls so far would have cost at each venue.
 #[derive(Default)]
@@ -126,13 +129,12 @@ pub(crate) fn shares(sums: &Sums) -> String {
     if sums.venues.is_empty() {
         return "-".to_owned();
     }
-    let shown = sums.venues.iter().take(VENUES_SHOWN);
-    let mut text: Vec<String> = shown.map(|(venue, _)| format!("{venue} {}", percent(sums.share(venue)))).collect();
-    let others: u64 = sums.venues.iter().skip(VENUES_SHOWN).map(|(_, count)| count).sum();
-    if others > 0 {
-        text.push(format!("others {}", percent(crate::calls::ratio(others, sums.calls - sums.failed))));
-    }
-    text.join(", ")
+    let worth_a_name = |(venue, _): &&(String, u64)| sums.share(venue) >= SHARE_SHOWN;
+    let shown: Vec<&(String, u64)> = sums.venues.iter().take(VENUES_SHOWN).take_while(worth_a_name).collect();
+    let others: u64 = sums.venues[shown.len()..].iter().map(|(_, count)| count).sum();
+    let shown = shown.into_iter().map(|(venue, _)| format!("{venue} {}", percent(sums.share(venue))));
+    let others = (others > 0).then(|| format!("others {}", percent(ratio(others, sums.calls - sums.failed))));
+    shown.chain(others).collect::<Vec<_>>().join(", ")
 }
 
 /// Adds what `count` calls cost by the cheapest ask of each venue.
@@ -157,6 +159,8 @@ mod tests {
         let mut calls: Vec<Call> = (0..6).map(|at| call(0, at, "a", 1)).collect();
         calls.extend(["b", "b", "c", "d"].map(|venue| call(0, 9, venue, 1)));
         assert_eq!(shares(&Sums::of(&calls)), "a 60 %, b 20 %, c 10 %, others 10 %");
+        calls.extend((0..90).map(|at| call(0, at, "a", 1)));
+        assert_eq!(shares(&Sums::of(&calls)), "a 96 %, b 2 %, others 2 %", "c and d are not worth a name");
         assert_eq!(shares(&Sums::of(&[])), "-");
     }
 

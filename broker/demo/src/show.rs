@@ -1,5 +1,6 @@
 //! The run itself: the tour, the load, the two incidents, and the figures at the end.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub(crate) async fn show(options: &Options, stage: &Stage, screen: &mut Screen) 
     let run = Run { stage, calls: &calls, start: Instant::now(), length, screen: Mutex::new(screen) };
     let (incidents, ()) = tokio::select! {
         both = async { tokio::join!(run.incidents(), load::drive(&stage.broker, &calls, run.start, length, *rate)) } => both,
-        error = run.draw() => return Err(error?),
+        Err(error) = run.draw() => return Err(error),
     };
     let incidents = incidents?;
     run.say(Style::Plain, "")?;
@@ -69,17 +70,16 @@ impl Run<'_> {
         let mut incidents = Vec::new();
         for (part, what) in [(1, What::Raised), (2, What::Killed)] {
             sleep_until(self.start + self.length * part / 3).await;
-            let Some(venue) = incident::leader(self.calls, &self.stage.clouds, self.start.elapsed()) else { continue };
-            incidents.push(self.happen(what, venue).await?);
+            let leader = incident::leader(self.calls, &self.stage.clouds, self.start.elapsed(), &incidents);
+            if let Some((venue, share)) = leader {
+                incidents.push(self.happen(what, venue, share).await?);
+            }
         }
         Ok(incidents)
     }
 
-    async fn happen(&self, what: What, venue: String) -> Result<Incident, DemoError> {
+    async fn happen(&self, what: What, venue: String, share: f64) -> Result<Incident, DemoError> {
         let Stage { clouds, broker, .. } = self.stage;
-        let share =
-            Sums::of(self.calls.all().iter().filter(|call| call.ended + incident::WINDOW >= self.start.elapsed()));
-        let share = share.share(&venue);
         let from = self.start.elapsed();
         let books = match what {
             What::Raised => incident::raise(clouds, broker, &venue).await?,
@@ -91,7 +91,7 @@ impl Run<'_> {
     }
 
     /// Draws the live table, or writes plain lines, until something goes wrong.
-    async fn draw(&self) -> Result<DemoError, DemoError> {
+    async fn draw(&self) -> Result<Infallible, DemoError> {
         let is_live = self.screen.lock().unwrap_or_else(PoisonError::into_inner).is_live();
         let plain = Duration::from_secs((self.length.as_secs() / PLAIN_PARTS).max(1));
         let mut ticks = interval(if is_live { REDRAW } else { plain });
