@@ -35,6 +35,9 @@ pub struct Usage {
     pub wall: Micros,
     /// CPU time of the threads that ran it.
     pub cpu: Micros,
+    /// Of the wall time, what the function itself waited, for a clock or for input. What remains after this
+    /// and the CPU time was spent waiting for its turn on a crowded machine.
+    pub waited: Micros,
     /// The largest linear memory it had, rounded up to whole MB.
     pub memory_peak: MemoryMb,
 }
@@ -59,6 +62,7 @@ pub(crate) async fn execute(compiled: Arc<Compiled>, payload: Bytes, limits: Lim
     let usage = Usage {
         wall: Micros::from_std(started.elapsed()),
         cpu: observed.cpu(),
+        waited: observed.waited(),
         memory_peak: MemoryMb::from_bytes_ceil(observed.memory_peak.load(Ordering::Relaxed)),
     };
     Run { outcome, log_tail, usage }

@@ -1,9 +1,9 @@
-//! What is known of a running guest from outside: CPU time, memory, output, log.
+//! What is known of a running guest from outside: CPU time, waiting time, memory, output, log.
 //!
 //! It outlives the guest, so that a call that was cut off is metered like any other.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use merit_units::Micros;
@@ -21,6 +21,12 @@ pub(crate) struct Observed {
     cpu_ns: AtomicU64,
     /// The thread's CPU clock when the present slice began.
     slice_started_ns: AtomicU64,
+    /// Time between slices in which the guest waited for something, and not for its turn.
+    waited_ns: AtomicU64,
+    /// When the last slice ended.
+    slice_ended: Mutex<Option<Instant>>,
+    /// Whether it ended because others were to have their turn.
+    gave_way: AtomicBool,
     pub(crate) memory_peak: AtomicU64,
     pub(crate) memory_refused: AtomicBool,
     pub(crate) output: Mutex<Output>,
@@ -34,6 +40,9 @@ impl Observed {
             cpu_limit_ns: limits.cpu.get().saturating_mul(1000),
             cpu_ns: AtomicU64::new(0),
             slice_started_ns: AtomicU64::new(0),
+            waited_ns: AtomicU64::new(0),
+            slice_ended: Mutex::new(None),
+            gave_way: AtomicBool::new(false),
             memory_peak: AtomicU64::new(0),
             memory_refused: AtomicBool::new(false),
             output: Mutex::new(Output::new(limits.output_bytes)),
@@ -43,10 +52,21 @@ impl Observed {
 
     /// Runs one slice of a guest, from one giving-way to the next, on this thread's CPU clock.
     pub(crate) fn slice<T>(&self, slice: impl FnOnce() -> T) -> T {
+        self.count_gap();
         self.slice_started_ns.store(thread_cpu_ns(), Ordering::Relaxed);
         let result = slice();
         self.cpu_ns.fetch_add(self.slice_ns(), Ordering::Relaxed);
+        *self.slice_ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         result
+    }
+
+    /// Counts the time since the last slice as waited, unless the guest had only given way.
+    fn count_gap(&self) {
+        let ended = self.slice_ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended.filter(|_| !self.gave_way.swap(false, Ordering::Relaxed)) {
+            let waited = u64::try_from(ended.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.waited_ns.fetch_add(waited, Ordering::Relaxed);
+        }
     }
 
     /// Called by the guest's thread at every tick: go on after giving way, or stop.
@@ -57,12 +77,18 @@ impl Observed {
         if self.cpu_ns.load(Ordering::Relaxed) + self.slice_ns() >= self.cpu_limit_ns {
             return Err(Stop::Cpu);
         }
+        self.gave_way.store(true, Ordering::Relaxed);
         Ok(UpdateDeadline::Yield(1))
     }
 
     /// CPU time used so far, without a slice that is running.
     pub(crate) fn cpu(&self) -> Micros {
         Micros::from_std(Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed)))
+    }
+
+    /// Time waited so far, without a wait that goes on.
+    pub(crate) fn waited(&self) -> Micros {
+        Micros::from_std(Duration::from_nanos(self.waited_ns.load(Ordering::Relaxed)))
     }
 
     fn slice_ns(&self) -> u64 {

@@ -156,6 +156,20 @@ async fn spinning_guests_delay_no_deadline() {
 }
 
 #[tokio::test]
+async fn a_guest_that_waits_for_its_turn_is_not_said_to_have_waited() {
+    let (sandbox, spin) = (sandbox(), start("(loop $again (br $again))"));
+    let _spinners = fill(&sandbox, &spin, Micros::from_secs(3600));
+    until(|| sandbox.free_slots() == 1).await;
+    // An eighth of two threads: 50 ms of CPU take 200 ms.
+    let limits = Limits { cpu: Micros::from_millis(50), wall: Micros::from_secs(60), ..limits() };
+    let busy = run_in(&sandbox, &spin, Bytes::new(), limits).await.usage;
+    assert!(busy.wall.get() > 2 * busy.cpu.get(), "{busy:?}");
+    assert!(busy.waited < Micros::from_millis(10), "{busy:?}");
+    let asleep = run_in(&sandbox, &sleeper(50_000_000), Bytes::new(), limits).await.usage;
+    assert!(asleep.waited >= Micros::from_millis(50) && asleep.waited <= asleep.wall, "{asleep:?}");
+}
+
+#[tokio::test]
 async fn a_memory_bomb_is_refused_memory() {
     let bomb = start("(loop $again (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable");
     let run = run(&bomb, limits()).await;

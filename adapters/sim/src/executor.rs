@@ -39,8 +39,8 @@ pub struct Executed {
 pub struct MachineUsage {
     /// Processor time.
     pub cpu: Micros,
-    /// Time from start to end. Where it exceeds `cpu` the function is taken to have waited,
-    /// so a crowded machine lengthens modelled calls.
+    /// Time from start to end as on an idle machine. Where it exceeds `cpu` the function is taken to
+    /// have waited, so an executor leaves out the time a call only waited for its turn.
     pub wall: Micros,
     /// The most memory the function held, without any runtime around it; `None` when not measured.
     pub memory_peak: Option<MemoryMb>,
