@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use merit_units::{InvocationId, Timestamp};
 
 use crate::Broker;
@@ -17,6 +17,9 @@ use crate::function::Function;
 use crate::keys::{Key, RateLeft, Role};
 use crate::refusal::Refusal;
 use crate::terms::Stated;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// An admitted call with its payload.
 pub struct Admitted {
@@ -73,8 +76,8 @@ pub fn admit(
     let stated = Stated::from_headers(headers, at, broker.settings.load().max_tags)?;
     let headers = PassedOn {
         content_type: headers.get(header::CONTENT_TYPE).cloned(),
-        traceparent: headers.get("traceparent").cloned(),
-        tracestate: headers.get("tracestate").cloned(),
+        traceparent: headers.get(TRACEPARENT).cloned(),
+        tracestate: headers.get(TRACESTATE).cloned(),
     };
     let payload = Bytes::new();
     Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, _ticket: ticket }))

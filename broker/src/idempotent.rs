@@ -25,6 +25,8 @@ use crate::doors::problem;
 use crate::keys::sha256;
 use crate::refusal::{Refusal, Refused};
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(header::IDEMPOTENCY_KEY);
+
 /// Longest key, in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
@@ -33,7 +35,7 @@ const MAX_KEY_BYTES: usize = 255;
 /// # Errors
 /// [`Refusal::MalformedTerms`] when it is empty, too long or not printable ASCII.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let Some(value) = headers.get(header::IDEMPOTENCY_KEY) else { return Ok(None) };
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let refuse = |reason: &str| Refusal::MalformedTerms { header: header::IDEMPOTENCY_KEY, reason: reason.to_owned() };
     let key = value.to_str().map_err(|_| refuse("it must be printable ASCII"))?;
     if key.is_empty() || key.len() > MAX_KEY_BYTES {
@@ -64,8 +66,13 @@ pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, key: String) -
         IdempotencyBegun::Mismatch { .. } => return Err(Refusal::IdempotencyMismatch.into()),
         IdempotencyBegun::Done { response, .. } => return replay(&response).map_err(Refused::from),
     }
-    let broker = Arc::clone(broker);
-    let call = tokio::spawn(async move { run_claimed(broker, admitted, account, key).await });
+    let (broker, cut) = (Arc::clone(broker), broker.cut());
+    let call = tokio::spawn(async move {
+        tokio::select! {
+            ended = run_claimed(broker, admitted, account, key) => ended,
+            () = cut => Err(Refusal::Draining.into()),
+        }
+    });
     call.await.unwrap_or_else(|error| Err(Refusal::Internal(format!("the call ended in a fault: {error}")).into()))
 }
 

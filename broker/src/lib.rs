@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use merit_market::RetryBudget;
 use merit_store::{DurableLedger, Store};
 use merit_units::{InvocationId, Timestamp};
+use tokio::sync::watch;
 
 pub mod admit;
 mod alternatives;
@@ -75,6 +76,8 @@ pub struct Broker {
     /// Calls in flight.
     pub in_flight: AtomicUsize,
     draining: AtomicBool,
+    /// Turns true when calls that outlive their connection are to end at once.
+    cut: watch::Sender<bool>,
 }
 
 /// What a broker is made of.
@@ -107,6 +110,7 @@ impl Broker {
             settings: ArcSwap::from_pointee(settings),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            cut: watch::Sender::new(false),
         })
     }
 
@@ -125,6 +129,17 @@ impl Broker {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Ends the calls that outlive their connection.
+    pub(crate) fn cut_calls(&self) {
+        self.cut.send_replace(true);
+    }
+
+    /// Completes when those calls are to end.
+    pub(crate) fn cut(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut cut = self.cut.subscribe();
+        async move { drop(cut.wait_for(|cut| *cut).await) }
     }
 
     /// Reads every rate of the next unit anew and rebuilds the books under those that have changed.

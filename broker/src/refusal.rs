@@ -71,6 +71,14 @@ pub enum Refusal {
     /// A body, path or query that can't be read.
     #[error("{0}")]
     BadRequest(String),
+    /// A path that knows the method not.
+    #[error("{method} is not allowed on {path}")]
+    MethodNotAllowed {
+        /// The method.
+        method: String,
+        /// The path.
+        path: String,
+    },
     /// The payload exceeds the limit.
     #[error("the payload is over server.max_payload_bytes, {limit} bytes")]
     PayloadTooLarge {

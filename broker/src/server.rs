@@ -3,10 +3,13 @@
 //!
 //! Invocations are served by bare hyper; axum serves the rest (docs/adr/0007). A connection
 //! that ends early never leaves a hold behind: the stages settle in `Drop` (see `dispatch`).
+//! A client that closes its sending side is taken to have gone, as every server does that can
+//! tell a call's caller is lost before the call has ended.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,12 +23,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::Broker;
 use crate::doors::{control, native};
 
 type Reply = Response<Either<Full<Bytes>, axum::body::Body>>;
+
+/// How often a drain looks whether calls without a connection have ended: those with an idempotency key.
+const DRAIN_POLL: Duration = Duration::from_millis(10);
+
+/// How long calls that were cut have to settle: they only have to be dropped.
+const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Limits of the socket.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +48,8 @@ pub struct ServerLimits {
     pub drain_timeout: Duration,
 }
 
-/// Serves until `shutdown` completes, then drains. Returns how many connections had to be cut.
+/// Serves until `shutdown` completes, then drains. Returns how many connections had to be cut. Every
+/// call has been settled then.
 pub async fn serve(
     broker: Arc<Broker>,
     listener: TcpListener,
@@ -48,6 +59,7 @@ pub async fn serve(
     let router = control::router(Arc::clone(&broker));
     let connections = Arc::new(Semaphore::new(limits.max_connections));
     let graceful = GracefulShutdown::new();
+    let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -58,19 +70,39 @@ pub async fn serve(
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
-            .half_close(true)
             .serve_connection(TokioIo::new(stream), service(Arc::clone(&broker), router.clone()));
         let connection = graceful.watch(connection);
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended early");
             }
             drop(permit);
         });
+        while tasks.try_join_next().is_some() {}
     }
     drop(listener);
     broker.start_draining();
-    drain(graceful, limits.drain_timeout, &connections, limits.max_connections).await
+    let drained = async {
+        graceful.shutdown().await;
+        idle(&broker).await;
+    };
+    if tokio::time::timeout(limits.drain_timeout, drained).await.is_ok() {
+        return 0;
+    }
+    let cut = limits.max_connections - connections.available_permits();
+    tasks.shutdown().await;
+    broker.cut_calls();
+    if tokio::time::timeout(CUT_TIMEOUT, idle(&broker)).await.is_err() {
+        tracing::error!("calls that were cut have not settled");
+    }
+    cut
+}
+
+/// Waits until no call is in flight.
+async fn idle(broker: &Broker) {
+    while broker.in_flight.load(Ordering::Relaxed) > 0 {
+        tokio::time::sleep(DRAIN_POLL).await;
+    }
 }
 
 async fn accept(
@@ -89,13 +121,6 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(20)).await;
             None
         }
-    }
-}
-
-async fn drain(graceful: GracefulShutdown, timeout: Duration, connections: &Semaphore, max: usize) -> usize {
-    match tokio::time::timeout(timeout, graceful.shutdown()).await {
-        Ok(()) => 0,
-        Err(_) => max - connections.available_permits(),
     }
 }
 

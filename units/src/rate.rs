@@ -131,16 +131,16 @@ impl fmt::Display for Quantity {
     /// The exact decimal, which always ends because the quantum has no prime factor but 2 and 5.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = (self.0 / Self::QUANTA_PER_UNIT).to_string();
-        let mut rest = self.0 % Self::QUANTA_PER_UNIT;
+        // Ten times what is left still fits `u64`, which divides several times faster than `u128`.
+        let unit = u64::try_from(Self::QUANTA_PER_UNIT).map_err(|_| fmt::Error)?;
+        let mut rest = u64::try_from(self.0 % Self::QUANTA_PER_UNIT).map_err(|_| fmt::Error)?;
         if rest > 0 {
             text.push('.');
         }
         while rest > 0 {
             rest *= 10;
-            text.push(char::from(
-                b"0123456789"[usize::try_from(rest / Self::QUANTA_PER_UNIT).map_err(|_| fmt::Error)?],
-            ));
-            rest %= Self::QUANTA_PER_UNIT;
+            text.push(char::from(b'0' + u8::try_from(rest / unit).map_err(|_| fmt::Error)?));
+            rest %= unit;
         }
         f.pad(&text)
     }

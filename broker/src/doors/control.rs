@@ -16,7 +16,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -70,11 +69,9 @@ async fn no_such_path(request: Request) -> Denied {
     Denied(Refusal::Unknown { kind: "path", name: format!("{method} {path}"), near: Vec::new() })
 }
 
-async fn wrong_method(request: Request) -> Response {
-    let message = format!("{} is not allowed on {}", request.method(), request.uri().path());
-    let mut response = Denied(Refusal::BadRequest(message)).into_response();
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response
+async fn wrong_method(request: Request) -> Denied {
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    Denied(Refusal::MethodNotAllowed { method, path })
 }
 
 /// A refusal as a response.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header as http_header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header as http_header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use merit_units::{InvocationId, Micros};
@@ -40,14 +40,14 @@ pub async fn invoke(broker: Arc<Broker>, request: Request<Incoming>) -> Reply {
     let rate = admission.rate();
     let served = serve(&broker, admission, &parts.headers, payload).await;
     let mut reply = served.unwrap_or_else(|refused| refuse(&broker, &refused, id, Some(rate)));
-    tell_rate(&mut reply, rate);
+    tell_rate(reply.headers_mut(), rate);
     reply
 }
 
 async fn serve(
     broker: &Arc<Broker>,
     admission: Admission,
-    headers: &http::HeaderMap,
+    headers: &HeaderMap,
     payload: Incoming,
 ) -> Result<Reply, Refused> {
     let (limit, patience) = {
@@ -78,7 +78,7 @@ fn refuse(broker: &Broker, refused: &Refused, id: InvocationId, rate: Option<Rat
     broker.metrics.refusal(problem::word(&refused.refusal));
     let mut response = problem::response(&refused.refusal, refused.invocation.unwrap_or(id));
     if let Some(rate) = rate {
-        tell_rate(&mut response, rate);
+        tell_rate(response.headers_mut(), rate);
     }
     response
 }
@@ -96,15 +96,15 @@ fn reply(replied: Replied) -> Reply {
         headers.insert(FUNCTION_ERROR, value(&kind));
     }
     let ReplyAccount { invocation, venue, deployment, charge, attempts, overhead, duration } = account;
-    headers.insert(INVOCATION_ID, value(&invocation.to_string()));
+    headers.insert(INVOCATION_ID, HeaderValue::from_bytes(&invocation.text()).unwrap_or(EMPTY));
     headers.insert(VENUE, value(venue.as_str()));
     headers.insert(DEPLOYMENT, value(deployment.as_str()));
-    headers.insert(CHARGE, value(&charge.to_string()));
+    headers.insert(CHARGE, formatted(format_args!("{charge}")));
     headers.insert(ATTEMPTS, HeaderValue::from(attempts));
     headers.insert(OVERHEAD_US, HeaderValue::from(overhead.get()));
     let at_venues = duration.saturating_sub(overhead);
-    let timing = format!("merit;dur={}, venue;dur={}", millis(overhead), millis(at_venues));
-    headers.insert(SERVER_TIMING, value(&timing));
+    let timing = format_args!("merit;dur={}, venue;dur={}", Millis(overhead), Millis(at_venues));
+    headers.insert(SERVER_TIMING, formatted(timing));
     response
 }
 
@@ -120,17 +120,35 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The rate in the form of the IETF's RateLimit header fields draft: quota a second, and what is left of the burst.
-fn tell_rate(reply: &mut Reply, rate: RateLeft) {
-    let headers = reply.headers_mut();
-    headers.insert(RATE_LIMIT_POLICY, value(&format!("\"calls\";q={};w=1", rate.per_second)));
-    headers.insert(RATE_LIMIT, value(&format!("\"calls\";r={};t=1", rate.remaining)));
+pub(super) fn tell_rate(headers: &mut HeaderMap, rate: RateLeft) {
+    headers.insert(RATE_LIMIT_POLICY, formatted(format_args!("\"calls\";q={};w=1", rate.per_second)));
+    headers.insert(RATE_LIMIT, formatted(format_args!("\"calls\";r={};t=1", rate.remaining)));
 }
 
 /// A header value of text known to be ASCII.
 fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::from_str(text).unwrap_or(EMPTY)
 }
 
-fn millis(length: Micros) -> impl std::fmt::Display {
-    merit_units::Money::from_pico(i128::from(length.get()) * 1_000_000_000)
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+
+/// A header value made of numbers and short words, without a detour over the heap.
+fn formatted(text: std::fmt::Arguments<'_>) -> HeaderValue {
+    use std::io::Write as _;
+    let mut buffer = [0_u8; 96];
+    let mut left = &mut buffer[..];
+    if left.write_fmt(text).is_err() {
+        return EMPTY;
+    }
+    let unused = left.len();
+    HeaderValue::from_bytes(&buffer[..buffer.len() - unused]).unwrap_or(EMPTY)
+}
+
+/// Milliseconds with three decimals, as `Server-Timing` has them.
+struct Millis(Micros);
+
+impl std::fmt::Display for Millis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:03}", self.0.get() / 1000, self.0.get() % 1000)
+    }
 }

@@ -8,6 +8,8 @@ use http_body_util::Full;
 use merit_units::InvocationId;
 use merit_wire::{BudgetRefusal, Problem};
 
+use crate::doors::native;
+use crate::keys::RateLeft;
 use crate::refusal::Refusal;
 
 /// The media type of a problem document.
@@ -28,6 +30,9 @@ pub fn response(refusal: &Refusal, request_id: InvocationId) -> Response<Full<By
     match refusal {
         Refusal::Unauthenticated(_) => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"merit\""));
+        }
+        Refusal::RateLimited { limit, .. } => {
+            native::tell_rate(headers, RateLeft { per_second: *limit, remaining: 0 });
         }
         // The rest of the payload is not read, so the connection can't be used again.
         Refusal::PayloadTooLarge { .. } => {
@@ -88,6 +93,7 @@ fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
         Refusal::Unknown { .. } => (404, "not-found", "Not found", false),
         Refusal::MalformedTerms { .. } => (400, "malformed-terms", "Malformed terms", false),
         Refusal::BadRequest(_) => (400, "bad-request", "Bad request", false),
+        Refusal::MethodNotAllowed { .. } => (405, "method-not-allowed", "Method not allowed", false),
         Refusal::PayloadTooLarge { .. } => (413, "payload-too-large", "Payload too large", false),
         Refusal::IdempotencyInFlight => (409, "idempotency-in-flight", "Still running", true),
         Refusal::IdempotencyOutcomeUnknown => (409, "idempotency-outcome-unknown", "Outcome unknown", false),
