@@ -15,13 +15,15 @@ use crate::sample::{SAMPLES, drawn};
 /// The same functions, inputs and gaps in every run.
 const SEED: u64 = 42;
 
-/// Calls of the tour at each deployment: enough that a cold start is not all there is to know.
-pub(crate) const TOUR_CALLS: u64 = 4;
+/// Calls of the tour at each deployment: enough that a cold start is not all there is to know. A
+/// multiple of two and three, so that every image, page and kind of orders comes equally often.
+pub(crate) const TOUR_CALLS: u32 = 6;
 
 /// Calls of the tour at once. More would compete for this machine's cores and be metered as slow.
 const TOUR_AT_ONCE: usize = 12;
 
-/// Calls each function a few times at each venue, so that every ask rests on measurements.
+/// Calls each function a few times at each venue, with the same inputs everywhere, so that every ask
+/// rests on measurements and they can be compared.
 /// Returns how many calls were made.
 ///
 /// # Errors
@@ -29,20 +31,20 @@ const TOUR_AT_ONCE: usize = 12;
 pub(crate) async fn tour(broker: &Broker, venues: &[String]) -> Result<u64, DemoError> {
     let at_once = Arc::new(Semaphore::new(TOUR_AT_ONCE));
     let mut lanes = JoinSet::new();
-    for (index, venue) in venues.iter().enumerate() {
+    for venue in venues {
         for sample in SAMPLES {
             let (broker, venue, at_once) = (broker.clone(), venue.clone(), Arc::clone(&at_once));
-            let mut random = fastrand::Rng::with_seed(SEED + index as u64);
             lanes.spawn(async move {
-                for _ in 0..TOUR_CALLS {
+                for number in 0..TOUR_CALLS {
+                    let place = (f64::from(number) + 0.5) / f64::from(TOUR_CALLS);
                     let turn = at_once.acquire().await.expect("invariant: nobody closes it");
-                    let answer = broker.invoke(&sample, sample.payload(&mut random), Demand::At(&venue)).await;
+                    let answer = broker.invoke(&sample, sample.payload(place), Demand::At(&venue)).await;
                     drop(turn);
                     if let Answer::Failed(reason) = answer {
                         return Err(DemoError::Request { request: format!("{} at {venue}", sample.name), reason });
                     }
                 }
-                Ok(TOUR_CALLS)
+                Ok(u64::from(TOUR_CALLS))
             });
         }
     }
@@ -63,7 +65,7 @@ pub(crate) async fn drive(broker: &Broker, calls: &Arc<Calls>, start: Instant, l
     while planned < length {
         sleep_until(start + planned).await;
         let function = drawn(random.u32(0..100));
-        let payload = SAMPLES[function].payload(&mut random);
+        let payload = SAMPLES[function].payload(random.f64());
         let (broker, calls) = (broker.clone(), Arc::clone(calls));
         running.spawn(async move {
             let answer = broker.invoke(&SAMPLES[function], payload, Demand::Cheapest).await;

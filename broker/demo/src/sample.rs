@@ -99,17 +99,34 @@ const STATUSES: [&str; 3] = ["paid", "open", "returned"];
 pub(crate) type Payload = (Bytes, &'static str);
 
 impl Sample {
-    /// An input for one call: images, pages and orders of different sizes, numbers of different magnitudes.
-    pub(crate) fn payload(&self, random: &mut fastrand::Rng) -> Payload {
+    /// The input at a place from 0 to 1 among all it is called with: images, pages and orders in turn,
+    /// numbers from small to large.
+    pub(crate) fn payload(&self, place: f64) -> Payload {
         match self.kind {
-            Kind::Thumbnail if random.bool() => (Bytes::from_static(PHOTO), "image/jpeg"),
+            Kind::Thumbnail if nth(place, 2) == 0 => (Bytes::from_static(PHOTO), "image/jpeg"),
             Kind::Thumbnail => (Bytes::from_static(DRAWING), "image/png"),
-            Kind::Markdown => (Bytes::from_static(PAGES[random.usize(0..PAGES.len())]), "text/markdown"),
-            Kind::JsonTransform => (orders(STATUSES[random.usize(0..STATUSES.len())]), "application/json"),
-            Kind::Primes => (text(random.u64(5_000_000..=40_000_000)), "text/plain"),
-            Kind::Wait => (text(random.u64(50..=250)), "text/plain"),
+            Kind::Markdown => (Bytes::from_static(PAGES[nth(place, PAGES.len())]), "text/markdown"),
+            Kind::JsonTransform => (orders(STATUSES[nth(place, STATUSES.len())]), "application/json"),
+            Kind::Primes => (text(between(place, 5_000_000.0, 40_000_000.0)), "text/plain"),
+            Kind::Wait => (text(between(place, 50.0, 250.0)), "text/plain"),
         }
     }
+}
+
+/// Which of `count` things a place from 0 to 1 falls to.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a few things"
+)]
+fn nth(place: f64, count: usize) -> usize {
+    ((place * count as f64) as usize).min(count - 1)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two small positive numbers")]
+fn between(place: f64, least: f64, most: f64) -> u64 {
+    (least + place * (most - least)) as u64
 }
 
 fn text(number: u64) -> Bytes {
@@ -165,6 +182,18 @@ mod tests {
             let falls = (0..100).filter(|percent| drawn(*percent) == index).count();
             assert_eq!(u32::try_from(falls).unwrap(), sample.share_percent, "{}", sample.name);
         }
+    }
+
+    #[test]
+    fn inputs_are_spread_over_all_there_are() {
+        let payload = |sample: usize, place| SAMPLES[sample].payload(place);
+        assert_eq!(
+            [0.0, 0.49, 0.5, 0.99].map(|place| payload(0, place).1),
+            ["image/jpeg", "image/jpeg", "image/png", "image/png"]
+        );
+        assert_eq!(payload(3, 0.0).0, "5000000");
+        assert_eq!(payload(4, 0.5).0, "150");
+        assert_eq!(payload(1, 1.0).0, PAGES[1]);
     }
 
     #[test]
