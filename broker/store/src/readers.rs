@@ -20,6 +20,11 @@ impl Readers {
         Self { path, idle: Mutex::default() }
     }
 
+    /// Closes the idle ones: `SQLite` moves its log into the database only with the last connection.
+    pub(crate) fn close_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Runs a query on a connection of its own; blocks meanwhile.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -208,6 +208,7 @@ impl Store {
 impl Inner {
     fn stop(&self) {
         self.queue.close();
+        self.readers.close_idle();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer
             && writer.join().is_err()

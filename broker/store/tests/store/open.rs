@@ -42,6 +42,16 @@ fn a_new_directory_is_made_and_a_clean_stop_leaves_nothing_to_replay() {
 }
 
 #[test]
+fn a_closed_database_is_one_file_also_after_queries() {
+    let (dir, store) = fresh();
+    cast(&store);
+    assert_eq!(store.keys().unwrap().len(), 0);
+    assert!(dir.path().join("merit.db-wal").exists());
+    store.close().unwrap();
+    assert!(!dir.path().join("merit.db-wal").exists());
+}
+
+#[test]
 fn a_second_broker_is_kept_out_until_the_first_is_gone() {
     let (dir, store) = fresh();
     let error = Store::open(dir.path(), NOW).map(|_| ()).unwrap_err();
