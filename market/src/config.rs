@@ -61,8 +61,9 @@ pub struct Config {
 
     /// Retries allowed, in ppm of first attempts. Default 200,000 (20 %).
     pub retry_budget_ppm: u32,
-    /// Retries that may be saved up, and are there at the start. Default 10: enough for
-    /// functions that are called too rarely to earn them.
+    /// Retries that may be saved up, and are there at the start. Default 100: a venue that dies
+    /// takes the calls under way there with it all at once, and those of idempotent functions
+    /// are saved only by a retry each.
     pub retry_burst: u32,
 }
 
@@ -92,7 +93,7 @@ impl Config {
         throttle_pause_max: Micros::from_secs(10),
         throttle_venue_window: Micros::from_secs(1),
         retry_budget_ppm: 200_000,
-        retry_burst: 10,
+        retry_burst: 100,
     };
 }
 

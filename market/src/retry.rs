@@ -62,7 +62,7 @@ mod tests {
             }
         }
         // The first attempt finds the budget full and earns nothing.
-        assert_eq!(retries, 10 + 9_999 / 5);
+        assert_eq!(retries, 100 + 9_999 / 5);
         assert_eq!(budget.left(), 0);
     }
 

@@ -37,7 +37,7 @@ fn the_defaults_change_only_on_purpose() {
     server.worker_threads = 0
     store.dir = merit-data
     store.group_commit_rows = 1000
-    store.group_commit_ms = 5
+    store.group_commit_ms = 20
     store.queue = 100000
     store.receipts_retention_days = 90
     log.format = text
@@ -69,7 +69,7 @@ fn the_defaults_change_only_on_purpose() {
     market.throttle_pause_max_ms = 10000
     market.throttle_venue_window_ms = 1000
     market.retry_budget_ppm = 200000
-    market.retry_burst = 10
+    market.retry_burst = 100
     market.max_attempts = 3
     market.quote_ttl_ms = 5000
     market.price_stale_after_hours = 720
