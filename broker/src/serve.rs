@@ -74,6 +74,7 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
         receipts_queued_max: config.store.queue,
         group_rows: config.store.group_commit_rows,
         group_wait: std::time::Duration::from_millis(config.store.group_commit_ms),
+        idempotency_kept: Micros::from_secs(config.limits.idempotency_ttl_hours * 3600),
         ..Options::default()
     };
     let (store, recovered) = Store::open_with(&config.store.dir, now, &options)?;

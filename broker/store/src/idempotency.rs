@@ -1,6 +1,6 @@
-//! Idempotency keys: claimed on disk before a call is dispatched, answered again for 24 hours.
+//! Idempotency keys: claimed on disk before a call is dispatched, answered again for 24 hours unless configured otherwise.
 
-use merit_units::{AccountId, InvocationId, Micros, Timestamp};
+use merit_units::{AccountId, InvocationId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::receipts::id_bytes;
@@ -8,21 +8,18 @@ use crate::record::{IdempotencyBegun, IdempotencyClaim};
 use crate::{Durable, Store, StoreError};
 
 impl Store {
-    /// How long a key is kept from its claim.
-    pub const IDEMPOTENCY_KEPT: Micros = Micros::from_secs(24 * 3600);
-
     /// Claims a key for a call, or tells what became of the earlier one.
     ///
-    /// In this order: a key past its 24 hours is free; one with another hash is a mismatch; then done, in flight or
+    /// In this order: a key past [`Options::idempotency_kept`](crate::Options) is free; one with another hash is a mismatch; then done, in flight or
     /// interrupted. Simultaneous claims are decided one after the other.
     pub fn begin_idempotent(&self, claim: IdempotencyClaim, now: Timestamp) -> Durable<IdempotencyBegun> {
-        let run = self.run();
+        let (run, kept) = (self.run(), self.idempotency_kept());
         self.write(move |connection| {
             let earlier = find(connection, &claim)?.filter(|earlier| earlier.expires_at > now);
             if let Some(refusal) = earlier.and_then(|earlier| earlier.stands_in_the_way(&claim, run)) {
                 return Ok(refusal);
             }
-            insert(connection, &claim, run, now + Self::IDEMPOTENCY_KEPT)?;
+            insert(connection, &claim, run, now + kept)?;
             Ok(IdempotencyBegun::Started)
         })
     }
@@ -57,7 +54,7 @@ impl Store {
         })
     }
 
-    /// Deletes up to `limit` keys past their 24 hours; call it every minute or so. How many were.
+    /// Deletes up to `limit` keys past their time; call it every minute or so. How many were.
     pub fn delete_expired_idempotency(&self, now: Timestamp, limit: u32) -> Durable<usize> {
         self.write(move |connection| {
             let mut delete = connection.prepare_cached(

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use merit_ledger::{AccountIndex, Ledger, VenueAccount};
-use merit_units::{AccountId, Timestamp, VenueId};
+use merit_units::{AccountId, Micros, Timestamp, VenueId};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::journal::scan::segments;
@@ -32,6 +32,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Settled invocations remembered: [`Ledger::SETTLED_WINDOW`].
     pub settled_window: usize,
+    /// How long the answer to an idempotency key is kept from its claim on: 24 hours.
+    pub idempotency_kept: Micros,
 }
 
 impl Default for Options {
@@ -43,6 +45,7 @@ impl Default for Options {
             group_wait: Duration::from_millis(5),
             segment_bytes: 16 << 20,
             settled_window: Ledger::SETTLED_WINDOW,
+            idempotency_kept: Micros::from_secs(24 * 3600),
         }
     }
 }
@@ -63,6 +66,7 @@ struct Inner {
     readers: Readers,
     /// Which start of the broker this is; tells idempotency keys claimed now from those of before.
     run: i64,
+    idempotency_kept: Micros,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Held locked until the store is closed.
     _lock: File,
@@ -112,7 +116,8 @@ impl Store {
         let thread = std::thread::Builder::new().name("merit-store".to_owned()).spawn(move || writer.run());
         let writer = Mutex::new(Some(thread.map_err(io("start the writer of", dir))?));
         let readers = Readers::new(paths.database);
-        let inner = Inner { queue, ledger, health, readers, run, writer, _lock: lock };
+        let idempotency_kept = options.idempotency_kept;
+        let inner = Inner { queue, ledger, health, readers, run, idempotency_kept, writer, _lock: lock };
         Ok((Self { inner: Arc::new(inner) }, recovered))
     }
 
@@ -181,6 +186,10 @@ impl Store {
 
     pub(crate) fn run(&self) -> i64 {
         self.inner.run
+    }
+
+    pub(crate) fn idempotency_kept(&self) -> Micros {
+        self.inner.idempotency_kept
     }
 
     /// Queues a write and answers after its commit.

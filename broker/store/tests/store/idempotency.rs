@@ -1,7 +1,7 @@
 //! Idempotency keys: one claim wins, a success is replayed, and all of it survives a restart.
 
-use merit_store::Store;
 use merit_store::record::{IdempotencyBegun, IdempotencyClaim};
+use merit_store::{Options, Store};
 use merit_units::{AccountId, Micros, Timestamp};
 
 use super::fixture::{NOW, as_if_killed, fresh, id, open};
@@ -64,10 +64,10 @@ fn a_key_is_free_after_24_hours() {
     let last = NOW + Micros::from_secs(24 * 3600 - 1);
     assert!(matches!(begin(&store, claim(2), last), IdempotencyBegun::Done { .. }));
     assert_eq!(store.delete_expired_idempotency(last, 10).wait().unwrap(), 0);
-    let after = NOW + Store::IDEMPOTENCY_KEPT;
+    let after = NOW + Options::default().idempotency_kept;
     assert_eq!(begin(&store, claim(3), after), IdempotencyBegun::Started);
     assert_eq!(store.delete_expired_idempotency(after, 10).wait().unwrap(), 0, "claimed anew, kept anew");
-    assert_eq!(store.delete_expired_idempotency(after + Store::IDEMPOTENCY_KEPT, 10).wait().unwrap(), 1);
+    assert_eq!(store.delete_expired_idempotency(after + Options::default().idempotency_kept, 10).wait().unwrap(), 1);
 }
 
 #[test]
