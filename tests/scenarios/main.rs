@@ -1,0 +1,28 @@
+//! Scenarios against the built binary: brokers, clouds and pools run as processes, and are called,
+//! loaded, reloaded, stopped and killed as in earnest.
+//!
+//! Workload and auditor are written apart. What a test does to Merit is in its own file; what it
+//! believes comes from the upstreams' own records and from what Merit tells every caller: replies,
+//! receipts, budgets, spend. No test looks into the broker.
+//!
+//! Known limitation: the binary is found beside the test, and cargo does not rebuild it for one;
+//! `make test` builds it first.
+
+mod support;
+
+mod authorization;
+mod damaged;
+mod disconnects;
+mod estimates;
+mod idempotency;
+mod killed;
+mod market;
+mod misconfigured;
+mod openapi;
+mod operations;
+mod overload;
+mod overspend;
+mod passed_on;
+mod refusals;
+mod retries;
+mod venue_death;
