@@ -21,7 +21,7 @@ build: ## Builds the `merit` binary.
 demo: build ## Shows the exchange at work on simulated clouds; ONCE=1 ends by itself.
 	target/debug/merit demo $(if $(ONCE),--once)
 
-test: setup ## Runs every test.
+test: setup build ## Runs every test.
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --locked --workspace
 	$(CARGO) test --locked --workspace --doc
