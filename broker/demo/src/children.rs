@@ -134,38 +134,22 @@ fn tail(log: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn children(folder: &Path) -> Children {
-        Children::new(PathBuf::from("/bin/sh"), folder)
-    }
-
-    /// `sh NAME` runs the file NAME, which stands for a command of `merit`.
-    fn script(folder: &Path, name: &str, text: &str) {
-        std::fs::write(folder.join(name), text).unwrap();
-    }
-
-    async fn started(folder: &Path, text: &str) -> (Children, Result<String, DemoError>) {
-        script(folder, "serve", text);
-        let mut children = children(folder);
-        // The shell looks for the file where it was started.
-        let url = children.start_in(folder).await;
+    /// Starts a shell script, which stands for a command of `merit` as the shell stands for `merit`. The script
+    /// is read by it: a program that was only just written can't always be executed.
+    async fn started(folder: &Path, script: &str) -> (Children, Result<String, DemoError>) {
+        let path = folder.join("server");
+        std::fs::write(&path, script).unwrap();
+        let mut children = Children::new(PathBuf::from("/bin/sh"), folder);
+        let name = Box::leak(path.display().to_string().into_boxed_str());
+        let url = children.start(name, &[folder.into()], None).await;
         (children, url)
-    }
-
-    impl Children {
-        async fn start_in(&mut self, folder: &Path) -> Result<String, DemoError> {
-            let wrapper = folder.join("merit");
-            std::fs::write(&wrapper, format!("#!/bin/sh\nexec /bin/sh {}/$1\n", folder.display())).unwrap();
-            std::fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-            self.program = wrapper;
-            self.start("serve", &[], None).await
-        }
     }
 
     #[tokio::test]
     async fn a_server_is_ready_when_it_says_so_and_is_gone_after_stop() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "echo $$ > \"$(dirname \"$0\")/pid\"; echo listening on http://127.0.0.1:1; exec sleep 1000";
-        let (children, url) = started(folder.path(), text).await;
+        let script = "echo $$ > $1/pid; echo listening on http://127.0.0.1:1; exec sleep 1000";
+        let (children, url) = started(folder.path(), script).await;
         assert_eq!(url.unwrap(), "http://127.0.0.1:1");
         let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
         let process = PathBuf::from(format!("/proc/{}", pid.trim()));
@@ -179,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (_, url) = started(folder.path(), "echo the port is taken >&2; exit 1").await;
         let message = url.unwrap_err().to_string();
-        assert!(message.contains("`merit serve` ended before it took connections"), "{message}");
+        assert!(message.contains("server` ended before it took connections"), "{message}");
         assert!(message.contains("the port is taken"), "{message}");
     }
 

@@ -7,7 +7,8 @@
 //!
 //! The parts, in the order they are needed: `sample` (functions and inputs, embedded), `children`
 //! (the processes), `clouds` and `config` (the market), `broker` (the client), `load`, `incident`,
-//! `live` (the table), `books` and `report` (the figures), `story` (the words), `screen`.
+//! `live` (the table), `saving`, `books` and `report` (the figures), `story` and `hints` (the words),
+//! `screen`. `stage` sets up, `show` runs.
 //!
 //! Known limitation: everything shares this machine's cores, so with too high a rate the pool's
 //! functions, which are metered by the clock, look slower and dearer than they are.
@@ -20,12 +21,14 @@ mod clouds;
 mod config;
 mod error;
 mod format;
+mod hints;
 mod incident;
 mod live;
 mod load;
 mod peer;
 mod report;
 mod sample;
+mod saving;
 mod screen;
 mod show;
 mod stage;

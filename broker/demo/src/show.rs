@@ -9,14 +9,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::books;
 use crate::calls::{Calls, Sums};
 use crate::config::POOL;
+use crate::hints::{self, Places};
 use crate::incident::{self, Incident, Moved, What};
 use crate::live::Live;
 use crate::load;
-use crate::report::{Report, Saving};
+use crate::report::Report;
 use crate::sample::SAMPLES;
+use crate::saving::Saving;
 use crate::screen::{Screen, Style};
 use crate::stage::Stage;
-use crate::story::{self, Places};
+use crate::story;
 use crate::{DemoError, Options};
 
 /// How often a live table is drawn.
@@ -183,7 +185,7 @@ pub(crate) fn tell(options: &Options, stage: &Stage, report: &Report, screen: &m
         invocation: report.telling_call(),
     };
     screen.say(Style::Heading, "Go on by hand")?;
-    screen.say(Style::Plain, &story::by_hand(&places))?;
+    screen.say(Style::Plain, &hints::by_hand(&places))?;
     screen.say(Style::Event, &format!("\nThe broker stays up at {broker} until Ctrl-C."))
 }
 

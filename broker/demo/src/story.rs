@@ -1,4 +1,4 @@
-//! The demo in words: what is about to happen, what happened, and how to go on by hand.
+//! The demo in words: what is about to happen, and what happened.
 
 use crate::calls::Sums;
 use crate::clouds::Clouds;
@@ -6,8 +6,9 @@ use crate::config::{EXAMPLE_USD_PER_CNY, POOL};
 use crate::format::{exact, latency, percent, prose, rounded, saving, seconds};
 use crate::incident::{Incident, Moved, RAISED_PERCENT, What};
 use crate::live::shares;
-use crate::report::{METHOD, Report, at};
+use crate::report::{Report, at};
 use crate::sample::SAMPLES;
+use crate::saving::METHOD;
 use crate::screen::{Lean, table};
 
 /// What the market consists of.
@@ -216,48 +217,6 @@ Each cloud billed by its own meters and its own sheet. The {} calls of the tour 
     )
 }
 
-/// Where things are, for going on by hand.
-pub(crate) struct Places<'a> {
-    /// The program as it was called.
-    pub(crate) program: &'a str,
-    /// The broker.
-    pub(crate) broker: &'a str,
-    /// Whether that is where the commands look by themselves.
-    pub(crate) broker_is_default: bool,
-    /// The simulated clouds.
-    pub(crate) clouds: &'a str,
-    /// The broker's key.
-    pub(crate) key: &'a str,
-    /// The demo's folder.
-    pub(crate) folder: &'a str,
-    /// A cloud that was killed.
-    pub(crate) killed: Option<&'a str>,
-    /// An invocation to be explained.
-    pub(crate) invocation: Option<&'a str>,
-}
-
-/// How to go on by hand.
-pub(crate) fn by_hand(places: &Places<'_>) -> String {
-    let Places { program, broker, clouds, key, folder, .. } = places;
-    let url = if places.broker_is_default { String::new() } else { format!("  export MERIT_URL={broker}\n") };
-    let explain = places.invocation.map_or(String::new(), |id| format!("  {program} explain {id}\n"));
-    let revive = places.killed.map_or(String::new(), |cloud| {
-        format!(
-            "  curl {clouds}/_sim/clouds/{cloud}/control --data '{{\"outage\": \"none\"}}'   # brings {cloud} back\n"
-        )
-    });
-    format!(
-        "\
-{url}  export MERIT_KEY={key}
-  {program} invoke thumbnail --file {folder}/functions/thumbnail/input.jpg --output thumbnail.jpg --verbose
-  echo '# Hello' | {program} invoke markdown --max-price 0.000001 --verbose
-  {program} book primes
-{explain}  {program} spend --group-by function,venue
-  curl -i {broker}/v1/functions/primes/invocations -H \"Authorization: Bearer $MERIT_KEY\" --data 1000000
-{revive}  {program} config check --config {folder}/merit.toml"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,24 +241,5 @@ mod tests {
         assert!(text.contains("2 calls in 3.0 s: 1 answered, 1 failed."), "{text}");
         assert!(text.contains("failed:   2.0 s markdown: 502: gone"), "{text}");
         assert!(text.contains("a raised its prices to 400 %. Its 100 % of the calls became"), "{text}");
-    }
-
-    #[test]
-    fn hints_name_the_broker_only_when_it_is_not_where_commands_look() {
-        let places = |broker_is_default| Places {
-            program: "merit",
-            broker: "http://127.0.0.1:9",
-            broker_is_default,
-            clouds: "http://127.0.0.1:8",
-            key: "mrt_x_y",
-            folder: "/tmp/x",
-            killed: Some("aws"),
-            invocation: None,
-        };
-        assert!(!by_hand(&places(true)).contains("MERIT_URL"));
-        assert!(
-            by_hand(&places(false)).starts_with("  export MERIT_URL=http://127.0.0.1:9\n  export MERIT_KEY=mrt_x_y\n")
-        );
-        assert!(by_hand(&places(true)).contains("http://127.0.0.1:8/_sim/clouds/aws/control"));
     }
 }
