@@ -65,8 +65,6 @@ pub struct Options {
     pub rate: u32,
     /// Calls the pool runs at once, at least 1.
     pub pool_slots: u32,
-    /// How much real time a modelled second of the clouds takes, 0 to 1.
-    pub time_scale: String,
     /// Whether to end after the report instead of keeping the broker up.
     pub once: bool,
 }

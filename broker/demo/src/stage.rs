@@ -14,6 +14,9 @@ use crate::{DemoError, Options, sample, story};
 /// Bytes of the key's id and of its secret.
 const KEY_BYTES: (usize, usize) = (6, 24);
 
+/// Modelled time is waited out in full: the broker believes no venue that says a call took longer than it did.
+const REAL_TIME: &str = "1";
+
 /// Everything the demo runs on.
 pub(crate) struct Stage {
     /// The demo's folder.
@@ -45,15 +48,12 @@ impl Stage {
             let cache = ["--cache".into(), folder.join("cache").into()];
             common.into_iter().chain(cache).chain(extra.iter().map(OsString::from)).collect()
         };
-        let clouds_url = children.start("sim", &running(&["--time-scale", &options.time_scale]), None).await?;
+        let clouds_url = children.start("sim", &running(&["--time-scale", REAL_TIME]), None).await?;
         // The second finds the first one's compiled functions in the cache.
         let slots = options.pool_slots.to_string();
         let pool_url = children.start("pool", &running(&["--concurrency", &slots]), None).await?;
         let clouds = Clouds::discover(clouds_url).await?;
-        screen.say(
-            Style::Plain,
-            &format!("\n{}\n", story::market(&clouds, options.pool_slots, &options.time_scale, &options.today)),
-        )?;
+        screen.say(Style::Plain, &format!("\n{}\n", story::market(&clouds, options.pool_slots, &options.today)))?;
 
         let plan = Plan {
             listen: free_or_any(&options.listen),

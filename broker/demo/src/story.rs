@@ -12,7 +12,7 @@ use crate::saving::METHOD;
 use crate::screen::{Lean, table};
 
 /// What the market consists of.
-pub(crate) fn market(clouds: &Clouds, pool_slots: u32, time_scale: &str, today: &str) -> String {
+pub(crate) fn market(clouds: &Clouds, pool_slots: u32, today: &str) -> String {
     let rows = clouds.all.iter().map(|cloud| {
         let size = match cloud.vcpu_milli {
             Some(milli) => format!("{} MB, {}.{:02} vCPU", cloud.memory_mb, milli / 1000, milli % 1000 / 10),
@@ -28,21 +28,15 @@ pub(crate) fn market(clouds: &Clouds, pool_slots: u32, time_scale: &str, today: 
         ("each function gets", Lean::Left),
     ];
     let venues = table(headings, rows.chain([own]).collect()).join("\n");
-    let waited = match time_scale {
-        "1" => "waited out in full".to_owned(),
-        scale => format!("{scale} of it is waited out"),
-    };
     let slots = if pool_slots == 1 { "one slot".to_owned() } else { format!("{pool_slots} slots") };
-    let clouds = format!(
-        "The clouds are simulated on loopback: they really run the functions, bill by their real price sheets and keep \
-         books of their own. The month's free grants are taken as used up. Their latency is modelled after measurements, \
-         and {waited}."
-    );
+    let clouds = "The clouds are simulated on loopback: they really run the functions, bill by their real price \
+        sheets and keep books of their own. The month's free grants are taken as used up. Their latency is modelled \
+        after measurements and waited out.";
     let pool = format!(
         "The pool runs functions on this machine. It is cheap and has {slots}: a call that finds it full goes to the next \
          venue in merit order. Tencent bills in yuan; {EXAMPLE_USD_PER_CNY} dollars a yuan, dated {today}, are an example."
     );
-    format!("{venues}\n\n{}\n\n{}", prose("", &clouds), prose("", &pool))
+    format!("{venues}\n\n{}\n\n{}", prose("", clouds), prose("", &pool))
 }
 
 /// Under the words of a line that begins with a time.

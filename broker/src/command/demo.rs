@@ -6,7 +6,6 @@ use clap::Args;
 use merit::clock::{Clock, rfc3339};
 use merit_cli::{Color, Exit, Globals};
 use merit_demo::{Ended, Options, Output};
-use merit_sim::TimeScale;
 
 use super::{Failure, runtime};
 
@@ -27,9 +26,6 @@ pub(crate) struct DemoArgs {
     /// Calls the pool on this machine runs at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pool_slots: u32,
-    /// How much real time a modelled second of the simulated clouds takes, 0 to 1
-    #[arg(long, value_name = "SCALE", default_value_t = TimeScale::REAL)]
-    time_scale: TimeScale,
 }
 
 pub(crate) fn demo(args: &DemoArgs, globals: &Globals) -> Result<Exit, Failure> {
@@ -41,7 +37,6 @@ pub(crate) fn demo(args: &DemoArgs, globals: &Globals) -> Result<Exit, Failure> 
         seconds: args.seconds,
         rate: args.rate,
         pool_slots: args.pool_slots,
-        time_scale: args.time_scale.to_string(),
         once: args.once,
     };
     match runtime(0)?.block_on(merit_demo::run(&options, output(globals))) {
