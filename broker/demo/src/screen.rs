@@ -69,12 +69,12 @@ impl Screen {
         self.write(&(erase + &self.styled(style, text) + "\n"))
     }
 
-    /// Draws the live part anew, the first lines as a heading.
+    /// Draws the live part anew under an empty line, its first line as a heading.
     ///
     /// # Errors
     /// When the output can't be written.
     pub(crate) fn draw(&mut self, lines: &[String]) -> Result<(), DemoError> {
-        let mut text = self.erase();
+        let mut text = self.erase() + "\n";
         let columns = columns();
         for (index, line) in lines.iter().enumerate() {
             // A line that wraps would take two rows, and erasing would go wrong.
@@ -83,7 +83,7 @@ impl Screen {
             text.push_str(&self.styled(style, &cut));
             text.push('\n');
         }
-        self.drawn = lines.len();
+        self.drawn = lines.len() + 1;
         self.write(&text)
     }
 
@@ -182,7 +182,7 @@ pub(crate) mod tests {
         screen.draw(&["a".to_owned(), "b".to_owned()]).unwrap();
         screen.say(Style::Event, "it happened").unwrap();
         screen.draw(&["c".to_owned()]).unwrap();
-        assert_eq!(written.text(), "a\nb\n\x1b[2A\x1b[Jit happened\nc\n");
+        assert_eq!(written.text(), "\na\nb\n\x1b[3A\x1b[Jit happened\n\nc\n");
     }
 
     #[test]
