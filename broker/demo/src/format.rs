@@ -12,7 +12,9 @@ pub(crate) fn prose(indent: &str, text: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let line = lines.last_mut().expect("invariant: there is a first line");
-        if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > PROSE_COLUMNS {
+        let is_full = line.chars().count() + 1 + word.chars().count() > PROSE_COLUMNS;
+        // A percent sign stays with its figure.
+        if is_full && !line.trim().is_empty() && !word.starts_with('%') {
             lines.push(format!("{indent}{word}"));
             continue;
         }
@@ -42,7 +44,8 @@ pub(crate) fn rounded(amount: Money, decimals: u32) -> String {
 
 /// A share of 0 to 1 as a whole percentage.
 pub(crate) fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
+    // Adding zero makes of minus zero a plain one.
+    format!("{:.0} %", (share * 100.0).round() + 0.0)
 }
 
 /// A latency: milliseconds, tenths of them below ten.
@@ -89,6 +92,8 @@ mod tests {
         let lengths: Vec<usize> = wrapped.lines().map(str::len).collect();
         assert_eq!(lengths, [7 * 13 - 1, 2 + 2 * 13 - 1]);
         assert_eq!(prose("", "short"), "short");
+        let figure = format!("{} 12345 %", "x".repeat(93));
+        assert_eq!(prose("", &figure), figure, "a percent sign stays with its figure");
         let long = "x".repeat(200);
         assert_eq!(prose("", &long), long, "a word is not cut");
     }
@@ -99,7 +104,7 @@ mod tests {
         assert_eq!(latency(Some(Duration::from_micros(231_700))), "232 ms");
         assert_eq!(latency(None), "-");
         assert_eq!(seconds(Duration::from_millis(4_230)), "4.2 s");
-        assert_eq!(percent(0.385), "38 %");
+        assert_eq!([0.385, -0.2, -0.001].map(percent), ["39 %", "-20 %", "0 %"]);
     }
 
     #[test]
