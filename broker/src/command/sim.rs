@@ -14,6 +14,7 @@ use merit_sim::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage
 use merit_units::{MemoryMb, Micros};
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::{Failure, announce, runtime, stop_signal, usage};
@@ -49,8 +50,9 @@ pub(crate) fn sim(args: &SimArgs) -> Result<Exit, Failure> {
     if let Some(scale) = args.time_scale {
         config.time_scale = scale;
     }
-    let sandbox = SandboxConfig { cache_dir: args.cache.clone(), ..SandboxConfig::default() };
-    let sandbox = Sandbox::try_new(sandbox).map_err(usage)?;
+    let sandbox_config = SandboxConfig { cache_dir: args.cache.clone(), ..SandboxConfig::default() };
+    let slots = Semaphore::new(sandbox_config.slots as usize);
+    let sandbox = Sandbox::try_new(sandbox_config).map_err(usage)?;
     sandbox.load_dir(&args.functions).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         usage(anyhow::anyhow!(lines.join("\n")))
@@ -58,14 +60,20 @@ pub(crate) fn sim(args: &SimArgs) -> Result<Exit, Failure> {
     runtime(0)?.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
         announce(listener.local_addr()?);
-        merit_sim::serve(listener, config, Arc::new(InSandbox(sandbox)), stop_signal()).await.map_err(usage)?;
+        merit_sim::serve(listener, config, Arc::new(InSandbox { sandbox, slots }), stop_signal())
+            .await
+            .map_err(usage)?;
         Ok::<_, Failure>(())
     })?;
     Ok(Exit::Ok)
 }
 
 /// Runs the simulated clouds' functions in the sandbox of this process.
-struct InSandbox(Sandbox);
+struct InSandbox {
+    sandbox: Sandbox,
+    /// What a cloud has let in waits for its turn on this machine and is not turned away by it.
+    slots: Semaphore,
+}
 
 impl Executor for InSandbox {
     fn execute(
@@ -77,10 +85,11 @@ impl Executor for InSandbox {
     ) -> BoxFuture<'_, Result<Executed, ExecuteError>> {
         let function = function.to_owned();
         Box::pin(async move {
+            let _slot = self.slots.acquire().await.expect("invariant: nobody closes the slots");
             let wall = Micros::from_std(deadline.saturating_duration_since(Instant::now()));
             let limits = Limits { memory, wall, cpu: wall, ..Limits::default() };
             let failed = |kind, message: String, usage| Err(ExecuteError { kind, message, usage });
-            let run = match self.0.invoke(&function, payload, limits).await {
+            let run = match self.sandbox.invoke(&function, payload, limits).await {
                 Ok(run) => run,
                 Err(error @ merit_sandbox::NotStarted::UnknownFunction { .. }) => {
                     return failed(ExecuteErrorKind::UnknownFunction, error.to_string(), MachineUsage::default());
