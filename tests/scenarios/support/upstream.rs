@@ -18,12 +18,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 /// A call as the upstream got it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// Its place among this upstream's calls, from 0.
-    pub(crate) number: usize,
+    /// When it came.
+    pub(crate) at: Instant,
     /// The path.
     pub(crate) path: String,
     /// The headers.
@@ -256,7 +257,7 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
     let payload = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let seen = {
         let mut all = lock(&state.seen);
-        let seen = Seen { number: all.len(), path: head.uri.path().to_owned(), headers: head.headers, payload };
+        let seen = Seen { at: Instant::now(), path: head.uri.path().to_owned(), headers: head.headers, payload };
         all.push(seen.clone());
         seen
     };
