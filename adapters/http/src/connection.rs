@@ -1,9 +1,9 @@
 //! One HTTP/1.1 connection, driven by whoever uses it.
 //!
 //! hyper splits a connection into a sender and a driver that moves the bytes. The driver usually
-//! runs in a task of its own, at the price of two wake-ups across tasks for each call. Here it is
-//! polled by the call itself, so a call that is dropped takes its connection with it, and no
-//! connection outlives its owner (`docs/adr/0003-http-client.md`).
+//! runs in a task of its own. Here it is polled by the call itself: a call that is dropped takes its
+//! connection with it at once, so the pool's bound holds at every moment and not only soon after
+//! (`docs/adr/0003-http-client.md`).
 //!
 //! Invariant: a connection is used by one call at a time, and offered again only when hyper says
 //! that it is between two messages.
@@ -12,13 +12,14 @@
 //! it is next taken, or when it has been idle for too long.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use futures_util::future::poll_fn;
+use futures_util::FutureExt;
+use futures_util::future::{Either, ready};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
@@ -73,60 +74,66 @@ impl Connection {
     /// Sends a request and waits for the head of the reply.
     ///
     /// The error holds the request when hyper never began to send it.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
-        let response = self.sender.try_send_request(request);
-        drive(&mut self.driver, response).await
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>>> {
+        let response = Box::pin(self.sender.try_send_request(request));
+        Run { driver: &mut self.driver, work: response }
     }
 
     /// Reads a reply's body of at most `max` bytes.
-    pub(crate) async fn read(&mut self, body: Incoming, max: usize) -> Result<Bytes, ReadError> {
+    pub(crate) fn read(&mut self, body: Incoming, max: usize) -> impl Future<Output = Result<Bytes, ReadError>> {
         if body.size_hint().lower() > max as u64 {
-            return Err(ReadError::TooLarge);
+            return Either::Left(ready(Err(ReadError::TooLarge)));
         }
-        match drive(&mut self.driver, Limited::new(body, max).collect()).await {
+        let work = Limited::new(body, max).collect();
+        Either::Right(Run { driver: &mut self.driver, work }.map(|read| match read {
             Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) => match error.downcast::<hyper::Error>() {
-                Ok(error) => Err(ReadError::Broken(*error)),
+            Err(error) => Err(match error.downcast::<hyper::Error>() {
+                Ok(error) => ReadError::Broken(*error),
                 Err(error) => {
                     debug_assert!(error.is::<LengthLimitError>(), "the two errors of a limited body");
-                    Err(ReadError::TooLarge)
+                    ReadError::TooLarge
                 }
-            },
-        }
+            }),
+        }))
     }
 
-    /// Whether it can take another request: polls it once, which notices a server that closed it
-    /// or sent something unasked.
-    pub(crate) async fn is_usable(&mut self) -> bool {
-        poll_fn(|context| {
-            if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
-                self.driver = None;
-            }
-            Poll::Ready(())
-        })
-        .await;
+    /// Whether it can take another request. Polls the driver once, which notices a server that
+    /// closed the connection or sent something unasked.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        // Nobody waits for an idle connection, so nobody is woken.
+        turn(&mut self.driver, &mut Context::from_waker(Waker::noop()));
         self.driver.is_some() && self.sender.is_ready()
     }
 }
 
-/// Runs `work` and the connection's driver in one task, until the work is done.
-async fn drive<T>(driver: &mut Option<Driver>, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    poll_fn(|context| {
-        if let Poll::Ready(done) = work.as_mut().poll(context) {
+/// Work and the driver it waits for, as one future. It is small, because every call moves it.
+struct Run<'a, W> {
+    driver: &'a mut Option<Driver>,
+    work: W,
+}
+
+impl<W: Future + Unpin> Future for Run<'_, W> {
+    type Output = W::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<W::Output> {
+        let Self { driver, work } = &mut *self;
+        if let Poll::Ready(done) = Pin::new(&mut *work).poll(context) {
             return Poll::Ready(done);
         }
-        let Some(running) = driver else { return Poll::Pending };
-        if running.as_mut().poll(context).is_ready() {
-            // Dropping it is what tells the sender and the body that nothing more will come.
-            *driver = None;
-        }
-        work.as_mut().poll(context)
-    })
-    .await
+        turn(driver, context);
+        Pin::new(work).poll(context)
+    }
+}
+
+/// Polls a driver once. One that has ended is dropped, which tells the sender and the body that
+/// nothing more will come.
+fn turn(driver: &mut Option<Driver>, context: &mut Context<'_>) {
+    if driver.as_mut().is_some_and(|running| running.as_mut().poll(context).is_ready()) {
+        *driver = None;
+    }
 }
 
 impl std::fmt::Debug for Connection {

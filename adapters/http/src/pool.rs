@@ -61,10 +61,10 @@ impl Pool {
     }
 
     /// An idle connection that is still good. The caller holds a permit.
-    pub(crate) async fn take(&self, origin: &Origin) -> Option<Connection> {
+    pub(crate) fn take(&self, origin: &Origin, now: Instant) -> Option<Connection> {
         loop {
-            let mut connection = self.pop(origin)?;
-            if connection.is_usable().await {
+            let mut connection = self.pop(origin, now)?;
+            if connection.is_usable() {
                 return Some(connection);
             }
         }
@@ -78,28 +78,31 @@ impl Pool {
     }
 
     /// Puts a connection aside for reuse, unless it has ended or there are enough.
-    pub(crate) async fn keep(self: &Arc<Self>, origin: Origin, mut connection: Connection) {
-        if !connection.is_usable().await {
+    pub(crate) fn keep(self: &Arc<Self>, origin: &Origin, mut connection: Connection, now: Instant) {
+        if !connection.is_usable() {
             return;
         }
-        connection.idle_since = Instant::now();
+        connection.idle_since = now;
         let mut idle = self.lock();
         if idle.count >= self.max_idle {
             return;
         }
         idle.count += 1;
-        idle.by_origin.entry(origin).or_default().push_back(connection);
+        match idle.by_origin.get_mut(origin) {
+            Some(line) => line.push_back(connection),
+            None => _ = idle.by_origin.insert(origin.clone(), VecDeque::from([connection])),
+        }
         if !std::mem::replace(&mut idle.reaping, true) {
             tokio::spawn(reap(Arc::downgrade(self)));
         }
     }
 
-    fn pop(&self, origin: &Origin) -> Option<Connection> {
+    fn pop(&self, origin: &Origin, now: Instant) -> Option<Connection> {
         let mut idle = self.lock();
         let connection = idle.by_origin.get_mut(origin)?.pop_back()?;
         idle.count -= 1;
         // One idle for too long is behind only ones idle for longer; the reaper has them soon.
-        let fresh = connection.idle_since.elapsed() < self.idle_timeout;
+        let fresh = now.saturating_duration_since(connection.idle_since) < self.idle_timeout;
         drop(idle);
         fresh.then_some(connection)
     }

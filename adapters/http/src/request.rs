@@ -21,11 +21,12 @@ pub(crate) fn invoke(
     route: &Route,
     fixed: &[(HeaderName, HeaderValue)],
     ends: Instant,
+    now: Instant,
 ) -> Request<Full<Bytes>> {
     let mut headers = with_fixed(fixed, &route.host);
     headers.insert(INVOCATION_ID, text(call.invocation.to_string()));
     headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
-    let left = ends.saturating_duration_since(Instant::now()).as_millis();
+    let left = ends.saturating_duration_since(now).as_millis();
     headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
     for (name, value) in
         [(header::CONTENT_TYPE, &call.content_type), (TRACEPARENT, &call.traceparent), (TRACESTATE, &call.tracestate)]

@@ -3,6 +3,8 @@
 //! Invariant: a call goes to the base URL's authority, or to a host the configuration names, and
 //! nowhere else: the configured headers may hold credentials.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
@@ -15,13 +17,27 @@ use crate::config::{ConfigError, HttpConfig};
 const FUNCTION_PLACEHOLDER: &str = "{function}";
 
 /// A server to connect to; connections to it are interchangeable.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
+    /// Of the rest, so that the pool's map hashes eight bytes a call and not every letter.
+    hash: u64,
     pub(crate) tls: bool,
     pub(crate) authority: Authority,
 }
 
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
 impl Origin {
+    pub(crate) fn new(tls: bool, authority: Authority) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (tls, &authority).hash(&mut hasher);
+        Self { hash: hasher.finish(), tls, authority }
+    }
+
     /// The host, an IPv6 address without its brackets.
     pub(crate) fn host(&self) -> &str {
         self.authority.host().trim_start_matches('[').trim_end_matches(']')
@@ -54,17 +70,34 @@ pub(crate) struct Routes {
     base: Origin,
     /// Without a slash at the end.
     base_path: String,
-    host: Option<String>,
+    host: Host,
     target_hosts: Vec<String>,
+}
+
+/// What is sent as `host`.
+#[derive(Debug)]
+enum Host {
+    /// The same for every call to the base URL's authority; that of the URL elsewhere.
+    OfUrl(HeaderValue),
+    Fixed(HeaderValue),
+    /// With a placeholder for the function's name.
+    Template(String),
+}
+
+impl Host {
+    fn parse(text: &str) -> Result<Self, String> {
+        match HeaderValue::from_str(text) {
+            Ok(_) if text.contains(FUNCTION_PLACEHOLDER) => Ok(Self::Template(text.to_owned())),
+            Ok(fixed) if !text.is_empty() => Ok(Self::Fixed(fixed)),
+            _ => Err(format!("`{text}` is not a host: write it like `gateway.example.com`")),
+        }
+    }
 }
 
 impl Routes {
     pub(crate) fn try_new(config: &HttpConfig, errors: &mut Vec<ConfigError>) -> Option<Self> {
-        if let Some(host) = &config.host
-            && HeaderValue::from_str(&host.replace(FUNCTION_PLACEHOLDER, "f")).is_err()
-        {
-            errors.push(ConfigError { field: "host", message: format!("`{host}` is not a host name") });
-        }
+        let host = config.host.as_deref().map(Host::parse).transpose();
+        let host = host.map_err(|message| errors.push(ConfigError { field: "host", message })).ok().flatten();
         for pattern in &config.target_hosts {
             if let Err(message) = check_pattern(pattern) {
                 errors.push(ConfigError { field: "target_hosts", message });
@@ -72,7 +105,8 @@ impl Routes {
         }
         match parse_base(&config.base_url) {
             Ok((base, base_path)) => {
-                Some(Self { base, base_path, host: config.host.clone(), target_hosts: config.target_hosts.clone() })
+                let host = host.unwrap_or_else(|| Host::OfUrl(header_value(base.authority.as_str())));
+                Some(Self { base, base_path, host, target_hosts: config.target_hosts.clone() })
             }
             Err(reason) => {
                 let shown = config.shown_base();
@@ -102,11 +136,11 @@ impl Routes {
             return refuse("a path must not have `.` or `..` in it");
         }
         let path = path.trim_start_matches('/');
-        let joined = Bytes::from(format!("{}/{path}", self.base_path));
+        let joined = Bytes::from([self.base_path.as_str(), "/", path].concat());
         let Ok(parsed) = PathAndQuery::from_maybe_shared(joined) else {
             return refuse("it is not a path of a URL: percent-encode special characters");
         };
-        let host = self.host_header(&self.base.authority, function);
+        let host = self.host_header(&self.base, function);
         Ok(Route { origin: self.base.clone(), uri: Uri::from(parsed), host })
     }
 
@@ -116,7 +150,7 @@ impl Routes {
             return refuse("a URL needs a host");
         };
         let tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let origin = Origin { tls, authority };
+        let origin = Origin::new(tls, authority);
         if origin != self.base {
             if self.base.tls && !tls {
                 return refuse("the venue is reached by https, so its targets must be too");
@@ -126,20 +160,24 @@ impl Routes {
             }
         }
         let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let host = self.host_header(&origin.authority, Some(function));
+        let host = self.host_header(&origin, Some(function));
         Ok(Route { origin, uri: Uri::from(path), host })
     }
 
-    fn host_header(&self, authority: &Authority, function: Option<&FunctionId>) -> HeaderValue {
-        let text = match (&self.host, function) {
-            (Some(host), Some(function)) if host.contains(FUNCTION_PLACEHOLDER) => {
-                host.replace(FUNCTION_PLACEHOLDER, function.as_str())
+    fn host_header(&self, origin: &Origin, function: Option<&FunctionId>) -> HeaderValue {
+        match &self.host {
+            Host::OfUrl(base) if *origin == self.base => base.clone(),
+            Host::OfUrl(_) => header_value(origin.authority.as_str()),
+            Host::Fixed(host) => host.clone(),
+            Host::Template(host) => {
+                header_value(&host.replace(FUNCTION_PLACEHOLDER, function.map_or("", FunctionId::as_str)))
             }
-            (Some(host), _) => host.clone(),
-            (None, _) => authority.as_str().to_owned(),
-        };
-        HeaderValue::from_maybe_shared(Bytes::from(text)).expect("invariant: checked when the venue was configured")
+        }
     }
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("invariant: an authority, or checked when the venue was configured")
 }
 
 fn parse_base(text: &str) -> Result<(Origin, String), &'static str> {
@@ -160,7 +198,7 @@ fn parse_base(text: &str) -> Result<(Origin, String), &'static str> {
     if has_dot_segment(uri.path()) {
         return Err("has `.` or `..` in its path: write the path out");
     }
-    Ok((Origin { tls, authority }, uri.path().trim_end_matches('/').to_owned()))
+    Ok((Origin::new(tls, authority), uri.path().trim_end_matches('/').to_owned()))
 }
 
 fn check_pattern(pattern: &str) -> Result<(), String> {

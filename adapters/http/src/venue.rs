@@ -55,13 +55,6 @@ struct Answer {
     sent: Instant,
 }
 
-/// Why there is no head of a reply.
-enum NoAnswer {
-    /// hyper never began to send the request.
-    Unsent(hyper::Error),
-    Failed(VenueError),
-}
-
 impl HttpVenue {
     /// Checks the configuration. Connects to nothing.
     ///
@@ -115,13 +108,14 @@ impl HttpVenue {
             let doing = "waiting for one of the venue's connections to call";
             return Err(failure::timed_out(Outcome::NotStarted, doing, &route.shown(), begun.elapsed()));
         };
-        let build = || request::invoke(&call, &route, &self.headers, ends);
+        let build = |sent| request::invoke(&call, &route, &self.headers, ends, sent);
         let answer = self.answer(&route, ends, build).await?;
-        match Meaning::of(answer.response.status(), answer.response.headers(), self.meters) {
-            Meaning::Success => self.receive(&route, answer, ends, false).await,
-            Meaning::FunctionError => self.receive(&route, answer, ends, true).await,
-            Meaning::Refusal(outcome, kind) => Err(self.refusal(&route, answer, outcome, kind).await),
-        }
+        let failed = match Meaning::of(answer.response.status(), answer.response.headers(), self.meters) {
+            Meaning::Success => false,
+            Meaning::FunctionError => true,
+            Meaning::Refusal(outcome, kind) => return Err(Box::pin(self.refusal(&route, answer, outcome, kind)).await),
+        };
+        self.receive(&route, answer, ends, failed).await
     }
 
     /// Sends the request on an idle connection, or on a new one.
@@ -132,38 +126,27 @@ impl HttpVenue {
         &self,
         route: &Route,
         ends: Instant,
-        build: impl Fn() -> Request<Full<Bytes>>,
+        build: impl Fn(Instant) -> Request<Full<Bytes>>,
     ) -> Result<Answer, VenueError> {
-        if let Some(idle) = self.pool.take(&route.origin).await {
-            match self.send(route, idle, build(), ends).await {
-                Ok(answer) => return Ok(answer),
-                Err(NoAnswer::Failed(error)) => return Err(error),
-                Err(NoAnswer::Unsent(_)) => {}
-            }
-        }
-        let new = self.pool.open(&route.origin, ends).await?;
-        self.send(route, new, build(), ends).await.map_err(|failed| match failed {
-            NoAnswer::Failed(error) => error,
-            NoAnswer::Unsent(error) => failure::unsent(route, error),
-        })
-    }
-
-    async fn send(
-        &self,
-        route: &Route,
-        mut connection: Connection,
-        request: Request<Full<Bytes>>,
-        ends: Instant,
-    ) -> Result<Answer, NoAnswer> {
-        let sent = Instant::now();
-        match timeout_at(ends.min(sent + self.first_byte_timeout), connection.send(request)).await {
-            Ok(Ok(response)) => Ok(Answer { connection, response, sent }),
-            Ok(Err(error)) if error.message().is_some() => Err(NoAnswer::Unsent(error.into_error())),
-            Ok(Err(error)) => Err(NoAnswer::Failed(failure::without_head(route, error.into_error()))),
-            Err(_) => {
-                let doing = "waiting for the reply of";
-                Err(NoAnswer::Failed(failure::timed_out(Outcome::Unknown, doing, &route.shown(), sent.elapsed())))
-            }
+        let mut idle = self.pool.take(&route.origin, Instant::now());
+        loop {
+            let reused = idle.is_some();
+            let mut connection = match idle.take() {
+                Some(connection) => connection,
+                None => Box::pin(self.pool.open(&route.origin, ends)).await?,
+            };
+            let sent = Instant::now();
+            let head = timeout_at(ends.min(sent + self.first_byte_timeout), connection.send(build(sent))).await;
+            return match head {
+                Ok(Ok(response)) => Ok(Answer { connection, response, sent }),
+                Ok(Err(error)) if error.message().is_some() && reused => continue,
+                Ok(Err(error)) if error.message().is_some() => Err(failure::unsent(route, error.into_error())),
+                Ok(Err(error)) => Err(failure::without_head(route, error.into_error())),
+                Err(_) => {
+                    let doing = "waiting for the reply of";
+                    Err(failure::timed_out(Outcome::Unknown, doing, &route.shown(), sent.elapsed()))
+                }
+            };
         }
     }
 
@@ -171,18 +154,21 @@ impl HttpVenue {
     async fn receive(&self, route: &Route, answer: Answer, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
         let Answer { mut connection, response, sent } = answer;
         let (head, body) = response.into_parts();
-        let measure = |bytes| meters::measure(&head.headers, self.meters, Micros::from_std(sent.elapsed()), bytes);
-        let payload = match timeout_at(ends, connection.read(body, self.max_reply_bytes)).await {
+        let read = timeout_at(ends, connection.read(body, self.max_reply_bytes)).await;
+        let done = Instant::now();
+        let elapsed = Micros::from_std(done.duration_since(sent));
+        let measure = |bytes| meters::measure(&head.headers, self.meters, elapsed, bytes);
+        let payload = match read {
             Ok(Ok(payload)) => payload,
             Ok(Err(error)) => return Err(failure::without_body(route, error, self.max_reply_bytes, measure(0))),
             Err(_) => {
                 let Measured { usage, basis } = measure(0);
-                let late = failure::timed_out(Outcome::Ran, "reading the reply of", &route.shown(), sent.elapsed());
+                let late = failure::timed_out(Outcome::Ran, "reading the reply of", &route.shown(), elapsed.to_std());
                 return Err(VenueError { usage: Some(usage), meters: basis, ..late });
             }
         };
         let Measured { usage, basis } = measure(payload.len());
-        self.pool.keep(route.origin.clone(), connection).await;
+        self.pool.keep(&route.origin, connection, done);
         Ok(Reply {
             function_error: failed.then(|| status::function_error(head.status, &head.headers, &payload)),
             payload,
@@ -200,7 +186,7 @@ impl HttpVenue {
         let (head, body) = response.into_parts();
         let said = match timeout(EXCERPT_WAIT, connection.read(body, EXCERPT_BYTES)).await {
             Ok(Ok(body)) => {
-                self.pool.keep(route.origin.clone(), connection).await;
+                self.pool.keep(&route.origin, connection, Instant::now());
                 status::excerpt(&head.headers, &body)
             }
             _ => String::new(),
@@ -214,7 +200,7 @@ impl HttpVenue {
         let route = self.routes.below_base(path, None)?;
         let ends = Instant::now() + self.limits.duration;
         let _permit = self.pool.admit().await;
-        let answer = self.answer(&route, ends, || request::get(&route, &self.headers)).await?;
+        let answer = self.answer(&route, ends, |_| request::get(&route, &self.headers)).await?;
         if answer.response.status() != StatusCode::OK {
             let kind = match Meaning::of(answer.response.status(), answer.response.headers(), Meters::OwnClock) {
                 Meaning::Refusal(_, kind) => kind,
@@ -232,7 +218,7 @@ impl HttpVenue {
             Ok(Err(_)) => return Err(malformed(format!("it was cut off, or is larger than {SHEET_BYTES} bytes"))),
             Err(_) => return Err(malformed("it did not come in time".to_owned())),
         };
-        self.pool.keep(route.origin.clone(), connection).await;
+        self.pool.keep(&route.origin, connection, Instant::now());
         let text = std::str::from_utf8(&body).map_err(|error| malformed(error.to_string()))?;
         PriceSheet::parse_toml(text).map(Some).map_err(|errors| malformed(errors.to_string()))
     }

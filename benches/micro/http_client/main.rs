@@ -1,0 +1,170 @@
+//! What one call through an HTTP client costs in CPU: the pool of `merit-venue-http`, hyper's bare
+//! connections, hyper-util's legacy client and reqwest, against the same bare hyper server.
+//!
+//! Every client sends the same headers and payload, waits under a timeout and reads the whole
+//! reply. They take turns in one run, several rounds each, because figures of two different runs
+//! on a shared machine can't be compared. The server is a process of its own, so the CPU time of
+//! this process is the client's, its runtime and system calls included.
+//!
+//! Known limitation: client and server share the machine, so calls a second are lower than with a
+//! server elsewhere; CPU time a call is the figure to compare. It is read in ticks of 10 ms.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use merit_load::{process, report};
+use tokio::time::Instant;
+
+mod clients;
+
+use clients::Client;
+
+/// As in the broker.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The clients, in the order of their turns; the first is what the others are compared with.
+const NAMES: [&str; 4] = ["merit-venue-http", "hyper conn, a task each", "hyper-util legacy", "reqwest"];
+
+/// Calls under way at once.
+const CONCURRENCY: usize = 32;
+/// Worker threads of the client's runtime.
+const THREADS: usize = 2;
+/// Bytes of the payload and of the reply.
+const PAYLOAD_BYTES: usize = 1024;
+/// How often each client has its turn.
+const ROUNDS: usize = 3;
+/// How long a turn takes, and one that does not count.
+const TURN: Duration = Duration::from_secs(3);
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// Calls of all turns of one client, and the CPU time and wall time they took.
+#[derive(Default)]
+struct Tally {
+    calls: u64,
+    cpu_us: u64,
+    wall_us: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    let (_server, address) = start_server()?;
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let tallies = runtime.block_on(measure(address, &filter.unwrap_or_default()))?;
+    print(&tallies)
+}
+
+/// Gives the clients whose names contain `filter` their turns.
+async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 4]> {
+    let payload = Bytes::from(vec![b'x'; PAYLOAD_BYTES]);
+    let merit = Arc::new(clients::Merit::new(address, CONCURRENCY)?);
+    let conn = Arc::new(clients::Conn::new(address)?);
+    let legacy = Arc::new(clients::Legacy::new(address)?);
+    let reqwest = Arc::new(clients::Reqwest::new(address)?);
+    let mut tallies: [Tally; 4] = Default::default();
+    for round in 0..=ROUNDS {
+        // The first round only warms up.
+        let length = if round == 0 { WARM_UP } else { TURN };
+        for (tally, name) in tallies.iter_mut().zip(NAMES).filter(|(_, name)| name.contains(filter)) {
+            let turn = match name {
+                "merit-venue-http" => turn(&merit, &payload, length).await?,
+                "hyper conn, a task each" => turn(&conn, &payload, length).await?,
+                "hyper-util legacy" => turn(&legacy, &payload, length).await?,
+                _ => turn(&reqwest, &payload, length).await?,
+            };
+            tally.add(&turn, round > 0);
+        }
+    }
+    Ok(tallies)
+}
+
+/// Starts the harness's upstream; it ends with the returned value.
+fn start_server() -> anyhow::Result<(Ended, SocketAddr)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upstream"));
+    command.args(["--reply-bytes", &PAYLOAD_BYTES.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut server = Ended(command.spawn().context("failed to start the upstream")?);
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().context("invariant: stdout is piped")?).read_line(&mut line)?;
+    let address = line.trim().strip_prefix("listening on ").context("the upstream did not say where it listens")?;
+    let address = address.parse()?;
+    Ok((server, address))
+}
+
+/// A process that ends with this value.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way nothing is left behind.
+        let _gone = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+/// Lets a client make calls, as many as it can, for that long.
+async fn turn<C: Client>(client: &Arc<C>, payload: &Bytes, length: Duration) -> anyhow::Result<Tally> {
+    let pid = std::process::id();
+    let (begun, cpu) = (Instant::now(), process::cpu_us(pid)?);
+    let callers: Vec<_> = (0..CONCURRENCY)
+        .map(|_| {
+            let (client, payload) = (Arc::clone(client), payload.clone());
+            tokio::spawn(async move {
+                let mut calls = 0_u64;
+                while begun.elapsed() < length {
+                    let reply = client.call(payload.clone()).await?;
+                    anyhow::ensure!(reply == PAYLOAD_BYTES, "a reply of {reply} bytes");
+                    calls += 1;
+                }
+                anyhow::Ok(calls)
+            })
+        })
+        .collect();
+    let mut tally = Tally::default();
+    for caller in callers {
+        tally.calls += caller.await??;
+    }
+    tally.cpu_us = process::cpu_us(pid)? - cpu;
+    tally.wall_us = u64::try_from(begun.elapsed().as_micros())?;
+    Ok(tally)
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self, counts: bool) {
+        if !counts {
+            return;
+        }
+        self.calls += other.calls;
+        self.cpu_us += other.cpu_us;
+        self.wall_us += other.wall_us;
+    }
+
+    /// CPU time a call in hundredths of a microsecond.
+    fn centi_us_per_call(&self) -> u64 {
+        self.cpu_us * 100 / self.calls.max(1)
+    }
+}
+
+fn print(tallies: &[Tally]) -> anyhow::Result<()> {
+    report::line(&format!(
+        "POST of {PAYLOAD_BYTES} B, reply of {PAYLOAD_BYTES} B over loopback; {CONCURRENCY} callers on {THREADS} threads; \
+         {ROUNDS} turns of {TURN:?} each; {}",
+        report::machine()
+    ))?;
+    let header = ["client", "calls/s", "CPU us/call", "ratio"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let base = tallies[0].centi_us_per_call().max(1);
+    for (name, tally) in NAMES.iter().zip(tallies) {
+        let (rate, cost) = (tally.calls * 1_000_000 / tally.wall_us.max(1), tally.centi_us_per_call());
+        rows.push(vec![(*name).to_owned(), rate.to_string(), hundredths(cost), hundredths(cost * 100 / base)]);
+    }
+    Ok(report::line(&report::table(&rows))?)
+}
+
+fn hundredths(value: u64) -> String {
+    format!("{}.{:02}", value / 100, value % 100)
+}
