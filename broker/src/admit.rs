@@ -102,8 +102,16 @@ fn enter(broker: &Arc<Broker>) -> Result<Ticket, Refusal> {
     if broker.is_draining() {
         return Err(Refusal::Draining);
     }
-    let limit = broker.settings.load().max_in_flight;
+    let settings = broker.settings.load();
     let in_flight = broker.in_flight.fetch_add(1, Ordering::Relaxed);
     let ticket = Ticket(Arc::clone(broker));
-    if in_flight >= limit { Err(Refusal::Overloaded { in_flight, limit }) } else { Ok(ticket) }
+    if in_flight >= settings.max_in_flight {
+        return Err(Refusal::Overloaded { in_flight, limit: settings.max_in_flight });
+    }
+    // Every call in flight will want room for its receipt.
+    let (queued, limit) = (broker.store.receipts_queued(), settings.receipts_queue);
+    if queued + in_flight >= limit {
+        return Err(Refusal::StoreBehind { queued, limit });
+    }
+    Ok(ticket)
 }

@@ -20,6 +20,14 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// Receipts come faster than the disk takes them; a further one could be lost.
+    #[error("{queued} receipts wait to be written and store.queue is {limit}; the disk is too slow, try again shortly")]
+    StoreBehind {
+        /// Receipts that wait.
+        queued: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The broker is shutting down.
     #[error("this broker is draining and takes no new calls; send the call to another, or again shortly")]
     Draining,

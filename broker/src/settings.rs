@@ -27,6 +27,8 @@ pub struct Settings {
     pub max_timeout: Micros,
     /// Calls in flight.
     pub max_in_flight: usize,
+    /// Receipts that may wait to be written.
+    pub receipts_queue: usize,
     /// Bytes of a payload.
     pub max_payload_bytes: usize,
     /// Bytes of a reply.
@@ -79,6 +81,7 @@ impl Settings {
             default_timeout: Micros::from_millis(limits.default_timeout_ms),
             max_timeout: Micros::from_millis(limits.max_timeout_ms),
             max_in_flight: server.max_in_flight,
+            receipts_queue: config.store.queue,
             max_payload_bytes: server.max_payload_bytes,
             max_reply_bytes: server.max_reply_bytes,
             max_tags: limits.max_tags,

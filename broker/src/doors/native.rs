@@ -20,7 +20,7 @@ use crate::clock::Stopwatch;
 use crate::dispatch;
 use crate::doors::problem;
 use crate::keys::RateLeft;
-use crate::refusal::Refused;
+use crate::refusal::{Refusal, Refused};
 use crate::settle::{Replied, ReplyAccount, Settled};
 use crate::{body, idempotent, quote, server};
 
@@ -76,6 +76,9 @@ pub async fn run(broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refus
 
 fn refuse(broker: &Broker, refused: &Refused, id: InvocationId, rate: Option<RateLeft>) -> Reply {
     broker.metrics.refusal(problem::word(&refused.refusal));
+    if let Refusal::Internal(message) = &*refused.refusal {
+        tracing::error!(request = %refused.invocation.unwrap_or(id), message, "a call failed by a fault of the broker's own");
+    }
     let mut response = problem::response(&refused.refusal, refused.invocation.unwrap_or(id));
     if let Some(rate) = rate {
         tell_rate(response.headers_mut(), rate);
