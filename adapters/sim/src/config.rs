@@ -77,7 +77,8 @@ pub struct FunctionConfig {
 /// How much real time a modelled second takes, from 0 (replies go out as soon as they are ready) to 1.
 ///
 /// The simulated clock runs by it too: at 0.1, keep-alive periods pass ten times as fast. At 0 the
-/// clock is the real one. What is metered and billed is modelled time, whatever the scale.
+/// clock is the real one. What is metered and billed is modelled time, whatever the scale; so below 1 a
+/// caller that holds meters against its own clock, as Merit does, finds them too long to be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeScale {
     ppm: u32,

@@ -30,7 +30,7 @@ pub(crate) struct SimArgs {
     /// The functions to run: a directory of NAME.wasm or NAME/NAME.wasm
     #[arg(long, value_name = "DIR")]
     functions: PathBuf,
-    /// How much real time a modelled second takes, 0 to 1
+    /// How much real time a modelled second takes, 0 to 1. Below 1 a broker finds the meters too long to be true
     #[arg(long, value_name = "SCALE")]
     time_scale: Option<TimeScale>,
     /// Where compiled functions are kept between starts

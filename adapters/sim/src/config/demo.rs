@@ -27,9 +27,6 @@ const ROWS: [Row; 9] = [
     ("cloudflare-workers", "cloudflare-workers", 5, 128, None),
 ];
 
-/// Ten modelled seconds a second: 30 seconds of demo are 5 minutes of cloud.
-const TIME_SCALE_PPM: u32 = 100_000;
-
 impl SimConfig {
     /// The clouds of `merit demo`. Any function the executor knows can be called at each of them.
     ///
@@ -37,8 +34,7 @@ impl SimConfig {
     /// Never: the catalogue is part of the program, and a test opens the demo.
     #[must_use]
     pub fn demo() -> Self {
-        let time_scale = TimeScale::from_ppm(TIME_SCALE_PPM).expect("invariant: below 1");
-        Self { seed: DEFAULT_SEED, time_scale, clouds: ROWS.iter().map(cloud).collect() }
+        Self { seed: DEFAULT_SEED, time_scale: TimeScale::REAL, clouds: ROWS.iter().map(cloud).collect() }
     }
 }
 
