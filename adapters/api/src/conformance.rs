@@ -131,7 +131,7 @@ impl Running {
 
 /// Makes one `#[tokio::test]` of each card for a fixture; the crate needs tokio with `macros` and `rt`.
 ///
-/// ```ignore
+/// ```text
 /// merit_venue::conformance_cards!(MyFixture);
 /// ```
 #[macro_export]
