@@ -37,6 +37,9 @@ const MAX_KEY_BYTES: usize = 255;
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let refuse = |reason: &str| Refusal::MalformedTerms { header: header::IDEMPOTENCY_KEY, reason: reason.to_owned() };
+    if headers.get_all(header::IDEMPOTENCY_KEY).iter().nth(1).is_some() {
+        return Err(refuse("it is given more than once"));
+    }
     let key = value.to_str().map_err(|_| refuse("it must be printable ASCII"))?;
     if key.is_empty() || key.len() > MAX_KEY_BYTES {
         return Err(refuse("it must have 1 to 255 characters"));

@@ -105,6 +105,9 @@ impl Stated {
             }
             let header = known(name.as_str())?;
             let refuse = |reason| Refusal::MalformedTerms { header, reason };
+            if headers.get_all(name).iter().nth(1).is_some() {
+                return Err(refuse("it is given more than once; which one holds?".to_owned()));
+            }
             let text = value.to_str().map_err(|_| refuse("it has characters that are not ASCII".to_owned()))?;
             stated.read(header, text.trim(), now, max_tags).map_err(refuse)?;
         }
