@@ -45,6 +45,11 @@ async fn malformed_terms_are_400_and_name_the_header() {
         assert!(problem.detail.contains(&format!("`{named}`")), "{header}: {value}: {problem:?}");
         assert!(!problem.retryable);
     }
+    for (header, one, other) in [("merit-max-price", "1", "0.001"), ("idempotency-key", "a", "b")] {
+        let order = client.order("f").header(header, one).header(header, other);
+        let problem = Reply::of(order.body("x")).await.problem(400, "malformed-terms");
+        assert!(problem.detail.contains("more than once"), "{problem:?}");
+    }
     assert_eq!(upstream.count(), 0, "a term that can't be read spends nothing");
 }
 
@@ -65,6 +70,11 @@ async fn a_payload_over_the_limit_is_413_before_it_is_sent_whole() {
     let problem = refused.problem(413, "payload-too-large");
     assert!(problem.detail.contains("1000 bytes"), "{problem:?}");
     assert_eq!(refused.header("connection"), "close");
+
+    // A client that asks first is not told to go on.
+    let mut asking = Raw::connect(broker.address()).await;
+    asking.write_head("f", "content-length: 1001\r\nexpect: 100-continue\r\n").await;
+    asking.read().await.problem(413, "payload-too-large");
 
     // Chunked: refused at the first byte over the limit, while the client has not said how much is to come.
     let mut chunked = Raw::connect(broker.address()).await;

@@ -144,6 +144,59 @@ async fn a_retry_the_budget_can_not_hold_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_retry_keeps_to_the_terms() {
+    let (cut, good) = (Upstream::start(script::cuts()).await, Upstream::start(script::echoes()).await);
+    let setup = Setup::new()
+        .flat("cut", &cut.url(), "0.01")
+        .flat("good", &good.url(), "0.05")
+        .text("venues.good", "region", "elsewhere")
+        .function("f", Worth::Idempotent, &["cut", "good"]);
+    let (_broker, client) = setup.start_with_client().await;
+    for (header, value) in [("merit-venues", "cut"), ("merit-regions", "!elsewhere"), ("merit-max-price", "0.02")] {
+        let order = client.order("f").header(header, value).body("x");
+        let problem = Reply::of(order).await.problem(502, "venues-failed");
+        assert_eq!(problem.attempts.len(), 1, "{header}: {problem:?}");
+    }
+    assert_eq!((cut.count(), good.count()), (3, 0));
+}
+
+#[tokio::test]
+async fn an_attempt_ends_with_the_functions_timeout_and_goes_on_elsewhere_if_idempotent() {
+    let (stuck, good) = (Upstream::start(script::hangs()).await, Upstream::start(script::echoes()).await);
+    let setup = Setup::new()
+        .flat("stuck", &stuck.url(), "0.01")
+        .flat("good", &good.url(), "0.05")
+        .function("idem", Worth::Idempotent, &["stuck", "good"])
+        .function("once", Worth::Once, &["stuck", "good"])
+        .set("functions.idem", "timeout_ms", 100)
+        .set("functions.once", "timeout_ms", 100);
+    let (_broker, client) = setup.start_with_client().await;
+    let reply = client.invoke("idem", "x").await.expect(200);
+    assert_eq!((reply.venue(), reply.charge()), ("good", dollars("0.06")));
+    let problem = client.invoke("once", "x").await.problem(502, "venues-failed");
+    let attempt = &problem.attempts[0];
+    assert_eq!((problem.attempts.len(), attempt.result.as_str(), attempt.outcome.as_str()), (1, "timeout", "unknown"));
+    assert!(!problem.retryable);
+    assert_eq!(Audit::check_books(&client, FIRST_ACCOUNT).await.spent, "0.07");
+}
+
+#[tokio::test]
+async fn a_reply_over_the_limit_has_run_and_is_charged() {
+    let upstream = Upstream::start(script::replies("a reply of more than sixteen bytes")).await;
+    let setup = Setup::new().set("server", "max_reply_bytes", 16).flat("a", &upstream.url(), "0.01").function(
+        "f",
+        Worth::Once,
+        &["a"],
+    );
+    let (_broker, client) = setup.start_with_client().await;
+    let problem = client.invoke("f", "x").await.problem(502, "venues-failed");
+    let attempt = &problem.attempts[0];
+    assert_eq!((attempt.result.as_str(), attempt.outcome.as_str()), ("reply-too-large", "ran"));
+    assert!(!problem.retryable);
+    assert_eq!(Audit::check_books(&client, FIRST_ACCOUNT).await.spent, "0.01");
+}
+
+#[tokio::test]
 async fn retries_stay_within_their_share_of_the_traffic() {
     let (cut, good) = (Upstream::start(script::cuts()).await, Upstream::start(script::echoes()).await);
     let setup = Setup::new()
