@@ -197,6 +197,8 @@ fn http_config(venue: &merit_config::Venue, config: &Config) -> HttpConfig {
         max_connections,
         max_idle: max_connections,
         allow_addresses: venue.allow_addresses.clone(),
+        private_addresses: venue.private_addresses,
+        target_hosts: venue.target_hosts.clone(),
         ca_pem: venue.ca_file.clone(),
         meters: match venue.meters {
             merit_config::Meters::Reported => Meters::Reported,

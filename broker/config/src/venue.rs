@@ -48,6 +48,10 @@ pub struct Venue {
     pub meters: Meters,
     /// Networks it may be in although Merit refuses their addresses otherwise.
     pub allow_addresses: Vec<IpNet>,
+    /// Whether loopback and private networks may be called.
+    pub private_addresses: bool,
+    /// Hosts besides the URL's that targets may name: `resize-abc.a.run.app`, or `*.a.run.app` for all below.
+    pub target_hosts: Vec<String>,
     /// A file with certificates (PEM) to trust besides the system's; relative to the configuration file's folder.
     pub ca_file: Option<PathBuf>,
     /// The Host header, when it differs from the URL's.
@@ -139,6 +143,10 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
         max_connections: section.number_or("max_connections", 1..=100_000, 1024),
         meters: meters.unwrap_or(Meters::Reported),
         allow_addresses: section.list("allow_addresses", network),
+        private_addresses: section
+            .given("private_addresses", &[Kind::Boolean], str::parse::<bool>)
+            .unwrap_or_else(|| section.fall_back("private_addresses", true)),
+        target_hosts: section.list("target_hosts", target_host),
         ca_file: section.given("ca_file", &[Kind::String], |text| existing(&folder.join(path(text)?))),
         host: section.given("host", &[Kind::String], host),
         month_to_date,
@@ -178,6 +186,14 @@ fn url(text: &str) -> Result<Uri, String> {
 
 fn host(text: &str) -> Result<Authority, String> {
     text.parse().map_err(|_| format!("must be a host such as functions.internal:8080, got `{text}`"))
+}
+
+fn target_host(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let refuse = || format!("must be a host such as resize-abc.a.run.app, or *.a.run.app for all below, got `{text}`");
+    let authority: Authority = name.parse().map_err(|_| refuse())?;
+    let plain = authority.host() == name && !name.is_empty() && !name.contains('*');
+    if plain { Ok(text.to_owned()) } else { Err(refuse()) }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

@@ -48,7 +48,11 @@ fn show_head(receipt: &ReceiptView, output: &mut Output<'_>) -> std::io::Result<
     let own = format!("{} us of it Merit's own", receipt.overhead_us);
     output.line(&format!("took       {}, {own}", milliseconds(receipt.duration_ms)))?;
     if let (Some(venue), Some(deployment)) = (&receipt.venue, &receipt.deployment) {
-        let why = if receipt.explored { "chosen to keep its profile fresh" } else { "chosen for its price" };
+        let why = match (receipt.explored, receipt.least_bad) {
+            (true, _) => "chosen to keep its profile fresh",
+            (false, true) => "chosen as the least bad: every deployment within the terms was unwell",
+            (false, false) => "chosen for its price",
+        };
         output.line(&format!("answered   {venue}, {deployment}: {why}"))?;
     }
     if !receipt.tags.is_empty() {

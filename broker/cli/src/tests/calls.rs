@@ -299,6 +299,7 @@ fn receipt() -> ReceiptView {
         ],
         duration_ms: 290.61,
         overhead_us: 85,
+        least_bad: false,
         explored: false,
         tags: vec!["team=search".to_owned()],
         attempts: vec![
