@@ -11,6 +11,7 @@
 mod support;
 
 mod authorization;
+mod command_line;
 mod damaged;
 mod disconnects;
 mod estimates;
@@ -23,6 +24,7 @@ mod operations;
 mod overload;
 mod overspend;
 mod passed_on;
+mod pool_death;
 mod refusals;
 mod retries;
 mod venue_death;
