@@ -21,7 +21,9 @@ build: ## Builds the `merit` binary.
 demo: build ## Shows the exchange at work on simulated clouds; ONCE=1 ends by itself.
 	target/debug/merit demo $(if $(ONCE),--once)
 
-test: setup build ## Runs every test.
+# Binaries and tests are built by one command, so that features are the same and nothing is built twice.
+test: setup ## Runs every test.
+	$(CARGO) build --locked --workspace --bins --tests
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --locked --workspace
 	$(CARGO) test --locked --workspace --doc
