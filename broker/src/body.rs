@@ -66,7 +66,7 @@ fn too_large(body: Incoming, limit: usize) -> Refusal {
             }
         }
     }));
-    Refusal::PayloadTooLarge { limit }
+    Refusal::PayloadTooLarge { named: "server.max_payload_bytes", limit }
 }
 
 async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {

@@ -88,8 +88,10 @@ pub enum Refusal {
         path: String,
     },
     /// The payload exceeds the limit.
-    #[error("the payload is over server.max_payload_bytes, {limit} bytes")]
+    #[error("the payload is over {named}, {limit} bytes")]
     PayloadTooLarge {
+        /// What sets the limit.
+        named: &'static str,
         /// The limit in bytes.
         limit: usize,
     },

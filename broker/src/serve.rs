@@ -281,6 +281,19 @@ pub async fn serve(
     Ok(())
 }
 
+/// Names what a reload can't change.
+fn tell_unapplied(former: &Config, config: &Config) {
+    for (section, changed) in [
+        ("server", former.server != config.server),
+        ("store", former.store != config.store),
+        ("log", former.log != config.log),
+    ] {
+        if changed {
+            tracing::warn!(section, "was changed too: all of it but the limits on calls needs a restart");
+        }
+    }
+}
+
 async fn reload_on_hangup(broker: Arc<Broker>, config: Config, path: Option<PathBuf>, mut hangup: Signal) {
     let mut former = config;
     while hangup.recv().await.is_some() {
@@ -289,6 +302,7 @@ async fn reload_on_hangup(broker: Arc<Broker>, config: Config, path: Option<Path
             Ok(config) => match broker.reload(&config, &former).await {
                 Ok(()) => {
                     tracing::info!("the configuration is reloaded");
+                    tell_unapplied(&former, &config);
                     former = config;
                 }
                 Err(mistakes) => {

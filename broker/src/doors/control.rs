@@ -133,7 +133,7 @@ impl FromRequest<Shared> for Text {
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Denied> {
         let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
-            .map_err(|_| Refusal::PayloadTooLarge { limit: MAX_BODY_BYTES })?;
+            .map_err(|_| Refusal::PayloadTooLarge { named: "the control API's fixed limit", limit: MAX_BODY_BYTES })?;
         String::from_utf8(bytes.into())
             .map(Self)
             .map_err(|_| Refusal::BadRequest("the body is not UTF-8".to_owned()).into())
