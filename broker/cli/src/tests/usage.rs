@@ -56,8 +56,8 @@ fn the_help_says_what_there_is() {
 
 #[test]
 fn the_help_of_invoke_reads_well() {
-    let mut command = Line::command().term_width(0);
-    let invoke = command.find_subcommand_mut("invoke").expect("a command");
+    let command = Line::command();
+    let mut invoke = command.find_subcommand("invoke").expect("a command").clone().term_width(0);
     insta::assert_snapshot!(invoke.render_help(), @r#"
     Call a function at the cheapest venue that meets the terms
 
