@@ -37,7 +37,7 @@ fn the_defaults_change_only_on_purpose() {
     server.worker_threads = 0
     store.dir = merit-data
     store.group_commit_rows = 1000
-    store.group_commit_ms = 20
+    store.group_commit_ms = 5
     store.queue = 100000
     store.receipts_retention_days = 90
     log.format = text
