@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use merit_market::{Architecture, Ask, Book, Slot};
+use merit_market::{Ask, Book, Slot};
 use merit_pricing::{Basis, Expectation, Metered, Size, Usage, UsageProfile, expect};
 use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp};
 use merit_venue::{MeterBasis, Target};
@@ -19,6 +19,7 @@ use merit_wire::DeploymentSpec;
 use tokio::sync::Notify;
 
 use crate::Broker;
+use crate::functions::vcpu_text;
 use crate::prices::Prices;
 use crate::quote::Exclusions;
 use crate::settle::Bill;
@@ -40,8 +41,6 @@ pub struct Deployment {
     pub prices: Arc<Prices>,
     /// What is configured for it.
     pub size: Size,
-    /// The instruction set.
-    pub architecture: Architecture,
     /// Where the venue finds it.
     pub target: Arc<Target>,
     /// Calls it may run at once.
@@ -58,7 +57,7 @@ impl Deployment {
     /// what was learned and what is running there stay.
     #[must_use]
     pub fn new(parts: DeploymentParts, former: Option<&Self>) -> Self {
-        let DeploymentParts { id, venue, prices, size, architecture, target, concurrency, own_sheet } = parts;
+        let DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet } = parts;
         let former = former.filter(|former| Arc::ptr_eq(&former.venue.slots, &venue.slots) && former.target == target);
         let slot = match former {
             Some(former) => {
@@ -68,7 +67,7 @@ impl Deployment {
             None => Arc::new(Slot::new(concurrency, Arc::clone(&venue.slots))),
         };
         let profile = Mutex::new(former.map_or_else(UsageProfile::new, |former| former.profile().clone()));
-        Self { id, venue, prices, size, architecture, target, concurrency, own_sheet, slot, profile }
+        Self { id, venue, prices, size, target, concurrency, own_sheet, slot, profile }
     }
 
     /// Whether it already is what `parts` describe.
@@ -77,7 +76,7 @@ impl Deployment {
         self.id == parts.id
             && Arc::ptr_eq(&self.venue, &parts.venue)
             && Arc::ptr_eq(&self.prices, &parts.prices)
-            && (self.size, self.architecture, self.concurrency) == (parts.size, parts.architecture, parts.concurrency)
+            && (self.size, self.concurrency) == (parts.size, parts.concurrency)
             && self.target == parts.target
     }
 
@@ -88,8 +87,8 @@ impl Deployment {
             venue: self.venue.id.to_string(),
             target: self.target.as_str().to_owned(),
             memory_mb: self.size.memory.megabytes().into(),
-            vcpu: self.size.vcpu_milli.map(|milli| Money::from_pico(i128::from(milli) * 1_000_000_000).to_string()),
-            architecture: Some(self.architecture.to_string()),
+            vcpu: self.size.vcpu_milli.map(vcpu_text),
+            architecture: Some(self.size.architecture.to_string()),
             concurrency: Some(self.concurrency),
             sheet: self.own_sheet.as_deref().map(str::to_owned),
         }
@@ -119,8 +118,6 @@ pub struct DeploymentParts {
     pub prices: Arc<Prices>,
     /// What is configured for it.
     pub size: Size,
-    /// The instruction set.
-    pub architecture: Architecture,
     /// Where the venue finds it.
     pub target: Arc<Target>,
     /// Calls it may run at once.
@@ -317,7 +314,7 @@ impl Function {
             venue: deployment.venue.index,
             region: deployment.venue.region_index,
             isolation: deployment.venue.isolation,
-            architecture: deployment.architecture,
+            architecture: deployment.size.architecture,
             cost_pico,
             ceiling_pico: ceiling.max(cost).pico_saturating_i64(),
             latency_p50,

@@ -194,7 +194,7 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
         sheet.check(&size).map_err(|error| bad(error.to_string()))?;
     }
     let own_sheet = spec.sheet.as_deref().map(Into::into);
-    Ok(DeploymentParts { id, venue, prices, size, architecture, target: Arc::new(target), concurrency, own_sheet })
+    Ok(DeploymentParts { id, venue, prices, size, target: Arc::new(target), concurrency, own_sheet })
 }
 
 /// Thousandths of a vCPU from a decimal such as `0.583`.
@@ -206,6 +206,12 @@ fn vcpu_milli(text: &str) -> Result<u32, String> {
         Ok(milli) if milli > 0 && pico % PICO_PER_MILLI == 0 => Ok(milli),
         _ => Err(hint()),
     }
+}
+
+/// Thousandths of a vCPU as the decimal they are put as.
+#[must_use]
+pub fn vcpu_text(milli: u32) -> String {
+    Money::from_pico(i128::from(milli) * (Money::PICO_PER_UNIT / 1000)).to_string()
 }
 
 /// A function as it would be put.

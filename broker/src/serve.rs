@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::Clock;
+use crate::functions::vcpu_text;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
 use crate::prices::MonthlyUsage;
 use crate::settings::Settings;
@@ -227,9 +228,7 @@ fn function_spec(function: &merit_config::Function) -> FunctionSpec {
             venue: deployment.venue.to_string(),
             target: deployment.target.clone(),
             memory_mb: deployment.memory.megabytes().into(),
-            vcpu: deployment
-                .vcpu_milli
-                .map(|milli| merit_units::Money::from_pico(i128::from(milli) * 1_000_000_000).to_string()),
+            vcpu: deployment.vcpu_milli.map(vcpu_text),
             architecture: deployment.architecture.map(|architecture| architecture.to_string()),
             concurrency: Some(deployment.concurrency),
             sheet: deployment.sheet.as_ref().map(ToString::to_string),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use merit_config::Config;
 use merit_market::{Isolation, RegionIndex, VenueIndex, VenueSlots};
 use merit_pricing::{Catalogue, PriceSheet};
-use merit_units::{RegionId, Timestamp, VenueId};
+use merit_units::{Timestamp, VenueId};
 use merit_venue_http::{HttpConfig, HttpVenue, Meters};
 
 use crate::Broker;
@@ -62,7 +62,7 @@ impl Broker {
         let adapter = HttpVenue::try_new(http_config(venue, config)).map_err(|errors| errors.to_string())?;
         let index = number(&mut next.numbers, id).ok_or_else(|| format!("more than {MAX_VENUES} venues"))?;
         let region =
-            region_number(&mut next.regions, &venue.region).ok_or_else(|| format!("more than {MAX_VENUES} regions"))?;
+            number(&mut next.regions, &venue.region).ok_or_else(|| format!("more than {MAX_VENUES} regions"))?;
         let slots =
             former.map_or_else(|| Arc::new(VenueSlots::new(venue.concurrency)), |former| Arc::clone(&former.slots));
         slots.set_concurrency(venue.concurrency);
@@ -164,15 +164,7 @@ impl Broker {
 }
 
 /// The number of a name, the next free one when it is new; `None` when there are too many.
-fn number(numbers: &mut Vec<VenueId>, id: &VenueId) -> Option<u8> {
-    let position = numbers.iter().position(|known| known == id).unwrap_or_else(|| {
-        numbers.push(id.clone());
-        numbers.len() - 1
-    });
-    u8::try_from(position).ok()
-}
-
-fn region_number(numbers: &mut Vec<RegionId>, id: &RegionId) -> Option<u8> {
+fn number<T: Clone + PartialEq>(numbers: &mut Vec<T>, id: &T) -> Option<u8> {
     let position = numbers.iter().position(|known| known == id).unwrap_or_else(|| {
         numbers.push(id.clone());
         numbers.len() - 1
