@@ -158,6 +158,7 @@ impl Flight {
             traceparent: self.admitted.headers.traceparent.clone(),
             tracestate: self.admitted.headers.tracestate.clone(),
             deadline: self.deadline.min(Instant::now() + self.admitted.function.timeout.to_std()),
+            lambda: None,
         };
         let venue = Arc::clone(&deployment.venue);
         self.terms.mark_tried(row);

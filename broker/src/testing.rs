@@ -75,6 +75,8 @@ impl Venue for Scripted {
                     usage: Usage { duration, ..Usage::default() },
                     meters: MeterBasis::Reported,
                     cold: false,
+                    log_tail: None,
+                    version: None,
                 }),
                 Step::Fail(outcome, kind) => Err(VenueError::new(outcome, kind, "as scripted")),
                 Step::Hang => std::future::pending().await,

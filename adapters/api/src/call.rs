@@ -31,6 +31,19 @@ pub struct Call {
     pub tracestate: Option<HeaderValue>,
     /// When the attempt must have ended. Waiting for a connection counts.
     pub deadline: Instant,
+    /// What a caller of the Lambda-compatible door added; other protocols have no place for it.
+    pub lambda: Option<Arc<LambdaContext>>,
+}
+
+/// What only Lambda's protocol carries besides the payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LambdaContext {
+    /// `X-Amz-Client-Context` as it came: base64 of at most 3,583 bytes.
+    pub client_context: Option<Box<str>>,
+    /// `X-Amz-Tenant-Id`.
+    pub tenant: Option<Box<str>>,
+    /// Whether the caller wants the end of the function's log.
+    pub log_tail: bool,
 }
 
 /// What a venue answered when the function ran to its end, well or with an error of its own.
@@ -50,6 +63,10 @@ pub struct Reply {
     pub meters: MeterBasis,
     /// Whether the venue said that this call had to initialise the function first.
     pub cold: bool,
+    /// The end of the function's log, at most 4 KiB, where the venue tells it.
+    pub log_tail: Option<Bytes>,
+    /// The version that ran, where the venue tells it.
+    pub version: Option<Box<str>>,
 }
 
 /// An error the function reported: a result, not a failure of the venue.

@@ -125,6 +125,7 @@ impl Running {
             traceparent: None,
             tracestate: None,
             deadline: Instant::now() + Duration::from_secs(10),
+            lambda: None,
         }
     }
 }

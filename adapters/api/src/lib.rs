@@ -11,17 +11,20 @@
 //!
 //! The `conformance` feature holds the numbered cards each adapter must pass.
 //!
-//! Known limitation: replies are whole, not streamed.
+//! Known limitation: a venue streams replies only where its adapter implements [`Venue::stream`];
+//! the others hand a reply on in one piece.
 
 mod call;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 pub mod meter_header;
+mod streamed;
 mod target;
 mod venue;
 
-pub use call::{Call, FunctionError, MeterBasis, Reply};
+pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
 pub use error::{ErrorKind, Outcome, VenueError};
+pub use streamed::{Piece, Streamed};
 pub use target::{Target, TargetError};
 pub use venue::{Discovered, Limits, Venue};

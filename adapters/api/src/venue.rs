@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use merit_pricing::{Architecture, PriceSheet};
 use merit_units::MemoryMb;
 
-use crate::{Call, Reply, VenueError};
+use crate::{Call, Reply, Streamed, VenueError};
 
 /// One venue, reached through the protocol of its kind.
 ///
@@ -24,6 +24,17 @@ pub trait Venue: Send + Sync {
     /// [`VenueError`] with what the failure means for money. A call whose deadline has passed is
     /// refused as `NotStarted` before anything is sent.
     fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>>;
+
+    /// Makes one attempt whose reply is passed on while it arrives.
+    ///
+    /// A venue that has no such way makes the call whole and hands it on in one piece, which is
+    /// what this default does.
+    ///
+    /// # Errors
+    /// As [`Self::invoke`], for failures before the reply began; later ones are in the stream.
+    fn stream(&self, call: Call) -> BoxFuture<'_, Result<Streamed, VenueError>> {
+        Box::pin(async move { self.invoke(call).await.map(Streamed::whole) })
+    }
 
     /// Lists what is deployed there; empty where the venue has no way to tell.
     ///

@@ -177,6 +177,8 @@ impl HttpVenue {
             usage,
             meters: basis,
             cold: usage.init > Micros::ZERO,
+            log_tail: None,
+            version: None,
         })
     }
 

@@ -49,6 +49,7 @@ impl Merit {
             traceparent: Some(HeaderValue::from_static(TRACEPARENT)),
             tracestate: None,
             deadline: Instant::now(),
+            lambda: None,
         };
         Ok(Self { venue: HttpVenue::try_new(config)?, call })
     }

@@ -293,6 +293,7 @@ pub(crate) fn call(payload: &'static str) -> Call {
         traceparent: None,
         tracestate: None,
         deadline: tokio::time::Instant::now() + Duration::from_secs(10),
+        lambda: None,
     }
 }
 
