@@ -24,14 +24,19 @@ enum May {
 const ADAPTER: May = May::Import(&["merit-units", "merit-pricing", "merit-venue"]);
 
 /// One line per crate, bottom up.
-const EDGES: [(&str, May); 16] = [
+const EDGES: [(&str, May); 18] = [
     ("merit-units", May::Import(&[])),
     ("merit-pricing", May::Import(&["merit-units"])),
     ("merit-market", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-ledger", May::Import(&["merit-units"])),
     ("merit-venue", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-venue-http", ADAPTER),
-    ("merit-sim", ADAPTER),
+    ("merit-lambda-wire", May::Import(&["merit-units"])),
+    (
+        "merit-venue-aws-lambda",
+        May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"]),
+    ),
+    ("merit-sim", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-sandbox", May::Import(&["merit-units"])),
     ("merit-wire", May::Import(&[])),
     ("merit-store", May::Import(&["merit-units", "merit-ledger"])),

@@ -1,0 +1,1 @@
+//! AWS Lambda as a venue, through the official SDK.
