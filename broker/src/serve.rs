@@ -139,6 +139,7 @@ async fn load_keys(broker: &Arc<Broker>, env: &Env) -> Result<Option<String>, St
     let row = KeyRow {
         id: record.id.clone(),
         secret_hash: record.hash,
+        sealed_secret: None,
         account: record.account.clone(),
         roles: roles.names().join(","),
         note: "made at the first start".to_owned(),

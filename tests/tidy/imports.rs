@@ -32,10 +32,7 @@ const EDGES: [(&str, May); 18] = [
     ("merit-venue", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-venue-http", ADAPTER),
     ("merit-lambda-wire", May::Import(&["merit-units"])),
-    (
-        "merit-venue-aws-lambda",
-        May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"]),
-    ),
+    ("merit-venue-aws-lambda", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-sim", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-sandbox", May::Import(&["merit-units"])),
     ("merit-wire", May::Import(&[])),

@@ -1,4 +1,4 @@
-//! API keys. Only the hash of a secret is stored.
+//! API keys. Of a secret the hash is stored; where a secret itself is needed, it comes encrypted by the broker.
 
 use merit_units::{AccountId, KeyId, Timestamp};
 use rusqlite::Row;
@@ -10,10 +10,10 @@ impl Store {
     /// Stores a new key. Whether its id was free; otherwise nothing is stored.
     pub fn insert_key(&self, key: KeyRow) -> Durable<bool> {
         self.write(move |connection| {
-            let KeyRow { id, secret_hash, account, roles, note, created_at, revoked_at } = key;
+            let KeyRow { id, secret_hash, sealed_secret, account, roles, note, created_at, revoked_at } = key;
             let mut insert = connection.prepare_cached(
-                "INSERT INTO api_key (id, secret_hash, account, roles, note, created_at, revoked_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO api_key (id, secret_hash, account, roles, note, created_at, revoked_at, sealed_secret)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
             )?;
             let row = (
                 id.as_str(),
@@ -23,6 +23,7 @@ impl Store {
                 note,
                 created_at.micros(),
                 revoked_at.map(Timestamp::micros),
+                sealed_secret,
             );
             Ok(insert.execute(row)? > 0)
         })
@@ -45,7 +46,7 @@ impl Store {
     pub fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT id, secret_hash, account, roles, note, created_at, revoked_at FROM api_key
+                "SELECT id, secret_hash, account, roles, note, created_at, revoked_at, sealed_secret FROM api_key
                  ORDER BY created_at, id",
             )?;
             statement.query_and_then([], key)?.collect()
@@ -62,5 +63,6 @@ fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
         note: row.get(4)?,
         created_at: Timestamp::from_micros(row.get(5)?),
         revoked_at: row.get::<_, Option<u64>>(6)?.map(Timestamp::from_micros),
+        sealed_secret: row.get(7)?,
     })
 }

@@ -42,13 +42,15 @@ pub enum SheetPut {
     },
 }
 
-/// An API key. The secret itself is never stored.
+/// An API key. The secret itself is never stored in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {
     /// Its public part.
     pub id: KeyId,
     /// The hash of its secret part.
     pub secret_hash: [u8; 32],
+    /// Its secret part, encrypted by the broker, for keys that sign requests.
+    pub sealed_secret: Option<Vec<u8>>,
     /// Who pays.
     pub account: AccountId,
     /// What it may do, in the broker's words.

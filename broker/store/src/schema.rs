@@ -1,4 +1,7 @@
 //! Opening the database file: ours, sound and of a known format, or not at all.
+//!
+//! Each format is a step from the one before it (`schema/N.sql`). A new database takes all the steps and an older
+//! one those it lacks, in one transaction, so that both end the same; an older Merit then refuses it.
 
 use std::path::Path;
 
@@ -11,7 +14,10 @@ use crate::OpenError;
 pub(crate) const APPLICATION_ID: u32 = 0x4D45_5254;
 
 /// The format written here (`PRAGMA user_version`).
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+
+/// The steps: the first makes format 1 of an empty database, the next format 2 of that.
+const STEPS: [&str; FORMAT as usize] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Receipts are checked page by page at start up to this size of the database; beyond it that would take
 /// seconds, and only the other tables are.
@@ -35,8 +41,9 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     )
     .map_err(refuse)?;
     configure(&connection).map_err(refuse)?;
-    if user_version(&connection).map_err(refuse)? == 0 {
-        create(&mut connection).map_err(refuse)?;
+    let found = user_version(&connection).map_err(refuse)?;
+    if found < FORMAT {
+        bring_up_to_date(&mut connection, found).map_err(refuse)?;
     }
     Ok(connection)
 }
@@ -95,9 +102,11 @@ pub(crate) fn accept(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+fn bring_up_to_date(connection: &mut Connection, found: u32) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(include_str!("schema.sql"))?;
+    for step in &STEPS[found as usize..] {
+        transaction.execute_batch(step)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()

@@ -40,6 +40,7 @@ pub(super) async fn create(
     let row = KeyRow {
         id: record.id.clone(),
         secret_hash: record.hash,
+        sealed_secret: None,
         account: record.account.clone(),
         roles: record.roles.names().join(","),
         note: spec.note,

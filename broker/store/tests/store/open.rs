@@ -89,8 +89,37 @@ fn a_newer_database_is_refused() {
     let dir = used();
     Connection::open(dir.path().join("merit.db")).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let error = refusal(dir.path());
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 1, .. }));
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }));
     assert!(error.to_string().ends_with("run the Merit that wrote it, or a newer one"), "{error}");
+}
+
+#[test]
+fn an_older_database_is_brought_up_to_date_and_keeps_what_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("merit.db");
+    let older = Connection::open(&path).unwrap();
+    older.execute_batch(include_str!("../../src/schema/1.sql")).unwrap();
+    older
+        .execute_batch(
+            "PRAGMA application_id = 0x4D455254; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+             INSERT INTO api_key VALUES ('k1', zeroblob(32), 'ada', 'invoke', 'old', 5, NULL);",
+        )
+        .unwrap();
+    drop(older);
+    let store = open(dir.path());
+    let keys = store.keys().unwrap();
+    assert_eq!((keys[0].note.as_str(), &keys[0].sealed_secret), ("old", &None));
+    store.close().unwrap();
+    let version = |path: &Path| -> (u32, Vec<String>) {
+        let connection = Connection::open(path).unwrap();
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        let mut tables = connection.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
+        (version, tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect())
+    };
+    let (new, fresh) = fresh();
+    fresh.close().unwrap();
+    assert_eq!(version(&path), version(&new.path().join("merit.db")), "as one that was never older");
+    open(dir.path());
 }
 
 #[test]

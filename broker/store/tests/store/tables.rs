@@ -100,6 +100,7 @@ fn keys_are_listed_and_revoked_once() {
     let key = |id: &str, seconds: u64| KeyRow {
         id: id.parse().unwrap(),
         secret_hash: [7; 32],
+        sealed_secret: (id == "k2").then(|| b"sealed".to_vec()),
         account: "ada".parse().unwrap(),
         roles: "invoke,finance".to_owned(),
         note: "for the \"search\" team".to_owned(),

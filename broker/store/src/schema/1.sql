@@ -1,4 +1,4 @@
--- merit.db, format 1. Times are microseconds since 1970 (UTC); money is picodollars.
+-- merit.db, format 1, from which later formats are steps. Times are microseconds since 1970 (UTC); money is picodollars.
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
