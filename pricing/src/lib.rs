@@ -11,6 +11,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod catalogue;
+mod change;
 mod charge;
 mod date;
 mod expect;
@@ -25,6 +26,7 @@ mod size;
 mod tests;
 
 pub use catalogue::{Catalogue, CatalogueError};
+pub use change::{Change, Concern, Difference, MoveLimit};
 pub use charge::{MarginalRates, MonthToDate};
 pub use date::{Date, DateError};
 pub use expect::{Basis, DEFAULT_DURATION, Expectation, ceiling, ceiling_with_reply, expect};
@@ -32,5 +34,5 @@ pub use meter::{MAX_LINES, Meter, Metered, NotBilled, UnknownMeter};
 pub use pools::{PoolKeys, Pools};
 pub use profile::{ProfileError, UsageProfile};
 pub use rule::MeterError;
-pub use sheet::{Price, PriceSheet, SheetErrors, SheetMistake, Source};
+pub use sheet::{Price, PriceSheet, RevisedGrant, RevisedLine, Revision, SheetErrors, SheetMistake, Source};
 pub use size::{Architecture, Size, UnknownArchitecture, Usage};

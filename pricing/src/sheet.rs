@@ -11,6 +11,7 @@
 mod line;
 mod mistake;
 mod raw;
+mod revise;
 mod validate;
 mod write;
 
@@ -21,6 +22,7 @@ use merit_units::{Currency, Exact, Micros, Overflow, Quantity, Rate, RegionId, S
 pub(crate) use line::{Grant, Line, Part, PartKind, Tier};
 pub use mistake::{SheetErrors, SheetMistake};
 pub(crate) use raw::RawSheet;
+pub use revise::{RevisedGrant, RevisedLine, Revision};
 
 use crate::date::Date;
 use crate::meter::{Meter, Metered, Meters};

@@ -1,6 +1,7 @@
 //! Tests of the crate as a whole: what calls and months cost, to the picodollar.
 
 mod catalogue;
+mod changes;
 mod invoices;
 mod properties;
 mod sheets;

@@ -1,1 +1,3 @@
 //! AWS Lambda as a venue, through the official SDK.
+
+pub mod offers;

@@ -111,3 +111,10 @@ pub(crate) struct Tier {
     pub(crate) rate: Rate,
     pub(crate) source: u8,
 }
+
+impl Tier {
+    /// What it charges, whatever the source.
+    pub(crate) fn step(&self) -> (Quantity, Rate) {
+        (self.up_to, self.rate)
+    }
+}

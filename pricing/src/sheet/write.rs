@@ -24,7 +24,7 @@ impl PriceSheet {
         serde_json::to_string(&self.to_raw()).expect("invariant: the written form has string keys only")
     }
 
-    fn to_raw(&self) -> RawSheet {
+    pub(super) fn to_raw(&self) -> RawSheet {
         let key = |index: u8| Some(self.sources[usize::from(index)].key.clone());
         RawSheet {
             name: self.name.to_string(),
