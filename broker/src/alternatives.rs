@@ -14,7 +14,7 @@ use merit_units::Money;
 use merit_wire::{AlternativeRow, AlternativesReport};
 
 use crate::clock;
-use crate::receipt::StoredDetail;
+use crate::receipt::Detail;
 
 /// Receipts read at a time: about 2 MB.
 const PAGE: u32 = 2000;
@@ -41,15 +41,13 @@ impl Alternatives {
     /// When the database can't be read.
     pub(crate) fn sum(store: &Store, query: &SpendQuery) -> Result<Self, StoreError> {
         store.flush().wait()?;
-        let (mut sums, mut after) = (Self::default(), 0);
+        let (mut sums, mut after) = (Self::default(), None);
         loop {
-            let page = store.receipts_after(after, PAGE)?;
+            let page = store.receipts_between(query.from..query.to, after, PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(sums) };
-            after = *last;
+            after = Some(*last);
             let asked = |row: &&ReceiptRow| {
-                row.at >= query.from
-                    && row.at < query.to
-                    && row.status != ReceiptStatus::Refused
+                row.status != ReceiptStatus::Refused
                     && row.venue.is_some()
                     && query.account.as_ref().is_none_or(|account| row.account == *account)
             };
@@ -58,7 +56,7 @@ impl Alternatives {
     }
 
     fn add(&mut self, row: &ReceiptRow) {
-        let Ok(receipt) = StoredDetail::of(row) else { return };
+        let Ok(receipt) = Detail::of(row) else { return };
         self.calls += 1;
         self.charged += row.charge;
         self.estimate += row.estimate;
@@ -87,11 +85,11 @@ impl Alternatives {
 }
 
 /// The cheapest candidate of each venue that had a price.
-fn cheapest_by_venue(receipt: &StoredDetail) -> BTreeMap<&str, Money> {
+fn cheapest_by_venue<'a>(receipt: &Detail<'a>) -> BTreeMap<&'a str, Money> {
     let mut cheapest: BTreeMap<&str, Money> = BTreeMap::new();
     for candidate in &receipt.candidates {
-        let Some(cost) = candidate.cost.as_ref().and_then(|cost| cost.parse::<Money>().ok()) else { continue };
-        cheapest.entry(&candidate.venue).and_modify(|least| *least = cost.min(*least)).or_insert(cost);
+        let Some(cost) = candidate.cost_pico.map(Money::from_pico) else { continue };
+        cheapest.entry(candidate.venue).and_modify(|least| *least = cost.min(*least)).or_insert(cost);
     }
     cheapest
 }

@@ -60,7 +60,7 @@ impl Broker {
 pub fn stored_usage(store: &merit_store::Store, now: Timestamp) -> Result<(Month, Option<Pools>), StoreError> {
     let month = month_of(now);
     let totals = store.meter_totals(month)?;
-    Ok((month, totals.map(|(totals, _)| decode(&totals))))
+    Ok((month, totals.map(|totals| decode(&totals))))
 }
 
 /// A line per pool: its name, a tab, its quanta.

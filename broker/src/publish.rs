@@ -3,7 +3,6 @@
 use merit_ledger::Posted;
 use merit_store::record::{ReceiptRow, ReceiptStatus};
 use merit_units::Money;
-use merit_wire::AttemptView;
 
 use crate::Broker;
 use crate::admit::Admitted;
@@ -15,7 +14,7 @@ use crate::settle::Totals;
 /// What the caller is told when there is no reply.
 #[must_use]
 pub fn refusal(flight: &Flight, ending: &Ending, totals: &Totals) -> Option<Refusal> {
-    let attempts = || flight.attempts.iter().map(|attempt| attempt_view(flight, attempt)).collect();
+    let attempts = || flight.attempts.iter().map(|attempt| attempt_of(flight, attempt).view()).collect();
     match *ending {
         Ending::Replied(_) => None,
         Ending::Failed(Failed { retryable, deadline: true }) => {
@@ -26,20 +25,6 @@ pub fn refusal(flight: &Flight, ending: &Ending, totals: &Totals) -> Option<Refu
             Some(Refusal::VenuesFailed { attempts: attempts(), last: last.to_owned(), retryable })
         }
         Ending::Abandoned => Some(Refusal::BadRequest("the client went away".to_owned())),
-    }
-}
-
-fn attempt_view(flight: &Flight, attempt: &Attempt) -> AttemptView {
-    let deployment = flight.view.deployment(attempt.row);
-    AttemptView {
-        venue: deployment.venue.id.to_string(),
-        deployment: deployment.id.to_string(),
-        result: attempt.result.to_owned(),
-        outcome: attempt.outcome.word().to_owned(),
-        message: attempt.message.clone(),
-        duration_ms: receipt::millis(attempt.duration),
-        charge: attempt.bill.charge.to_string(),
-        estimated: attempt.bill.basis.is_estimated(),
     }
 }
 
@@ -73,14 +58,10 @@ pub fn refused(broker: &Broker, admitted: &Admitted, refusal: &Refusal) {
     let status = ReceiptStatus::Refused;
     let (duration, message) = (admitted.stopwatch.elapsed(), refusal.to_string());
     broker.metrics.invocation(status.word(), duration, duration, Money::ZERO);
-    let detail = Detail { error: Some(&message), ..NOTHING };
-    let row = ReceiptRow { duration, overhead: duration, ..row(admitted, status, detail.to_json()) };
+    let detail = Detail { error: Some(&message), ..Detail::default() };
+    let row = ReceiptRow { duration, overhead: duration, ..row(admitted, status, detail.encode()) };
     store(broker, row);
 }
-
-/// The detail of a call that did not get as far as an attempt.
-const NOTHING: Detail<'static> =
-    Detail { meters: &[], explored: false, least_bad: false, attempts: &[], candidates: &[], error: None };
 
 /// Tells the operator when a soft budget is passed, or a charge was above its hold.
 pub fn posted(broker: &Broker, admitted: &Admitted, posted: &Posted) {
@@ -125,39 +106,32 @@ fn row(admitted: &Admitted, status: ReceiptStatus, detail: Vec<u8>) -> ReceiptRo
 }
 
 fn detail_of(flight: &Flight, refusal: Option<&Refusal>) -> Vec<u8> {
-    let attempts: Vec<receipt::Attempt<'_>> =
-        flight.attempts.iter().map(|attempt| attempt_of(flight, attempt)).collect();
-    let candidates: Vec<Candidate<'_>> = flight.view.book.merit_order().map(|row| candidate_of(flight, row)).collect();
     let last = flight.attempts.last();
     let metered = last.and_then(|attempt| attempt.bill.metered);
-    let meters: Vec<Meter> = metered
-        .iter()
-        .flat_map(|metered| metered.iter())
-        .map(|(meter, quantity)| Meter::new(meter, quantity))
-        .collect();
+    let meters = metered.iter().flat_map(|metered| metered.iter());
     let function_error = last.map(|attempt| attempt.message.as_str()).filter(|message| !message.is_empty());
     let error = refusal.map(ToString::to_string);
     Detail {
-        meters: &meters,
+        meters: meters.map(|(meter, quantity)| Meter { meter: meter.name(), quanta: quantity.quanta() }).collect(),
         explored: flight.explored,
         least_bad: flight.least_bad,
-        attempts: &attempts,
-        candidates: &candidates,
+        attempts: flight.attempts.iter().map(|attempt| attempt_of(flight, attempt)).collect(),
+        candidates: flight.view.book.merit_order().map(|row| candidate_of(flight, row)).collect(),
         error: error.as_deref().or(function_error),
     }
-    .to_json()
+    .encode()
 }
 
 fn attempt_of<'a>(flight: &'a Flight, attempt: &'a Attempt) -> receipt::Attempt<'a> {
     let deployment = flight.view.deployment(attempt.row);
     receipt::Attempt {
-        venue: (&deployment.venue.id).into(),
-        deployment: (&deployment.id).into(),
+        venue: deployment.venue.id.as_str(),
+        deployment: deployment.id.as_str(),
         result: attempt.result,
         outcome: attempt.outcome.word(),
         message: &attempt.message,
-        duration: attempt.duration,
-        charge: attempt.bill.charge,
+        duration_us: attempt.duration.get(),
+        charge_pico: attempt.bill.charge.pico(),
         estimated: attempt.bill.basis.is_estimated(),
     }
 }
@@ -165,6 +139,10 @@ fn attempt_of<'a>(flight: &'a Flight, attempt: &'a Attempt) -> receipt::Attempt<
 fn candidate_of(flight: &Flight, row: usize) -> Candidate<'_> {
     let deployment = flight.view.deployment(row);
     let priced = flight.view.book.asks()[row].why_ineligible().is_none();
-    let cost = priced.then(|| flight.view.cost(row));
-    Candidate::new((&deployment.venue.id).into(), (&deployment.id).into(), cost, flight.exclusions[row])
+    Candidate {
+        venue: deployment.venue.id.as_str(),
+        deployment: deployment.id.as_str(),
+        cost_pico: priced.then(|| flight.view.cost(row).pico()),
+        excluded: flight.exclusions[row],
+    }
 }

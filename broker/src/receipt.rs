@@ -1,33 +1,21 @@
 //! Receipts: the detail that is written with each call, and the whole as it is read.
 //!
-//! One is written for every call, so what the row's columns have is not repeated, names are
-//! borrowed and numbers are formatted straight into the output.
-
-use std::fmt::Display;
+//! One is written for every call, so it is small and cheap: what the row's columns have is not repeated, names are
+//! borrowed, numbers stay numbers. The encoding is postcard behind a byte that tells its version; text is
+//! made of it when somebody reads it.
 
 use merit_store::record::ReceiptRow;
-use merit_units::{DeploymentId, Micros, Money, Quantity, VenueId};
+use merit_units::{Micros, Money, Quantity};
 use merit_wire::{AttemptView, CandidateView, MeterView, ReceiptView};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::clock;
 
-/// Writes a value as the string its `Display` gives.
-struct Text<T>(T);
+/// The first byte of a detail: raised when [`Detail`] changes.
+const VERSION: u8 = 1;
 
-impl<T: Display> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-fn as_millis<S: Serializer>(length: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(millis(*length))
-}
+/// Room for a detail of one attempt and two candidates without growing.
+const USUAL_BYTES: usize = 192;
 
 /// Milliseconds with microseconds as decimals, for JSON.
 #[must_use]
@@ -37,57 +25,104 @@ pub fn millis(length: Micros) -> f64 {
 }
 
 /// The part of a receipt that no column of its row has.
-#[derive(Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Detail<'a> {
     /// What the billed attempt used.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub meters: &'a [Meter],
+    #[serde(borrow)]
+    pub meters: Vec<Meter<'a>>,
     /// Whether it was chosen to learn.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub explored: bool,
     /// Whether it was the least bad of deployments that are all unwell.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub least_bad: bool,
     /// What was tried.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub attempts: &'a [Attempt<'a>],
+    pub attempts: Vec<Attempt<'a>>,
     /// Every deployment of the function at that moment.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub candidates: &'a [Candidate<'a>],
+    pub candidates: Vec<Candidate<'a>>,
     /// The last error.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
 }
 
-/// A detail as it is read back.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct StoredDetail {
-    meters: Vec<MeterView>,
-    explored: bool,
-    least_bad: bool,
-    attempts: Vec<AttemptView>,
-    /// Every deployment of the function at that moment.
-    pub candidates: Vec<CandidateView>,
-    error: Option<String>,
+/// A billed quantity.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meter<'a> {
+    /// The meter's name.
+    pub meter: &'a str,
+    /// How much, in [`Quantity`]'s quanta.
+    pub quanta: u128,
 }
 
-impl StoredDetail {
+/// One try at one deployment.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt<'a> {
+    /// Where.
+    pub venue: &'a str,
+    /// Which deployment there.
+    pub deployment: &'a str,
+    /// `ok`, `function-error` or the kind of failure.
+    pub result: &'a str,
+    /// What it meant for money.
+    pub outcome: &'a str,
+    /// What the venue said.
+    pub message: &'a str,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
+    /// What it was charged, in picodollars.
+    pub charge_pico: i128,
+    /// Whether the charge is estimated.
+    pub estimated: bool,
+}
+
+/// A deployment as it stood when the decision was made.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate<'a> {
+    /// Where.
+    pub venue: &'a str,
+    /// Which deployment there.
+    pub deployment: &'a str,
+    /// Its expected cost in picodollars, unless it had no price.
+    pub cost_pico: Option<i128>,
+    /// Why it was excluded, if it was.
+    pub excluded: Option<&'a str>,
+}
+
+/// Why a stored detail can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DetailError {
+    /// It was written by a later Merit, or it is not a detail.
+    #[error("it has version {0:?}, and this Merit knows {VERSION}")]
+    Version(Option<u8>),
+    /// It is damaged.
+    #[error(transparent)]
+    Damaged(#[from] postcard::Error),
+}
+
+impl<'a> Detail<'a> {
+    /// As it is stored.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        bytes.push(VERSION);
+        postcard::to_extend(self, bytes).expect("invariant: a detail is serialisable")
+    }
+
     /// Reads a row's detail.
     ///
     /// # Errors
-    /// When it was not written by [`Detail::to_json`].
-    pub fn of(row: &ReceiptRow) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(&row.detail)
+    /// [`DetailError`] when it was not written by [`Self::encode`].
+    pub fn of(row: &'a ReceiptRow) -> Result<Self, DetailError> {
+        match row.detail.split_first() {
+            Some((&VERSION, rest)) => Ok(postcard::from_bytes(rest)?),
+            other => Err(DetailError::Version(other.map(|(version, _)| *version))),
+        }
     }
 }
 
 /// A stored receipt as the wire has it.
 ///
 /// # Errors
-/// As [`StoredDetail::of`].
-pub fn view(row: &ReceiptRow) -> Result<ReceiptView, serde_json::Error> {
-    let detail = StoredDetail::of(row)?;
+/// As [`Detail::of`].
+pub fn view(row: &ReceiptRow) -> Result<ReceiptView, DetailError> {
+    let detail = Detail::of(row)?;
     Ok(ReceiptView {
         id: row.id.to_string(),
         at: clock::rfc3339(row.at),
@@ -100,100 +135,49 @@ pub fn view(row: &ReceiptRow) -> Result<ReceiptView, serde_json::Error> {
         estimate: row.estimate.to_string(),
         charge: row.charge.to_string(),
         estimated: row.estimated,
-        meters: detail.meters,
+        meters: detail.meters.iter().map(Meter::view).collect(),
         duration_ms: millis(row.duration),
         overhead_us: row.overhead.get(),
         explored: detail.explored,
         least_bad: detail.least_bad,
         tags: row.tags.iter().map(ToString::to_string).collect(),
-        attempts: detail.attempts,
-        candidates: detail.candidates,
-        error: detail.error,
+        attempts: detail.attempts.iter().map(Attempt::view).collect(),
+        candidates: detail.candidates.iter().map(Candidate::view).collect(),
+        error: detail.error.map(str::to_owned),
     })
 }
 
-/// A borrowed name.
-#[derive(Clone, Copy, Serialize)]
-#[serde(transparent)]
-pub struct Name<'a>(&'a str);
-
-impl<'a> From<&'a VenueId> for Name<'a> {
-    fn from(venue: &'a VenueId) -> Self {
-        Self(venue.as_str())
+impl Meter<'_> {
+    fn view(&self) -> MeterView {
+        MeterView { meter: self.meter.to_owned(), quantity: Quantity::from_quanta(self.quanta).to_string() }
     }
 }
 
-impl<'a> From<&'a DeploymentId> for Name<'a> {
-    fn from(deployment: &'a DeploymentId) -> Self {
-        Self(deployment.as_str())
-    }
-}
-
-/// A billed quantity.
-#[derive(Serialize)]
-pub struct Meter {
-    meter: Text<merit_pricing::Meter>,
-    quantity: Text<Quantity>,
-}
-
-impl Meter {
-    /// A quantity of a meter.
+impl Attempt<'_> {
+    /// As the wire has it, in receipts and in problem documents.
     #[must_use]
-    pub const fn new(meter: merit_pricing::Meter, quantity: Quantity) -> Self {
-        Self { meter: Text(meter), quantity: Text(quantity) }
+    pub fn view(&self) -> AttemptView {
+        AttemptView {
+            venue: self.venue.to_owned(),
+            deployment: self.deployment.to_owned(),
+            result: self.result.to_owned(),
+            outcome: self.outcome.to_owned(),
+            message: self.message.to_owned(),
+            duration_ms: millis(Micros::new(self.duration_us)),
+            charge: Money::from_pico(self.charge_pico).to_string(),
+            estimated: self.estimated,
+        }
     }
 }
 
-/// One try at one deployment.
-#[derive(Serialize)]
-pub struct Attempt<'a> {
-    /// Where.
-    pub venue: Name<'a>,
-    /// Which deployment there.
-    pub deployment: Name<'a>,
-    /// `ok`, `function-error` or the kind of failure.
-    pub result: &'static str,
-    /// What it meant for money.
-    pub outcome: &'static str,
-    /// What the venue said.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub message: &'a str,
-    /// How long it took.
-    #[serde(rename = "duration_ms", serialize_with = "as_millis")]
-    pub duration: Micros,
-    /// What it was charged.
-    #[serde(serialize_with = "as_text")]
-    pub charge: Money,
-    /// Whether the charge is estimated.
-    pub estimated: bool,
-}
-
-/// A deployment as it stood when the decision was made.
-#[derive(Serialize)]
-pub struct Candidate<'a> {
-    venue: Name<'a>,
-    deployment: Name<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<Text<Money>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    excluded: Option<&'static str>,
-}
-
-impl<'a> Candidate<'a> {
-    /// A deployment with its expected cost, unless it had no price, and why it was excluded, if it was.
-    #[must_use]
-    pub fn new(venue: Name<'a>, deployment: Name<'a>, cost: Option<Money>, excluded: Option<&'static str>) -> Self {
-        Self { venue, deployment, cost: cost.map(Text), excluded }
-    }
-}
-
-impl Detail<'_> {
-    /// The JSON.
-    #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut json = Vec::with_capacity(256 + 96 * (self.attempts.len() + self.candidates.len()));
-        serde_json::to_writer(&mut json, self).expect("invariant: a detail is serialisable");
-        json
+impl Candidate<'_> {
+    fn view(&self) -> CandidateView {
+        CandidateView {
+            venue: self.venue.to_owned(),
+            deployment: self.deployment.to_owned(),
+            cost: self.cost_pico.map(|pico| Money::from_pico(pico).to_string()),
+            excluded: self.excluded.map(str::to_owned),
+        }
     }
 }
 
@@ -226,39 +210,40 @@ mod tests {
 
     #[test]
     fn a_row_and_its_detail_are_the_whole_receipt() {
-        let (venue, deployment): (VenueId, DeploymentId) = ("pool-a".parse().unwrap(), "pool-a-512".parse().unwrap());
+        let (venue, deployment) = ("pool-a", "pool-a-512");
         let attempt = Attempt {
-            venue: (&venue).into(),
-            deployment: (&deployment).into(),
+            venue,
+            deployment,
             result: "ok",
             outcome: "ran",
             message: "",
-            duration: Micros::new(12_300),
-            charge: Money::from_pico(227_083),
+            duration_us: 12_300,
+            charge_pico: 227_083,
             estimated: false,
         };
         let detail = Detail {
-            meters: &[Meter::new(merit_pricing::Meter::Request, Quantity::from_units(1))],
+            meters: vec![Meter { meter: "request", quanta: Quantity::from_units(1).quanta() }],
             explored: true,
-            least_bad: false,
-            attempts: &[attempt],
-            candidates: &[Candidate::new((&venue).into(), (&deployment).into(), None, Some("no-price"))],
-            error: None,
+            attempts: vec![attempt],
+            candidates: vec![Candidate { venue, deployment, cost_pico: None, excluded: Some("no-price") }],
+            ..Detail::default()
         };
-        let view = view(&row(detail.to_json())).expect("as written");
+        let view = view(&row(detail.encode())).expect("as written");
         assert_eq!((view.charge.as_str(), view.duration_ms), ("0.000000227083", 12.345));
         assert_eq!((view.meters[0].meter.as_str(), view.meters[0].quantity.as_str()), ("request", "1"));
         assert_eq!((view.attempts[0].outcome.as_str(), view.attempts[0].duration_ms), ("ran", 12.3));
+        assert_eq!(view.attempts[0].charge, "0.000000227083");
         assert_eq!(view.candidates[0].excluded.as_deref(), Some("no-price"));
         assert_eq!((view.explored, view.least_bad, view.tags), (true, false, vec!["team=search".to_owned()]));
     }
 
     #[test]
-    fn what_is_absent_takes_no_room() {
-        let nothing =
-            Detail { meters: &[], explored: false, least_bad: false, attempts: &[], candidates: &[], error: None };
-        assert_eq!(nothing.to_json(), b"{}");
-        assert!(view(&row(nothing.to_json())).expect("as written").attempts.is_empty());
-        assert!(view(&row(b"not JSON".to_vec())).is_err());
+    fn a_detail_is_small_and_damage_is_told() {
+        let nothing = Detail::default().encode();
+        assert_eq!(nothing.len(), 7);
+        assert!(view(&row(nothing.clone())).expect("as written").attempts.is_empty());
+        assert!(matches!(view(&row(nothing[..4].to_vec())), Err(DetailError::Damaged(_))));
+        assert!(matches!(view(&row(b"{}".to_vec())), Err(DetailError::Version(Some(b'{')))));
+        assert!(matches!(view(&row(Vec::new())), Err(DetailError::Version(None))));
     }
 }

@@ -38,30 +38,24 @@ impl Store {
         })
     }
 
-    /// Stores a month's meter totals, together with which receipts were committed before: after a crash the later
-    /// ones ([`Store::receipts_after`]) can be added to the totals.
+    /// Stores a month's meter totals.
     pub fn put_meter_totals(&self, month: Month, totals: Vec<u8>) -> Durable<()> {
         self.write(move |connection| {
-            let mut put = connection.prepare_cached(
-                "INSERT OR REPLACE INTO meter_totals (month, totals, receipts_through)
-                 SELECT ?1, ?2, COALESCE(MAX(number), 0) FROM receipt",
-            )?;
+            let mut put =
+                connection.prepare_cached("INSERT OR REPLACE INTO meter_totals (month, totals) VALUES (?1, ?2)")?;
             put.execute((month.to_string(), totals))?;
             Ok(())
         })
     }
 
-    /// A month's meter totals and the number of the last receipt committed before them. Reads the disk.
+    /// A month's meter totals. Reads the disk.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn meter_totals(&self, month: Month) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+    pub fn meter_totals(&self, month: Month) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|connection| {
-            let row = connection
-                .prepare_cached("SELECT totals, receipts_through FROM meter_totals WHERE month = ?1")?
-                .query_row([month.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            Ok(row)
+            let mut statement = connection.prepare_cached("SELECT totals FROM meter_totals WHERE month = ?1")?;
+            Ok(statement.query_row([month.to_string()], |row| row.get(0)).optional()?)
         })
     }
 }

@@ -77,7 +77,7 @@ pub enum ReceiptStatus {
 }
 
 impl ReceiptStatus {
-    /// The stable word, as stored and as shown.
+    /// The stable word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -88,8 +88,15 @@ impl ReceiptStatus {
         }
     }
 
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::Ok, Self::FunctionError, Self::Refused, Self::Failed].into_iter().find(|status| status.word() == word)
+    const ALL: [Self; 4] = [Self::Ok, Self::FunctionError, Self::Refused, Self::Failed];
+
+    /// As it is stored.
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.code() == code)
     }
 }
 
@@ -126,7 +133,7 @@ pub struct ReceiptRow {
     pub overhead: Micros,
     /// The caller's labels, such as `team=search`.
     pub tags: Vec<Tag>,
-    /// The whole receipt, as the broker's JSON.
+    /// What no column has, in the broker's own encoding.
     pub detail: Vec<u8>,
 }
 

@@ -8,7 +8,8 @@ use merit_units::{Money, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
-use crate::record::{GroupBy, SpendQuery, SpendRow, Step};
+use crate::receipts::{self, integer};
+use crate::record::{GroupBy, ReceiptStatus, SpendQuery, SpendRow, Step};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -32,35 +33,56 @@ impl Store {
     }
 }
 
-/// The statement and its values, in order.
+/// The statement and its values, in order. Names are grouped by number, and only the groups get their words.
 fn statement(query: &SpendQuery) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let mut bind = |value: Value| {
         values.push(value);
         format!("?{}", values.len())
     };
-    let mut groups: Vec<String> = Vec::new();
-    groups.extend(query.step.map(|step| format!("at - at % {}", step.length().get())));
-    for group_by in &query.group_by {
-        groups.push(match group_by {
-            GroupBy::Function => "function".to_owned(),
-            GroupBy::Venue => "COALESCE(venue, '')".to_owned(),
-            GroupBy::Account => "account".to_owned(),
-            GroupBy::Tag(key) => tag_value(&bind(Value::Text(format!("\n{key}=")))),
-        });
+    let (mut groups, mut shown) = (Vec::new(), Vec::new());
+    if let Some(step) = query.step {
+        groups.push(format!("at - at % {}", step.length().get()));
+        shown.push("g0".to_owned());
     }
-    let from = bind(integer(query.from));
-    let to = bind(integer(query.to));
+    for group_by in &query.group_by {
+        let column = format!("g{}", groups.len());
+        let word = format!("COALESCE((SELECT text FROM name WHERE number = {column}), '')");
+        let (group, show) = match group_by {
+            GroupBy::Function => ("function".to_owned(), word),
+            GroupBy::Venue => ("venue".to_owned(), word),
+            GroupBy::Account => ("account".to_owned(), word),
+            GroupBy::Tag(key) => (tag_value(&bind(Value::Text(format!("\n{key}=")))), column),
+        };
+        groups.push(group);
+        shown.push(show);
+    }
+    let numbers = receipts::numbers_of(&(query.from..query.to));
+    let (first, end) = (bind(Value::Integer(numbers.start)), bind(Value::Integer(numbers.end)));
+    let (from, to) = (bind(Value::Integer(integer(query.from))), bind(Value::Integer(integer(query.to))));
     let account = query.account.as_ref().map(|account| bind(Value::Text(account.to_string())));
-    let account = account.map_or_else(String::new, |account| format!("AND account = {account}"));
+    let account = account
+        .map_or_else(String::new, |account| format!("AND account = (SELECT number FROM name WHERE text = {account})"));
     let group_by: Vec<String> = (1..=groups.len()).map(|column| column.to_string()).collect();
     let group_by = if groups.is_empty() { String::new() } else { format!("GROUP BY {}", group_by.join(", ")) };
-    groups.push("COUNT(*), COALESCE(SUM(status IN ('refused', 'failed')), 0)".to_owned());
-    groups.extend(["charge", "estimate", "explored"].map(parts));
-    let sql =
-        format!("SELECT {} FROM receipt WHERE at >= {from} AND at < {to} {account} {group_by}", groups.join(", "));
+    let mut columns: Vec<String> =
+        groups.iter().enumerate().map(|(number, group)| format!("{group} AS g{number}")).collect();
+    let failed = format!("status IN ({}, {})", ReceiptStatus::Refused.code(), ReceiptStatus::Failed.code());
+    columns.push(format!("COUNT(*) AS calls, COALESCE(SUM({failed}), 0) AS failed"));
+    columns.extend(SUMMED.map(parts));
+    shown.push("calls, failed".to_owned());
+    shown.extend(SUMMED.map(|column| format!("{column}_high, {column}_low")));
+    let sql = format!(
+        "SELECT {} FROM (SELECT {} FROM receipt WHERE number >= {first} AND number < {end}
+         AND at >= {from} AND at < {to} {account} {group_by})",
+        shown.join(", "),
+        columns.join(", ")
+    );
     (sql, values)
 }
+
+/// The columns of amounts.
+const SUMMED: [&str; 3] = ["charge", "estimate", "explored"];
 
 /// What stands between `\nKEY=` and the next newline; empty when the label is not there.
 fn tag_value(prefix: &str) -> String {
@@ -69,11 +91,9 @@ fn tag_value(prefix: &str) -> String {
 }
 
 fn parts(column: &str) -> String {
-    format!("COALESCE(SUM({column} >> 32), 0), COALESCE(SUM({column} & 4294967295), 0)")
-}
-
-fn integer(at: Timestamp) -> Value {
-    Value::Integer(i64::try_from(at.micros()).unwrap_or(i64::MAX))
+    format!(
+        "COALESCE(SUM({column} >> 32), 0) AS {column}_high, COALESCE(SUM({column} & 4294967295), 0) AS {column}_low"
+    )
 }
 
 fn spend_row(row: &Row<'_>, query: &SpendQuery) -> Result<SpendRow, StoreError> {

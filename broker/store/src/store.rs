@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::journal::scan::segments;
 use crate::queue::Queue;
 use crate::readers::Readers;
+use crate::receipts::Names;
 use crate::recovery::{Kind, Paths, Recovered, has_records, recover};
 use crate::writer::{Health, Writer};
 use crate::{Durable, DurableLedger, OpenError, StoreError, schema};
@@ -108,6 +109,7 @@ impl Store {
             ledger: Arc::clone(&ledger),
             health: Arc::clone(&health),
             connection,
+            names: Names::default(),
             journal_dir: paths.journal.clone(),
             segment_bytes: options.segment_bytes,
             checkpoint_owed: false,

@@ -43,6 +43,7 @@ pub(crate) struct Writer {
     pub(crate) ledger: Arc<DurableLedger>,
     pub(crate) health: Arc<Health>,
     pub(crate) connection: Connection,
+    pub(crate) names: receipts::Names,
     pub(crate) journal_dir: PathBuf,
     pub(crate) segment_bytes: u64,
     /// The journal could not be synced, or a segment was begun without a checkpoint: nothing is told to be on disk
@@ -117,8 +118,8 @@ impl Writer {
             return Ok(());
         }
         let mut outcomes = Vec::with_capacity(tasks.len());
-        let committed = self.transaction(|connection| {
-            receipts::insert(connection, &receipts)?;
+        let committed = transaction(&self.connection, |connection| {
+            receipts::insert(connection, &mut self.names, &receipts)?;
             for task in &mut tasks {
                 outcomes.push(in_savepoint(connection, || task.run(connection))?);
             }
@@ -127,6 +128,7 @@ impl Writer {
         if committed.is_ok() {
             self.queue.committed();
         } else {
+            self.names.clear();
             self.queue.put_back();
         }
         let written = committed.clone().and_then(|()| synced.clone());
@@ -138,16 +140,6 @@ impl Writer {
             task.finish(outcome);
         }
         committed
-    }
-
-    fn transaction(&self, work: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let connection = &self.connection;
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let done = work(connection).and_then(|()| Ok(connection.prepare_cached("COMMIT")?.execute([])?));
-        if done.is_err() && !connection.is_autocommit() {
-            connection.execute_batch("ROLLBACK")?;
-        }
-        done.map(|_| ())
     }
 
     /// Begins a new journal segment and puts the ledger's state at its beginning into the database.
@@ -193,6 +185,18 @@ impl Drop for End {
     fn drop(&mut self) {
         self.0.abandon();
     }
+}
+
+fn transaction(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let done = work(connection).and_then(|()| Ok(connection.prepare_cached("COMMIT")?.execute([])?));
+    if done.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    done.map(|_| ())
 }
 
 /// Runs one task of a group so that its failure undoes only itself. The outer result is the connection's.

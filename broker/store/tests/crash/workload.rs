@@ -60,7 +60,11 @@ pub(crate) fn month() -> Month {
 
 /// The invocation that hold number `number` of a seed is for.
 pub(crate) fn invocation(seed: u64, number: u64) -> InvocationId {
-    InvocationId::from_bits(u128::from(seed) << 64 | u128::from(number))
+    // In order of seed and number, as the test compares them.
+    InvocationId::v7(
+        NOW.micros() / 1000 + seed * 100 + number / 1000,
+        u128::from(seed) << 12 | u128::from(number % 1000),
+    )
 }
 
 /// Operation `number`, counted from 0.

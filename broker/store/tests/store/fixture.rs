@@ -1,6 +1,7 @@
 //! Directories, receipts and short words.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use merit_ledger::{AccountIndex, HoldRequest, VenueAccount};
@@ -10,6 +11,9 @@ use merit_units::{InvocationId, Micros, Money, Month, Timestamp};
 use tempfile::TempDir;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
+
+/// All times.
+pub(crate) const EVER: Range<Timestamp> = Timestamp::EPOCH..Timestamp::from_micros(u64::MAX);
 
 pub(crate) fn open(dir: &Path) -> Store {
     Store::open(dir, NOW).unwrap().0
@@ -31,7 +35,7 @@ pub(crate) fn month() -> Month {
 }
 
 pub(crate) fn id(number: u64) -> InvocationId {
-    InvocationId::from_bits(u128::from(number))
+    InvocationId::v7(NOW.micros() / 1000, u128::from(number))
 }
 
 pub(crate) fn pico(pico: i128) -> Money {

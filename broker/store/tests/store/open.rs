@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use merit_store::record::ReceiptStatus;
 use merit_store::{OpenError, Recovered, Store};
 use rusqlite::Connection;
 
-use super::fixture::{NOW, as_if_killed, cast, contents, fresh, hold, open, receipt, segments};
+use super::fixture::{EVER, NOW, as_if_killed, cast, contents, fresh, hold, open, pico, receipt, segments};
 
 /// The refusal, after checking that it left every file as it was.
 fn refusal(dir: &Path) -> OpenError {
@@ -89,7 +90,7 @@ fn a_newer_database_is_refused() {
     let dir = used();
     Connection::open(dir.path().join("merit.db")).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let error = refusal(dir.path());
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }));
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 3, .. }));
     assert!(error.to_string().ends_with("run the Merit that wrote it, or a newer one"), "{error}");
 }
 
@@ -102,13 +103,18 @@ fn an_older_database_is_brought_up_to_date_and_keeps_what_it_has() {
     older
         .execute_batch(
             "PRAGMA application_id = 0x4D455254; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
-             INSERT INTO api_key VALUES ('k1', zeroblob(32), 'ada', 'invoke', 'old', 5, NULL);",
+             INSERT INTO api_key VALUES ('k1', zeroblob(32), 'ada', 'invoke', 'old', 5, NULL);
+             INSERT INTO receipt VALUES (9, X'0000000F42407000800000000000002A', 1000000001, 'thumbnail', 'ada', 'k1',
+                'function-error', 'pool-dc1', 'd1', 100, 90, 3, 1, 12000, 150, '', '{}');",
         )
         .unwrap();
     drop(older);
     let store = open(dir.path());
     let keys = store.keys().unwrap();
     assert_eq!((keys[0].note.as_str(), &keys[0].sealed_secret), ("old", &None));
+    let (_, receipt) = store.receipts_between(EVER, None, 10).unwrap().remove(0);
+    assert_eq!((receipt.function.as_str(), receipt.status), ("thumbnail", ReceiptStatus::FunctionError));
+    assert_eq!((receipt.venue.unwrap().as_str(), receipt.charge), ("pool-dc1", pico(100)));
     store.close().unwrap();
     let version = |path: &Path| -> (u32, Vec<String>) {
         let connection = Connection::open(path).unwrap();

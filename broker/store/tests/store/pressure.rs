@@ -3,7 +3,7 @@
 use merit_store::{Options, QueueFull, Store, StoreError};
 use rusqlite::Connection;
 
-use super::fixture::{NOW, cast, held, hold, id, receipt};
+use super::fixture::{EVER, NOW, cast, held, hold, id, receipt};
 
 fn small() -> Options {
     Options { receipts_queued_max: 100, tasks_queued_max: 3, ..Options::default() }
@@ -69,7 +69,7 @@ fn a_database_that_fails_is_told_and_tried_again() {
     }
     store.flush().wait().unwrap();
     assert!(store.trouble().is_none());
-    assert_eq!(store.receipts_after(0, 100).unwrap().len(), 10);
+    assert_eq!(store.receipts_between(EVER, None, 100).unwrap().len(), 10);
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Receipts: found at once and after a restart, stored once, deleted when old.
 
+use merit_store::Store;
 use merit_store::record::{ReceiptRow, ReceiptStatus};
-use merit_units::{Micros, Money};
+use merit_units::{InvocationId, Micros, Money};
 
-use super::fixture::{NOW, fresh, id, open, pico, receipt};
+use super::fixture::{EVER, NOW, fresh, id, open, pico, receipt};
+
+fn all(store: &Store) -> usize {
+    store.receipts_between(EVER, None, 1000).unwrap().len()
+}
 
 #[test]
 fn a_receipt_is_found_while_queued_and_when_stored() {
@@ -35,7 +40,7 @@ fn a_receipt_reaches_the_disk_without_anybody_asking() {
     while store.receipts_queued() > 0 {
         std::thread::yield_now();
     }
-    assert_eq!(store.receipts_after(0, 10).unwrap().len(), 1);
+    assert_eq!(all(&store), 1);
 }
 
 #[test]
@@ -45,7 +50,7 @@ fn a_second_receipt_of_an_invocation_is_ignored() {
     store.enqueue_receipt(ReceiptRow { charge: pico(7), ..receipt(1) }).unwrap();
     store.flush().wait().unwrap();
     assert_eq!(*store.receipt(id(1)).unwrap().unwrap(), receipt(1));
-    assert_eq!(store.receipts_after(0, 10).unwrap().len(), 1);
+    assert_eq!(all(&store), 1);
 }
 
 #[test]
@@ -65,5 +70,36 @@ fn old_receipts_are_deleted_oldest_first() {
     assert_eq!(store.receipt(id(4)).unwrap(), None);
     assert!(store.receipt(id(5)).unwrap().is_some());
     assert_eq!(store.delete_receipts_before(before, 100).wait().unwrap(), 3);
-    assert_eq!(store.receipts_after(0, 100).unwrap().len(), 2);
+    assert_eq!(all(&store), 2);
+}
+
+#[test]
+fn ids_of_one_moment_with_alike_random_bits_are_kept_apart() {
+    let (_dir, store) = fresh();
+    // Apart in bits that are not part of the number.
+    let twin = |number: u64| InvocationId::from_bits(id(0).bits() | u128::from(number));
+    let row = |number| ReceiptRow { id: twin(number), charge: pico(number.into()), ..receipt(0) };
+    (0..50).for_each(|number| store.enqueue_receipt(row(number)).unwrap());
+    store.flush().wait().unwrap();
+    store.enqueue_receipt(ReceiptRow { charge: pico(7), ..row(49) }).unwrap();
+    store.flush().wait().unwrap();
+    assert_eq!(all(&store), 50);
+    (0..50).for_each(|number| assert_eq!(*store.receipt(twin(number)).unwrap().unwrap(), row(number)));
+    assert_eq!(store.receipt(twin(50)).unwrap(), None);
+}
+
+#[test]
+fn pages_of_a_period_are_in_order_and_whole() {
+    let (_dir, store) = fresh();
+    for number in 0..10 {
+        let at = NOW + Micros::from_millis(number);
+        let id = InvocationId::v7(at.micros() / 1000, 9 - u128::from(number));
+        store.enqueue_receipt(ReceiptRow { id, at, ..receipt(number) }).unwrap();
+    }
+    store.flush().wait().unwrap();
+    let period = NOW + Micros::from_millis(2)..NOW + Micros::from_millis(7);
+    let first = store.receipts_between(period.clone(), None, 3).unwrap();
+    let rest = store.receipts_between(period, Some(first[2].0), 3).unwrap();
+    let millis: Vec<_> = first.iter().chain(&rest).map(|(_, row)| row.at.since(NOW).get() / 1000).collect();
+    assert_eq!(millis, [2, 3, 4, 5, 6]);
 }

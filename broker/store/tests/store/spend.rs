@@ -2,10 +2,10 @@
 
 use merit_store::record::{GroupBy, ReceiptRow, ReceiptStatus, SpendQuery, SpendRow, Step};
 use merit_store::{Store, StoreError};
-use merit_units::{Micros, Money, Tag, Timestamp};
+use merit_units::{InvocationId, Micros, Money, Tag, Timestamp};
 use proptest::prelude::*;
 
-use super::fixture::{fresh, id, pico, receipt};
+use super::fixture::{fresh, pico, receipt};
 
 const HOUR: u64 = 3_600_000_000;
 
@@ -23,6 +23,12 @@ fn enqueue(store: &Store, number: u64, change: impl FnOnce(&mut ReceiptRow)) {
     let mut row = receipt(number);
     change(&mut row);
     store.enqueue_receipt(row).unwrap();
+}
+
+/// Ids tell the time too.
+fn admit_at(row: &mut ReceiptRow, micros: u64) {
+    row.at = Timestamp::from_micros(micros);
+    row.id = InvocationId::v7(micros / 1000, row.id.bits());
 }
 
 fn groups(rows: &[SpendRow]) -> Vec<(Vec<&str>, u64, i128)> {
@@ -102,7 +108,7 @@ fn groups_by_the_value_of_a_tag() {
 fn cuts_time_into_steps_from_inclusive_to_exclusive() {
     let (_dir, store) = fresh();
     for (number, at) in [(1, 0), (2, HOUR - 1), (3, HOUR), (4, 25 * HOUR), (5, 48 * HOUR)] {
-        enqueue(&store, number, |row| row.at = Timestamp::from_micros(at));
+        enqueue(&store, number, |row| admit_at(row, at));
     }
     let steps = |step, from, to| -> Vec<(u64, u64)> {
         let (from, to) = (Timestamp::from_micros(from), Timestamp::from_micros(to));
@@ -130,8 +136,7 @@ proptest! {
         let (_dir, store) = fresh();
         for (number, charge) in (0..).zip(&charges) {
             enqueue(&store, number, |row| {
-                row.id = id(number);
-                row.at = Timestamp::from_micros(number * HOUR / 2);
+                admit_at(row, number * HOUR / 2);
                 row.charge = pico(i128::from(*charge));
                 row.duration = Micros::ZERO;
             });

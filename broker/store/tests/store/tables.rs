@@ -6,7 +6,7 @@ use merit_store::Store;
 use merit_store::record::{FunctionRow, KeyRow, ProfileRow, SheetPut, SheetRow};
 use merit_units::{DeploymentId, FunctionId, KeyId, Micros, VenueId};
 
-use super::fixture::{NOW, fresh, month, open, receipt};
+use super::fixture::{NOW, fresh, month, open};
 
 fn name(text: &str) -> FunctionId {
     text.parse().unwrap()
@@ -119,17 +119,11 @@ fn keys_are_listed_and_revoked_once() {
 }
 
 #[test]
-fn meter_totals_tell_which_receipts_they_hold() {
+fn meter_totals_outlive_a_restart() {
     let (dir, store) = fresh();
     assert_eq!(store.meter_totals(month()).unwrap(), None);
-    (0..3).for_each(|number| store.enqueue_receipt(receipt(number)).unwrap());
     store.put_meter_totals(month(), b"three".to_vec()).wait().unwrap();
-    (3..5).for_each(|number| store.enqueue_receipt(receipt(number)).unwrap());
+    store.put_meter_totals(month(), b"four".to_vec()).wait().unwrap();
     store.close().unwrap();
-    let store = open(dir.path());
-    let (totals, through) = store.meter_totals(month()).unwrap().unwrap();
-    assert_eq!(totals, b"three");
-    let later = store.receipts_after(through, 10).unwrap();
-    assert_eq!(later.iter().map(|(_, row)| row).collect::<Vec<_>>(), [&receipt(3), &receipt(4)]);
-    assert_eq!(store.receipts_after(later[0].0, 1).unwrap(), later[1..]);
+    assert_eq!(open(dir.path()).meter_totals(month()).unwrap().unwrap(), b"four");
 }
