@@ -1,0 +1,104 @@
+//! The other end: requests are signed by the `aws-sigv4` crate itself.
+//!
+//! Merit's adapter signs through the SDK; this is for tests, benches and tools that speak to a Lambda
+//! door without one.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use http::{HeaderMap, HeaderValue, Request};
+use merit_units::Timestamp;
+
+use super::SERVICE;
+
+/// A key pair for a region.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    credentials: Credentials,
+    region: String,
+}
+
+/// A request that can't be signed, such as one with a URI that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to sign a request: {0}")]
+pub struct SignError(String);
+
+impl Signer {
+    /// A key pair, with the token of temporary credentials.
+    #[must_use]
+    pub fn new(access_key: &str, secret: &str, session_token: Option<&str>, region: &str) -> Self {
+        let credentials = Credentials::new(access_key, secret, session_token.map(str::to_owned), None, "merit");
+        Self { credentials, region: region.to_owned() }
+    }
+
+    /// Adds the headers of a signature made at `now`. Signs every header there is, and `host` by the URI when it
+    /// is not among them.
+    ///
+    /// # Errors
+    /// [`SignError`] for headers that are no text.
+    pub fn sign(&self, request: &mut Request<impl AsRef<[u8]>>, now: Timestamp) -> Result<(), SignError> {
+        self.apply(request, now, SigningSettings::default())
+    }
+
+    /// Adds a signature to the query of the URI, good for `expires_s` seconds from `now`.
+    ///
+    /// # Errors
+    /// [`SignError`] for headers that are no text.
+    pub fn presign(
+        &self,
+        request: &mut Request<impl AsRef<[u8]>>,
+        now: Timestamp,
+        expires_s: u64,
+    ) -> Result<(), SignError> {
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(Duration::from_secs(expires_s));
+        self.apply(request, now, settings)
+    }
+
+    fn apply(
+        &self,
+        request: &mut Request<impl AsRef<[u8]>>,
+        now: Timestamp,
+        settings: SigningSettings,
+    ) -> Result<(), SignError> {
+        let failed = |error: &dyn std::error::Error| SignError(error.to_string());
+        let identity = self.credentials.clone().into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name(SERVICE)
+            .time(UNIX_EPOCH + Duration::from_micros(now.micros()))
+            .settings(settings)
+            .build()
+            .map_err(|error| failed(&error))?
+            .into();
+        let headers = text_of(request.headers())?;
+        let instructions = {
+            let uri = request.uri().to_string();
+            let body = SignableBody::Bytes(request.body().as_ref());
+            let signable = SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), body);
+            sign(signable.map_err(|error| failed(&error))?, &params).map_err(|error| failed(&error))?.into_parts().0
+        };
+        instructions.apply_to_request_http1x(request);
+        if !request.headers().contains_key(http::header::HOST)
+            && let Some(authority) = request.uri().authority().map(|authority| authority.as_str().to_owned())
+        {
+            let host = HeaderValue::from_str(&authority).map_err(|error| failed(&error))?;
+            request.headers_mut().insert(http::header::HOST, host);
+        }
+        Ok(())
+    }
+}
+
+fn text_of(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, SignError> {
+    headers
+        .iter()
+        .map(|(name, value)| match value.to_str() {
+            Ok(value) => Ok((name.as_str(), value)),
+            Err(error) => Err(SignError(format!("the header {name}: {error}"))),
+        })
+        .collect()
+}
