@@ -38,7 +38,7 @@ fn what_aws_and_emulators_answer_is_understood() {
     let read = LambdaError::read(StatusCode::BAD_GATEWAY, &headers, br#"{"Message":"slow down"}"#);
     assert_eq!(
         (&read.code, read.message.as_str(), read.fault),
-        (&ErrorCode::EC2Throttled, "slow down", Fault::Service)
+        (&ErrorCode::Ec2Throttled, "slow down", Fault::Service)
     );
 
     let none = HeaderMap::new();
