@@ -9,7 +9,7 @@
 //! that it is between two messages.
 //!
 //! Known limitation: nobody polls an idle connection, so that a server closed it is noticed when
-//! it is next taken, or when it has been idle for too long.
+//! it is next used, or when it has been idle for too long.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -100,12 +100,19 @@ impl Connection {
         }))
     }
 
-    /// Whether it can take another request. Polls the driver once, which notices a server that
-    /// closed the connection or sent something unasked.
-    pub(crate) fn is_usable(&mut self) -> bool {
-        // Nobody waits for an idle connection, so nobody is woken.
-        turn(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+    /// Whether it can take another request, as far as is known. That its server has closed it meanwhile shows
+    /// when a request is sent, which then is handed back unsent.
+    pub(crate) fn is_ready(&self) -> bool {
         self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Whether it can take another request after a reply was read to its end.
+    pub(crate) fn settles(&mut self) -> bool {
+        if !self.is_ready() {
+            // hyper may still have to see the end of the message. Nobody waits for it, so nobody is woken.
+            turn(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+        }
+        self.is_ready()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: the venue's word is taken whole or not at all. One header that is malformed, given
 //! twice or impossible makes all of them worthless, and the own clock counts instead.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use merit_pricing::Usage;
 use merit_units::{MemoryMb, Micros};
 use merit_venue::{MeterBasis, meter_header};
@@ -50,10 +50,7 @@ pub(crate) fn measure(headers: &HeaderMap, meters: Meters, elapsed: Micros, repl
 struct Refused(&'static str);
 
 fn read(headers: &HeaderMap, elapsed: Micros) -> Result<Option<Usage>, Refused> {
-    let duration = number(headers, meter_header::DURATION_US)?;
-    let init = number(headers, meter_header::INIT_US)?;
-    let cpu = number(headers, meter_header::CPU_US)?;
-    let memory = number(headers, meter_header::MEMORY_MB)?;
+    let Told { duration, init, cpu, memory } = Told::of(headers)?;
     let Some(duration) = duration else {
         let any = init.or(cpu).or(memory).is_some();
         return if any { Err(Refused(meter_header::DURATION_US)) } else { Ok(None) };
@@ -72,21 +69,44 @@ fn read(headers: &HeaderMap, elapsed: Micros) -> Result<Option<Usage>, Refused> 
     Ok(Some(Usage { duration, init, cpu, memory_peak, ..Usage::default() }))
 }
 
-/// A header's number, or `None` where the header is missing.
-fn number(headers: &HeaderMap, name: &'static str) -> Result<Option<u64>, Refused> {
-    let mut values = headers.get_all(name).iter();
-    let Some(first) = values.next() else { return Ok(None) };
-    let digits = first.as_bytes();
-    let valid = (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    if !valid || values.next().is_some() {
-        return Err(Refused(name));
+/// The numbers of a reply's headers, each where it is given.
+#[derive(Default)]
+struct Told {
+    duration: Option<u64>,
+    init: Option<u64>,
+    cpu: Option<u64>,
+    memory: Option<u64>,
+}
+
+impl Told {
+    /// One pass over the headers costs a quarter of four look-ups, as most replies have few.
+    fn of(headers: &HeaderMap) -> Result<Self, Refused> {
+        let mut told = Self::default();
+        for (name, value) in headers {
+            let (name, place) = match name.as_str() {
+                meter_header::DURATION_US => (meter_header::DURATION_US, &mut told.duration),
+                meter_header::INIT_US => (meter_header::INIT_US, &mut told.init),
+                meter_header::CPU_US => (meter_header::CPU_US, &mut told.cpu),
+                meter_header::MEMORY_MB => (meter_header::MEMORY_MB, &mut told.memory),
+                _ => continue,
+            };
+            if place.replace(number(value).ok_or(Refused(name))?).is_some() {
+                return Err(Refused(name));
+            }
+        }
+        Ok(told)
     }
-    Ok(Some(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))))
+}
+
+fn number(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes();
+    let valid = (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    valid.then(|| digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     use super::*;
 

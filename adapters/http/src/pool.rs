@@ -35,7 +35,7 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct Idle {
     /// By origin, the one put aside last at the back.
-    by_origin: HashMap<Origin, VecDeque<Connection>>,
+    by_origin: HashMap<Arc<Origin>, VecDeque<Connection>>,
     count: usize,
     /// Whether the task that closes idle connections runs.
     reaping: bool,
@@ -61,25 +61,25 @@ impl Pool {
     }
 
     /// An idle connection that is still good. The caller holds a permit.
-    pub(crate) fn take(&self, origin: &Origin, now: Instant) -> Option<Connection> {
+    pub(crate) fn take(&self, origin: &Arc<Origin>, now: Instant) -> Option<Connection> {
         loop {
-            let mut connection = self.pop(origin, now)?;
-            if connection.is_usable() {
+            let connection = self.pop(origin, now)?;
+            if connection.is_ready() {
                 return Some(connection);
             }
         }
     }
 
     /// A new connection. The caller holds a permit, and no other connection.
-    pub(crate) async fn open(&self, origin: &Origin, ends: Instant) -> Result<Connection, VenueError> {
+    pub(crate) async fn open(&self, origin: &Arc<Origin>, ends: Instant) -> Result<Connection, VenueError> {
         let open = self.make_room();
         let (sender, driver) = self.connector.connect(origin, ends).await?;
         Ok(Connection::new(sender, driver, open))
     }
 
     /// Puts a connection aside for reuse, unless it has ended or there are enough.
-    pub(crate) fn keep(self: &Arc<Self>, origin: &Origin, mut connection: Connection, now: Instant) {
-        if !connection.is_usable() {
+    pub(crate) fn keep(self: &Arc<Self>, origin: &Arc<Origin>, mut connection: Connection, now: Instant) {
+        if !connection.settles() {
             return;
         }
         connection.idle_since = now;
@@ -90,14 +90,14 @@ impl Pool {
         idle.count += 1;
         match idle.by_origin.get_mut(origin) {
             Some(line) => line.push_back(connection),
-            None => _ = idle.by_origin.insert(origin.clone(), VecDeque::from([connection])),
+            None => _ = idle.by_origin.insert(Arc::clone(origin), VecDeque::from([connection])),
         }
         if !std::mem::replace(&mut idle.reaping, true) {
             tokio::spawn(reap(Arc::downgrade(self)));
         }
     }
 
-    fn pop(&self, origin: &Origin, now: Instant) -> Option<Connection> {
+    fn pop(&self, origin: &Arc<Origin>, now: Instant) -> Option<Connection> {
         let mut idle = self.lock();
         let connection = idle.by_origin.get_mut(origin)?.pop_back()?;
         idle.count -= 1;

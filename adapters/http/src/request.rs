@@ -24,7 +24,7 @@ pub(crate) fn invoke(
     now: Instant,
 ) -> Request<Full<Bytes>> {
     let mut headers = with_fixed(fixed, &route.host);
-    headers.insert(INVOCATION_ID, text(call.invocation.to_string()));
+    headers.insert(INVOCATION_ID, ascii(&call.invocation.text()));
     headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
     let left = ends.saturating_duration_since(now).as_millis();
     headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
@@ -64,6 +64,6 @@ fn assemble(method: Method, uri: Uri, headers: HeaderMap, payload: Bytes) -> Req
     request
 }
 
-fn text(text: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("invariant: an invocation id is ASCII")
+fn ascii(text: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(text).expect("invariant: an invocation id is ASCII")
 }

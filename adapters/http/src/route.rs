@@ -4,6 +4,7 @@
 //! nowhere else: the configured headers may hold credentials.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -51,7 +52,7 @@ impl Origin {
 /// Where one call goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
-    pub(crate) origin: Origin,
+    pub(crate) origin: Arc<Origin>,
     /// In origin form: path and query only.
     pub(crate) uri: Uri,
     pub(crate) host: HeaderValue,
@@ -67,7 +68,7 @@ impl Route {
 /// The routes a venue's configuration allows.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    base: Origin,
+    base: Arc<Origin>,
     /// Without a slash at the end.
     base_path: String,
     host: Host,
@@ -106,7 +107,7 @@ impl Routes {
         match parse_base(&config.base_url) {
             Ok((base, base_path)) => {
                 let host = host.unwrap_or_else(|| Host::OfUrl(header_value(base.authority.as_str())));
-                Some(Self { base, base_path, host, target_hosts: config.target_hosts.clone() })
+                Some(Self { base: Arc::new(base), base_path, host, target_hosts: config.target_hosts.clone() })
             }
             Err(reason) => {
                 let shown = config.shown_base();
@@ -117,7 +118,7 @@ impl Routes {
     }
 
     /// Whether any allowed route needs TLS.
-    pub(crate) const fn may_need_tls(&self) -> bool {
+    pub(crate) fn may_need_tls(&self) -> bool {
         self.base.tls || !self.target_hosts.is_empty()
     }
 
@@ -141,7 +142,7 @@ impl Routes {
             return refuse("it is not a path of a URL: percent-encode special characters");
         };
         let host = self.host_header(&self.base, function);
-        Ok(Route { origin: self.base.clone(), uri: Uri::from(parsed), host })
+        Ok(Route { origin: Arc::clone(&self.base), uri: Uri::from(parsed), host })
     }
 
     fn absolute(&self, uri: &Uri, target: &Target, function: &FunctionId) -> Result<Route, VenueError> {
@@ -151,6 +152,7 @@ impl Routes {
         };
         let tls = uri.scheme() == Some(&Scheme::HTTPS);
         let origin = Origin::new(tls, authority);
+        let origin = if origin == *self.base { Arc::clone(&self.base) } else { Arc::new(origin) };
         if origin != self.base {
             if self.base.tls && !tls {
                 return refuse("the venue is reached by https, so its targets must be too");
@@ -164,7 +166,7 @@ impl Routes {
         Ok(Route { origin, uri: Uri::from(path), host })
     }
 
-    fn host_header(&self, origin: &Origin, function: Option<&FunctionId>) -> HeaderValue {
+    fn host_header(&self, origin: &Arc<Origin>, function: Option<&FunctionId>) -> HeaderValue {
         match &self.host {
             Host::OfUrl(base) if *origin == self.base => base.clone(),
             Host::OfUrl(_) => header_value(origin.authority.as_str()),

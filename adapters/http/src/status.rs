@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use jiff::fmt::rfc2822::DateTimeParser;
 use merit_venue::{ErrorKind, FunctionError, Outcome, meter_header};
 use serde::Deserialize;
@@ -40,6 +40,8 @@ const MESSAGE_BYTES: usize = 1024;
 /// The longest kind of a function's error that is kept, in bytes.
 const KIND_BYTES: usize = 128;
 
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static(meter_header::FUNCTION_ERROR);
+
 /// The meaning of a reply's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -54,7 +56,7 @@ pub(crate) enum Meaning {
 impl Meaning {
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {
         use {ErrorKind as Kind, Outcome::NotStarted, Outcome::Unknown};
-        if headers.contains_key(meter_header::FUNCTION_ERROR) {
+        if headers.contains_key(FUNCTION_ERROR) {
             return Self::FunctionError;
         }
         if status.is_success() {

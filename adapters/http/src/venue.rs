@@ -1,6 +1,8 @@
 //! The venue itself: one attempt from payload to reply, in the order it happens.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use hyper::body::Incoming;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
 use merit_venue::{Call, Discovered, ErrorKind, Limits, Outcome, Reply, Venue, VenueError};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::address::AddressPolicy;
@@ -104,7 +107,7 @@ impl HttpVenue {
         if ends <= begun {
             return Err(failure::timed_out(Outcome::NotStarted, "before calling", &route.shown(), Duration::ZERO));
         }
-        let Ok(_permit) = timeout_at(ends, self.pool.admit()).await else {
+        let Ok(_permit) = before(ends, pin!(self.pool.admit())).await else {
             let doing = "waiting for one of the venue's connections to call";
             return Err(failure::timed_out(Outcome::NotStarted, doing, &route.shown(), begun.elapsed()));
         };
@@ -154,7 +157,7 @@ impl HttpVenue {
     async fn receive(&self, route: &Route, answer: Answer, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
         let Answer { mut connection, response, sent } = answer;
         let (head, body) = response.into_parts();
-        let read = timeout_at(ends, connection.read(body, self.max_reply_bytes)).await;
+        let read = before(ends, pin!(connection.read(body, self.max_reply_bytes))).await;
         let done = Instant::now();
         let elapsed = Micros::from_std(done.duration_since(sent));
         let measure = |bytes| meters::measure(&head.headers, self.meters, elapsed, bytes);
@@ -223,6 +226,14 @@ impl HttpVenue {
         self.pool.keep(&route.origin, connection, Instant::now());
         let text = std::str::from_utf8(&body).map_err(|error| malformed(error.to_string()))?;
         PriceSheet::parse_toml(text).map(Some).map_err(|errors| malformed(errors.to_string()))
+    }
+}
+
+/// Work that is mostly done when it is asked for: only what is not gets a timer.
+async fn before<W: Future>(ends: Instant, mut work: Pin<&mut W>) -> Result<W::Output, Elapsed> {
+    match futures_util::poll!(work.as_mut()) {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => timeout_at(ends, work).await,
     }
 }
 
