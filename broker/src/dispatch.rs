@@ -48,7 +48,7 @@ pub struct Attempt {
 #[derive(Debug)]
 pub enum Ending {
     /// The function replied, well or with an error of its own.
-    Replied(Reply),
+    Replied(Box<Reply>),
     /// No attempt succeeded.
     Failed(Failed),
     /// Nobody waited for the end.
@@ -133,7 +133,7 @@ pub async fn dispatch(quoted: Quoted) -> settle::Settled {
     while let Some((row, reservation)) = next.take() {
         match flight.attempt(row, reservation).await {
             Ok(reply) => {
-                ending = Ending::Replied(reply);
+                ending = Ending::Replied(Box::new(reply));
                 break;
             }
             Err(error) => match flight.next_after(&error) {

@@ -4,6 +4,7 @@
 //! [`problem`] is the one place that turns a refusal into what a client sees.
 
 pub mod control;
+mod line;
 pub mod native;
 mod openapi;
 pub mod problem;

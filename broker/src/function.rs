@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use merit_market::{Ask, Book, Slot};
 use merit_pricing::{Basis, Expectation, Metered, Size, Usage, UsageProfile, expect};
 use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp};
@@ -35,6 +36,8 @@ const EAGER_SAMPLES: u64 = 16;
 pub struct Deployment {
     /// Its name.
     pub id: DeploymentId,
+    /// Its name as replies tell it.
+    pub shown: HeaderValue,
     /// Where it is.
     pub venue: Arc<VenueEntry>,
     /// What it is billed by: the venue's price sheet, or its own.
@@ -67,7 +70,8 @@ impl Deployment {
             None => Arc::new(Slot::new(concurrency, Arc::clone(&venue.slots))),
         };
         let profile = Mutex::new(former.map_or_else(UsageProfile::new, |former| former.profile().clone()));
-        Self { id, venue, prices, size, target, concurrency, own_sheet, slot, profile }
+        let shown = crate::venue::shown(id.as_str());
+        Self { id, shown, venue, prices, size, target, concurrency, own_sheet, slot, profile }
     }
 
     /// Whether it already is what `parts` describe.

@@ -12,6 +12,7 @@ use merit_venue::{ErrorKind, MeterBasis, Outcome, Reply, VenueError};
 
 use crate::admit::Admitted;
 use crate::dispatch::{Attempt, Ending, Flight};
+use crate::function::Deployment;
 use crate::publish;
 use crate::refusal::Refused;
 
@@ -48,10 +49,8 @@ pub struct Replied {
 pub struct ReplyAccount {
     /// The invocation.
     pub invocation: merit_units::InvocationId,
-    /// The venue that answered.
-    pub venue: merit_units::VenueId,
     /// The deployment that answered.
-    pub deployment: merit_units::DeploymentId,
+    pub deployment: Arc<Deployment>,
     /// Charged over all attempts.
     pub charge: Money,
     /// Attempts made.
@@ -87,7 +86,9 @@ pub fn settle(flight: &mut Flight, ending: Ending) -> Settled {
     publish::publish(flight, &ending, &totals, refusal.as_ref());
     refresh_crossed_prices(flight);
     match (ending, refusal) {
-        (Ending::Replied(reply), _) => Settled::Replied(Box::new(Replied { reply, account: account(flight, &totals) })),
+        (Ending::Replied(reply), _) => {
+            Settled::Replied(Box::new(Replied { reply: *reply, account: account(flight, &totals) }))
+        }
         (_, Some(refusal)) => {
             Settled::Refused(Refused { refusal: Box::new(refusal), invocation: Some(flight.admitted.id) })
         }
@@ -174,8 +175,7 @@ fn account(flight: &Flight, totals: &Totals) -> ReplyAccount {
     let deployment = flight.view.deployment(row);
     ReplyAccount {
         invocation: id,
-        venue: deployment.venue.id.clone(),
-        deployment: deployment.id.clone(),
+        deployment: Arc::clone(deployment),
         charge: totals.charge,
         attempts: flight.attempts.len(),
         overhead: totals.overhead,

@@ -196,6 +196,7 @@ async fn entry(broker: &Broker, name: &str, number: u8, price: &str, adapter: Ar
         stale_after: Micros::from_secs(86_400),
     };
     VenueEntry {
+        shown: crate::venue::shown(name),
         index: VenueIndex::new(number),
         region: "test".parse().unwrap(),
         region_index: RegionIndex::new(0),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::HeaderValue;
 use merit_ledger::VenueAccount;
 use merit_market::{
     Architecture, ArchitectureSet, Isolation, IsolationSet, RegionIndex, RegionSet, Terms, VenueIndex, VenueSet,
@@ -25,6 +26,8 @@ use crate::terms::{NameFilter, Stated, similarity};
 pub struct VenueEntry {
     /// Its name.
     pub id: VenueId,
+    /// Its name as replies tell it.
+    pub shown: HeaderValue,
     /// Its number.
     pub index: VenueIndex,
     /// Its region.
@@ -51,6 +54,11 @@ pub struct VenueEntry {
     pub functions: Arc<Mutex<BTreeSet<FunctionId>>>,
     /// Set when it is taken out of the configuration.
     pub disabled: AtomicBool,
+}
+
+/// A name as a header value.
+pub(crate) fn shown(name: &str) -> HeaderValue {
+    HeaderValue::from_str(name).expect("invariant: names are ASCII")
 }
 
 impl VenueEntry {

@@ -77,6 +77,7 @@ impl Broker {
         let ledger_account = self.store.open_venue(id).await.map_err(|error| error.to_string())?;
         Ok(VenueEntry {
             id: id.clone(),
+            shown: crate::venue::shown(id.as_str()),
             index: VenueIndex::new(index),
             region: venue.region.clone(),
             region_index: RegionIndex::new(region),

@@ -4,8 +4,8 @@
 //! `apply.rs` the effects; `restore.rs` snapshots.
 //!
 //! Complexity: every operation is a few hash lookups, whatever the number of accounts, holds and months
-//! kept. [`Ledger::expire`] walks the open holds, and only when one may be due. Maps are keyed by the
-//! standard library's seeded hash, because invocation ids may come from callers.
+//! kept. [`Ledger::expire`] walks the open holds, and only when one may be due. Maps by invocation use a fast
+//! seeded hash: ids are the broker's own random numbers, and each call looks itself up about ten times.
 
 mod apply;
 mod decide;
@@ -19,6 +19,9 @@ use crate::months::Months;
 use crate::settled::Settled;
 use crate::{AccountIndex, Balance, Budget, HoldState, VenueAccount};
 
+/// A map that every call looks itself up in.
+pub(crate) type ByInvocation<T> = HashMap<InvocationId, T, foldhash::fast::RandomState>;
+
 /// Accounts, holds and postings of one currency, US dollars.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -26,7 +29,7 @@ pub struct Ledger {
     account_names: HashMap<AccountId, AccountIndex>,
     venues: Vec<Venue>,
     venue_names: HashMap<VenueId, VenueAccount>,
-    holds: HashMap<InvocationId, Hold>,
+    holds: ByInvocation<Hold>,
     settled: Settled,
     /// No open hold expires before this.
     earliest_expiry: Timestamp,
@@ -93,7 +96,7 @@ impl Ledger {
             account_names: HashMap::new(),
             venues: Vec::new(),
             venue_names: HashMap::new(),
-            holds: HashMap::new(),
+            holds: ByInvocation::default(),
             settled: Settled::new(settled_window),
             earliest_expiry: Timestamp::from_micros(u64::MAX),
         }

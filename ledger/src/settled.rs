@@ -2,11 +2,12 @@
 //!
 //! A ring: when it is full, the invocation that settled longest ago is forgotten.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use merit_units::InvocationId;
 
 use crate::SettledState;
+use crate::ledger::ByInvocation;
 
 /// A bounded memory of settled invocations.
 #[derive(Clone, Debug)]
@@ -16,12 +17,12 @@ pub(crate) struct Settled {
     /// Settlements forgotten so far: the number of the ring's first entry.
     forgotten: u64,
     /// By invocation, the number of its settlement.
-    numbers: HashMap<InvocationId, u64>,
+    numbers: ByInvocation<u64>,
 }
 
 impl Settled {
     pub(crate) fn new(window: usize) -> Self {
-        Self { window: window.max(1), ring: VecDeque::new(), forgotten: 0, numbers: HashMap::new() }
+        Self { window: window.max(1), ring: VecDeque::new(), forgotten: 0, numbers: ByInvocation::default() }
     }
 
     pub(crate) fn get(&self, invocation: InvocationId) -> Option<&SettledState> {

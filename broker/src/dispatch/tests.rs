@@ -20,7 +20,7 @@ fn replied(settled: Settled) -> ReplyAccount {
 
 fn refused(settled: Settled) -> Refusal {
     match settled {
-        Settled::Replied(replied) => panic!("replied from {}", replied.account.venue),
+        Settled::Replied(replied) => panic!("replied from {}", replied.account.deployment.venue.id),
         Settled::Refused(refused) => *refused.refusal,
     }
 }
@@ -29,7 +29,7 @@ fn refused(settled: Settled) -> Refusal {
 async fn the_cheapest_runs_it_and_is_paid() {
     let stage = Stage::new(false, &["0.001", "0.002"]).await;
     let account = replied(stage.call(&[]).await.unwrap());
-    assert_eq!((account.venue.as_str(), account.charge, account.attempts), ("a", dollars("0.001"), 1));
+    assert_eq!((account.deployment.venue.id.as_str(), account.charge, account.attempts), ("a", dollars("0.001"), 1));
     assert_eq!(stage.balance(), (dollars("0.001"), Money::ZERO));
 }
 
@@ -38,7 +38,7 @@ async fn what_surely_did_not_start_is_tried_at_the_next_and_costs_nothing() {
     let stage = Stage::new(false, &["0.001", "0.002"]).await;
     stage.venues[0].then([Step::Fail(Outcome::NotStarted, ErrorKind::Connect)]);
     let account = replied(stage.call(&[]).await.unwrap());
-    assert_eq!((account.venue.as_str(), account.charge, account.attempts), ("b", dollars("0.002"), 2));
+    assert_eq!((account.deployment.venue.id.as_str(), account.charge, account.attempts), ("b", dollars("0.002"), 2));
     assert_eq!(stage.balance(), (dollars("0.002"), Money::ZERO));
 }
 
@@ -61,7 +61,7 @@ async fn an_idempotent_function_is_repeated_and_both_attempts_are_charged() {
     let stage = Stage::new(true, &["0.001", "0.002"]).await;
     stage.venues[0].then([Step::Fail(Outcome::Unknown, ErrorKind::ConnectionCut)]);
     let account = replied(stage.call(&[]).await.unwrap());
-    assert_eq!((account.venue.as_str(), account.charge, account.attempts), ("b", dollars("0.003"), 2));
+    assert_eq!((account.deployment.venue.id.as_str(), account.charge, account.attempts), ("b", dollars("0.003"), 2));
     assert_eq!(stage.balance(), (dollars("0.003"), Money::ZERO));
 }
 

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header as http_header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use merit_units::{InvocationId, Micros};
+use merit_units::InvocationId;
 use merit_wire::header;
 
 use crate::Broker;
 use crate::admit::{self, Admission, Admitted};
 use crate::clock::Stopwatch;
 use crate::dispatch;
+use crate::doors::line::Line;
 use crate::doors::problem;
 use crate::keys::RateLeft;
 use crate::refusal::{Refusal, Refused};
@@ -98,16 +99,16 @@ fn reply(replied: Replied) -> Reply {
         let kind: String = error.kind.chars().filter(|c| c.is_ascii_graphic()).collect();
         headers.insert(FUNCTION_ERROR, value(&kind));
     }
-    let ReplyAccount { invocation, venue, deployment, charge, attempts, overhead, duration } = account;
+    let ReplyAccount { invocation, deployment, charge, attempts, overhead, duration } = account;
     headers.insert(INVOCATION_ID, HeaderValue::from_bytes(&invocation.text()).unwrap_or(EMPTY));
-    headers.insert(VENUE, value(venue.as_str()));
-    headers.insert(DEPLOYMENT, value(deployment.as_str()));
-    headers.insert(CHARGE, formatted(format_args!("{charge}")));
+    headers.insert(VENUE, deployment.venue.shown.clone());
+    headers.insert(DEPLOYMENT, deployment.shown.clone());
+    headers.insert(CHARGE, Line::new().shown(charge).value());
     headers.insert(ATTEMPTS, HeaderValue::from(attempts));
     headers.insert(OVERHEAD_US, HeaderValue::from(overhead.get()));
     let at_venues = duration.saturating_sub(overhead);
-    let timing = format_args!("merit;dur={}, venue;dur={}", Millis(overhead), Millis(at_venues));
-    headers.insert(SERVER_TIMING, formatted(timing));
+    let timing = Line::new().text("merit;dur=").millis(overhead).text(", venue;dur=").millis(at_venues);
+    headers.insert(SERVER_TIMING, timing.value());
     response
 }
 
@@ -124,8 +125,10 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 /// The rate in the form of the IETF's RateLimit header fields draft: quota a second, and what is left of the burst.
 pub(super) fn tell_rate(headers: &mut HeaderMap, rate: RateLeft) {
-    headers.insert(RATE_LIMIT_POLICY, formatted(format_args!("\"calls\";q={};w=1", rate.per_second)));
-    headers.insert(RATE_LIMIT, formatted(format_args!("\"calls\";r={};t=1", rate.remaining)));
+    let policy = Line::new().text("\"calls\";q=").number(rate.per_second).text(";w=1");
+    headers.insert(RATE_LIMIT_POLICY, policy.value());
+    let left = Line::new().text("\"calls\";r=").number(rate.remaining).text(";t=1");
+    headers.insert(RATE_LIMIT, left.value());
 }
 
 /// A header value of text known to be ASCII.
@@ -134,24 +137,3 @@ fn value(text: &str) -> HeaderValue {
 }
 
 const EMPTY: HeaderValue = HeaderValue::from_static("");
-
-/// A header value made of numbers and short words, without a detour over the heap.
-fn formatted(text: std::fmt::Arguments<'_>) -> HeaderValue {
-    use std::io::Write as _;
-    let mut buffer = [0_u8; 96];
-    let mut left = &mut buffer[..];
-    if left.write_fmt(text).is_err() {
-        return EMPTY;
-    }
-    let unused = left.len();
-    HeaderValue::from_bytes(&buffer[..buffer.len() - unused]).unwrap_or(EMPTY)
-}
-
-/// Milliseconds with three decimals, as `Server-Timing` has them.
-struct Millis(Micros);
-
-impl std::fmt::Display for Millis {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:03}", self.0.get() / 1000, self.0.get() % 1000)
-    }
-}

@@ -1,7 +1,5 @@
 //! Snapshots: the state as plain values, and a ledger from them.
 
-use std::collections::HashMap;
-
 use merit_units::{Money, Timestamp};
 
 use super::{Account, Hold, Ledger, Venue};
@@ -66,7 +64,7 @@ impl Ledger {
             ledger.account_name(settled.account)?;
             ledger.settled.remember(settled);
         }
-        ledger.holds = HashMap::with_capacity(snapshot.holds.len());
+        ledger.holds.reserve(snapshot.holds.len());
         for hold in snapshot.holds {
             let account = ledger.accounts.get_mut(hold.account.position())?;
             account.months.entry(hold.month).held += hold.held;
