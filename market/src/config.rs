@@ -15,11 +15,15 @@ pub(crate) fn ramp_ppm(ramp_ppm_per_second: u32, elapsed: Micros) -> u32 {
     u32::try_from(grown).map_or(WHOLE_PPM, |grown| grown.min(WHOLE_PPM))
 }
 
+/// The part of the exploration share that even the dearest ask gets: its price may have been learned wrongly.
+pub(crate) const LEAST_EXPLORED: i128 = 64;
+
 /// The market's tunables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Share of first attempts sent to another eligible ask, so that its profile stays
-    /// fresh, in ppm. Default 10,000 (1 %): it is money, so it is small.
+    /// fresh, in ppm. Default 10,000 (1 %): it is money, so it is small. An ask that costs n times as much as
+    /// the best gets an nth of it, and at least a 64th.
     pub exploration_ppm: u32,
     /// How much of the traffic a changed order takes over each second, in ppm.
     /// Default 200,000 (20 %): a venue sees its load grow over five seconds, about what

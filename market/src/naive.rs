@@ -221,7 +221,15 @@ impl NaiveBook {
             tickets.extend((0..self.asks[row].curiosity()).map(|_| row));
         }
         let total = u32::try_from(tickets.len()).expect("invariant: at most 16 tickets a row");
-        (total > 0).then(|| tickets[luck.ticket(total) as usize])
+        let drawn = (total > 0).then(|| tickets[luck.ticket(total) as usize])?;
+        // Of the share, the part that the best ask's cost is of this one's.
+        let share = u128::from(self.config.exploration_ppm);
+        let cost = |row: usize| self.asks[row].cost_pico.max(0).unsigned_abs();
+        let part = match (u128::from(cost(drawn)), u128::from(cost(*best))) {
+            (cost, least) if cost <= least => share,
+            (cost, least) => (share * least).div_ceil(cost).max(share.div_ceil(64)),
+        };
+        (u128::from(luck.explore_ppm) < part).then_some(drawn)
     }
 
     fn enter(&mut self, pick: NaivePick, now: Timestamp) {

@@ -2,7 +2,7 @@
 //!
 //! The first of these that finds one decides:
 //! 1. exploration, for its share of first attempts: another ask that would do, drawn with
-//!    a preference for those with few samples;
+//!    a preference for those with few samples, and the rarer the dearer it is;
 //! 2. merit order among those that are well (or whose probation call is due) and have room;
 //! 3. those recovering whose share this call is not in: still better than a refusal;
 //! 4. the last resort, only if no deployment within the terms is well, full or not: else
@@ -16,6 +16,7 @@ use merit_units::Timestamp;
 
 use super::views::Ranked;
 use super::{Book, bit};
+use crate::config::LEAST_EXPLORED;
 use crate::luck::Luck;
 use crate::slot::Fitness;
 use crate::{NoPick, Reservation, Terms};
@@ -161,7 +162,17 @@ impl Search<'_> {
             ticket = ticket.saturating_sub(weight);
             found
         })?;
-        self.take(drawn).map(|pick| Pick { explored: true, ..pick })
+        let pick = if self.is_affordable(drawn.row, best) { self.take(drawn) } else { None };
+        pick.map(|pick| Pick { explored: true, ..pick })
+    }
+
+    /// Whether this call is among those that may learn about `row` instead of going to `best`. One that costs n
+    /// times as much gets an nth of the share, so that learning costs no more than its share of the money.
+    fn is_affordable(&self, row: usize, best: usize) -> bool {
+        let cost = |row: usize| i128::from(self.book.asks[row].cost_pico.max(0));
+        let (cost, least) = (cost(row), cost(best));
+        let (luck, share) = (i128::from(self.luck.explore_ppm), i128::from(self.book.tuning.exploration_ppm));
+        cost <= least || luck * cost < share * least || luck * LEAST_EXPLORED < share
     }
 
     #[cold]

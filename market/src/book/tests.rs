@@ -170,25 +170,36 @@ fn the_score_is_charge_and_time_and_the_risk_of_both() {
 
 #[test]
 fn one_call_in_a_hundred_explores_within_the_terms() {
-    let asks = [300, 100, 200, 400].iter().enumerate().map(ask).collect();
+    let asks = [100, 100, 100, 100].iter().enumerate().map(ask).collect();
     let mut town = Town::new(Config::default(), asks);
     let terms = without(&[3]);
     let mut explored = [0; 4];
     for _ in 0..100_000 {
         let pick = town.decide(&terms).unwrap();
-        assert_eq!(pick.explored, pick.row != 1);
+        assert_eq!(pick.explored, pick.row != 0);
         explored[pick.row] += u32::from(pick.explored);
     }
-    assert!((850..1_150).contains(&(explored[0] + explored[2])), "{explored:?}");
-    assert!(explored[0].abs_diff(explored[2]) < 130, "equally well known, so equally often: {explored:?}");
+    assert!((850..1_150).contains(&(explored[1] + explored[2])), "{explored:?}");
+    assert!(explored[1].abs_diff(explored[2]) < 130, "equally well known, so equally often: {explored:?}");
     let retry = Terms { tried: 0b1000, ..terms };
-    assert_eq!(town.spread(&retry), [0, 10_000, 0, 0], "a retry is no time for experiments");
+    assert_eq!(town.spread(&retry), [10_000, 0, 0, 0], "a retry is no time for experiments");
+}
+
+#[test]
+fn exploration_costs_no_more_than_its_share_of_the_money() {
+    let config = Config { exploration_ppm: 200_000, ..Config::default() };
+    let spread = |costs: [i64; 2]| Town::new(config.clone(), costs.iter().enumerate().map(ask).collect());
+    let explored = |costs| spread(costs).spread(&Terms::default())[1];
+    assert!(explored([100, 100]).abs_diff(2_000) < 150);
+    assert!(explored([100, 1_000]).abs_diff(200) < 50, "ten times as dear, a tenth as often");
+    assert!(explored([1, 1_000_000]).abs_diff(31) < 20, "a 64th, however dear");
+    assert!(explored([0, 1_000]).abs_diff(31) < 20, "also beside one that is free");
 }
 
 #[test]
 fn exploration_prefers_what_little_is_known_about() {
     let config = Config { exploration_ppm: 1_000_000, ..Config::default() };
-    let mut town = Town::new(config, [100, 200, 300, 400].iter().enumerate().map(ask).collect());
+    let mut town = Town::new(config, [100, 100, 100, 100].iter().enumerate().map(ask).collect());
     // Half known is not known: the sibling's samples do not count.
     town.change(|asks| (asks[2].basis, asks[3].samples) = (Basis::Borrowed, 64));
     let calls = town.spread(&Terms::default());

@@ -151,7 +151,7 @@ fn what_the_last_resort_achieves_does_not_shorten_the_ejection() {
 
 #[test]
 fn exploration_may_be_a_probe_but_never_goes_to_the_ejected() {
-    let mut town = Town::with_costs(&[100, 200, 300]);
+    let mut town = Town::with_costs(&[100, 100, 100]);
     town.config.exploration_ppm = 1_000_000;
     town.change(|_| {});
     town.eject(2);
