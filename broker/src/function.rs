@@ -14,13 +14,12 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use merit_market::{Ask, Book, Slot};
 use merit_pricing::{Basis, Expectation, Metered, Size, Usage, UsageProfile, expect};
-use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp};
+use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp, vcpu_text};
 use merit_venue::{MeterBasis, Target};
 use merit_wire::DeploymentSpec;
 use tokio::sync::Notify;
 
 use crate::Broker;
-use crate::functions::vcpu_text;
 use crate::prices::Prices;
 use crate::quote::Exclusions;
 use crate::settle::Bill;

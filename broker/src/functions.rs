@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use merit_pricing::{Size, UnknownArchitecture};
-use merit_units::{DeploymentId, FunctionId, MemoryMb, Micros, Money};
+use merit_units::{DeploymentId, FunctionId, MemoryMb, Micros, Money, parse_vcpu};
 use merit_venue::Target;
 use merit_wire::{DeploymentSpec, FunctionSpec};
 
@@ -187,7 +187,7 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
         calls @ 1..=MAX_CONCURRENCY => calls,
         calls => return Err(bad(format!("concurrency must be 1 to {MAX_CONCURRENCY}, got {calls}"))),
     };
-    let vcpu_milli = spec.vcpu.as_deref().map(vcpu_milli).transpose().map_err(bad)?;
+    let vcpu_milli = spec.vcpu.as_deref().map(parse_vcpu).transpose().map_err(|error| bad(format!("vcpu {error}")))?;
     let size = Size { vcpu_milli, ..Size::new(memory).with_architecture(architecture) };
     let prices = broker.prices_of(&venue, spec.sheet.as_deref())?;
     if let Some(sheet) = prices.sheet() {
@@ -195,23 +195,6 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
     }
     let own_sheet = spec.sheet.as_deref().map(Into::into);
     Ok(DeploymentParts { id, venue, prices, size, target: Arc::new(target), concurrency, own_sheet })
-}
-
-/// Thousandths of a vCPU from a decimal such as `0.583`.
-fn vcpu_milli(text: &str) -> Result<u32, String> {
-    const PICO_PER_MILLI: i128 = Money::PICO_PER_UNIT / 1000;
-    let hint = || format!("vcpu `{text}` must be a decimal above zero with at most three decimals, such as 0.583");
-    let pico = text.parse::<Money>().map_err(|_| hint())?.pico();
-    match u32::try_from(pico / PICO_PER_MILLI) {
-        Ok(milli) if milli > 0 && pico % PICO_PER_MILLI == 0 => Ok(milli),
-        _ => Err(hint()),
-    }
-}
-
-/// Thousandths of a vCPU as the decimal they are put as.
-#[must_use]
-pub fn vcpu_text(milli: u32) -> String {
-    Money::from_pico(i128::from(milli) * (Money::PICO_PER_UNIT / 1000)).to_string()
 }
 
 /// A function as it would be put.

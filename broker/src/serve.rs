@@ -13,13 +13,12 @@ use merit_ledger::Budget;
 use merit_pricing::Pools;
 use merit_store::record::KeyRow;
 use merit_store::{Options, Store};
-use merit_units::{AccountId, DeploymentId, Micros};
+use merit_units::{AccountId, DeploymentId, Micros, vcpu_text};
 use merit_wire::{DeploymentSpec, FunctionSpec};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::Clock;
-use crate::functions::vcpu_text;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
 use crate::prices::MonthlyUsage;
 use crate::settings::Settings;

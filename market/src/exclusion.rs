@@ -100,9 +100,21 @@ impl Exclusion {
     }
 }
 
+impl Exclusion {
+    /// Until when it stands, where time alone ends it.
+    #[must_use]
+    pub const fn until(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Ejected { until } | Self::Throttled { until } | Self::OnProbation { next_probe: until } => {
+                Some(until)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Exclusion {
-    /// The reason with its figures, in words. Points in time are microseconds since 1970,
-    /// since this crate knows no calendar.
+    /// The reason with its figures, in words. Times are for programs: this crate knows no calendar.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NoPrice => f.write_str("the venue has no price for it"),
@@ -119,11 +131,9 @@ impl fmt::Display for Exclusion {
             }
             Self::OverLatency { p95, max } => write!(f, "its p95 latency is {p95}, and the terms allow {max}"),
             Self::AlreadyTried => f.write_str("this invocation was tried there before"),
-            Self::Ejected { until } => write!(f, "ejected after failures until {}", until.micros()),
-            Self::OnProbation { next_probe } => {
-                write!(f, "on probation after failures, next call at {}", next_probe.micros())
-            }
-            Self::Throttled { until } => write!(f, "throttled by the venue until {}", until.micros()),
+            Self::Ejected { .. } => f.write_str("ejected after failures"),
+            Self::OnProbation { .. } => f.write_str("on probation after failures, and its next call is not due"),
+            Self::Throttled { .. } => f.write_str("the venue throttled a call and asked to be left alone"),
             Self::AtCapacity { in_flight, cap } => write!(f, "{in_flight} calls in flight of {cap} allowed"),
             Self::VenueAtCapacity { in_flight, cap } => {
                 write!(f, "{in_flight} calls in flight at its venue of {cap} allowed")

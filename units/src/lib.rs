@@ -13,6 +13,7 @@ mod memory;
 mod money;
 mod rate;
 mod time;
+mod vcpu;
 
 pub use decimal::DecimalError;
 pub use exact::{Exact, ExchangeRate};
@@ -21,6 +22,7 @@ pub use memory::{MemoryError, MemoryMb};
 pub use money::{Currency, CurrencyError, Money};
 pub use rate::{Quantity, Rate};
 pub use time::{Micros, Month, Timestamp};
+pub use vcpu::{VcpuError, parse_vcpu, vcpu_text};
 
 /// An amount, rate or quantity that does not fit its integer.
 ///

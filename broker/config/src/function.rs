@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use merit_pricing::{Architecture, Size};
-use merit_units::{DeploymentId, FunctionId, MemoryMb, Money, SheetName, VenueId};
+use merit_units::{DeploymentId, FunctionId, MemoryMb, Money, SheetName, VenueId, parse_vcpu};
 
 use crate::Venue;
 use crate::account::{MONEY, dollars};
@@ -84,7 +84,7 @@ fn read_deployment(mut section: Section<'_, '_>) -> Option<Deployment> {
     let target = section.required("target", &[Kind::String], target);
     let memory = section.required("memory_mb", &[Kind::Integer], megabytes);
     let deployment = Deployment {
-        vcpu_milli: section.given("vcpu", MONEY, vcpu_milli),
+        vcpu_milli: section.given("vcpu", MONEY, parse_vcpu),
         architecture: section.given("architecture", &[Kind::String], str::parse),
         concurrency: section.number_or("concurrency", CONCURRENCY, DEFAULT_CONCURRENCY),
         sheet: section.given("sheet", &[Kind::String], crate::sheets::known_name),
@@ -117,17 +117,4 @@ fn target(text: &str) -> Result<String, &'static str> {
 fn megabytes(text: &str) -> Result<MemoryMb, String> {
     let number: u64 = text.parse().map_err(|_| format!("must be 1 to 1048576, got {text}"))?;
     MemoryMb::try_new(number).map_err(|error| error.to_string())
-}
-
-/// vCPUs in thousandths, from a decimal such as `0.583`.
-fn vcpu_milli(text: &str) -> Result<u32, String> {
-    const PICO_PER_MILLI: i128 = 1_000_000_000;
-    let refuse = || format!("must be 0.001 to 1024 with at most three decimals, got `{text}`");
-    // A plain decimal to a scaled integer is what `Money` reads, too.
-    let pico = text.parse::<Money>().map_err(|_| refuse())?.pico();
-    if pico % PICO_PER_MILLI != 0 {
-        return Err(refuse());
-    }
-    let milli = u32::try_from(pico / PICO_PER_MILLI).map_err(|_| refuse())?;
-    if (1..=1_024_000).contains(&milli) { Ok(milli) } else { Err(refuse()) }
 }
