@@ -162,7 +162,10 @@ pub fn exclusion_views(view: &View, terms: &Terms, now: Timestamp) -> Vec<Exclus
                 venue: deployment.venue.id.to_string(),
                 deployment: deployment.id.to_string(),
                 reason: exclusion.word().to_owned(),
-                detail: exclusion.to_string(),
+                detail: match exclusion.until() {
+                    Some(until) => format!("{exclusion}, until {}", clock::rfc3339(until)),
+                    None => exclusion.to_string(),
+                },
             })
         })
         .collect()
