@@ -161,6 +161,19 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The partition a region is in.
+#[must_use]
+pub fn partition_of(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        Some("eusc") => "aws-eusc",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ if region.starts_with("us-iso-") => "aws-iso",
+        _ if region.starts_with("us-isob-") => "aws-iso-b",
+        _ => "aws",
+    }
+}
+
 /// Whether `text` has the form of a region's name.
 #[must_use]
 pub fn is_region(text: &str) -> bool {

@@ -7,6 +7,8 @@
 //! Known limitation: names are given for the operations of the API's first versions that tools use;
 //! newer ones are [`Operation::Other`] without a name.
 
+use std::borrow::Cow;
+
 use http::Method;
 
 /// An operation, with the parts of its path as they came: percent-encoded.
@@ -124,6 +126,13 @@ impl<'p> Operation<'p> {
     }
 }
 
+/// The first value of a query's parameter, decoded; `None` where there is none.
+#[must_use]
+pub fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, str>> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
 /// The API's versions are dates, and nothing else begins with one.
 fn is_version(segment: &str) -> bool {
     let bytes = segment.as_bytes();
@@ -228,6 +237,14 @@ mod tests {
         ] {
             assert_eq!(of(method, path), operation, "{method} {path}");
         }
+    }
+
+    #[test]
+    fn parameters_are_decoded() {
+        assert_eq!(parameter(Some("a=1&Qualifier=%24LATEST&Qualifier=2"), "Qualifier").as_deref(), Some("$LATEST"));
+        assert_eq!(parameter(Some("Marker"), "Marker").as_deref(), Some(""));
+        assert_eq!(parameter(Some("marker=x"), "Marker"), None);
+        assert_eq!(parameter(None, "Marker"), None);
     }
 
     #[test]

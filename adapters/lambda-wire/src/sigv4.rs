@@ -263,8 +263,7 @@ impl Scope {
         }
         let region_like = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if !(1..=64).contains(&region.len()) || !region.bytes().all(region_like) {
-            let message = format!("Credential should be scoped to a valid region, not '{}'. ", shortened(region));
-            return Err(AuthError::invalid(message));
+            return Err(AuthError::wrong_region(region));
         }
         if service != SERVICE {
             let message = format!("Credential should be scoped to correct service: '{SERVICE}'. ");
@@ -306,6 +305,12 @@ impl AuthError {
     #[must_use]
     pub fn expired_token() -> Self {
         Self::new(ErrorCode::ExpiredToken, "The security token included in the request is expired")
+    }
+
+    /// It is signed for a region that is not served here.
+    #[must_use]
+    pub fn wrong_region(region: &str) -> Self {
+        Self::invalid(format!("Credential should be scoped to a valid region, not '{}'. ", shortened(region)))
     }
 
     /// The signature is another one.

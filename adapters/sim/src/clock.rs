@@ -1,6 +1,8 @@
 //! The simulated clock: modelled time since the process started, faster than real time when time
 //! is compressed. It starts at zero and knows no calendar; the books count hours by it.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use merit_units::{Micros, Timestamp};
 use tokio::time::Instant;
 
@@ -26,6 +28,13 @@ impl SimClock {
     pub(crate) fn now(&self) -> Timestamp {
         let real = Micros::from_std(self.started.elapsed());
         Timestamp::from_micros(self.scale.modelled(real).get())
+    }
+
+    /// The time of day, which the simulation knows for one thing only: whether a signature is too old.
+    #[expect(clippy::disallowed_methods, reason = "this is the simulation's clock module")]
+    pub(crate) fn time_of_day() -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(Micros::from_std(since).get())
     }
 
     /// The hour of the books that `at` falls in.

@@ -12,6 +12,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -23,7 +24,7 @@ pub(crate) use outcome::{Answer, FunctionFailure, Outcome, Refusal};
 
 use crate::books::Books;
 use crate::clock::SimClock;
-use crate::config::CloudConfig;
+use crate::config::{CloudConfig, FunctionConfig};
 use crate::controls::{Controls, Outage, Patch};
 use crate::executor::Executor;
 use crate::model::Model;
@@ -39,6 +40,7 @@ pub(crate) struct Cloud {
     controls: watch::Sender<Arc<Controls>>,
     state: Mutex<State>,
     books: Mutex<Books>,
+    requests: AtomicU64,
 }
 
 impl Cloud {
@@ -53,7 +55,17 @@ impl Cloud {
         let books = Books::open(Arc::clone(&config.sheet), config.past_grant);
         let state = State::new(&config, &model);
         let controls = watch::Sender::new(Arc::new(Controls::default()));
-        Self { config, model, seed, clock, executor, controls, state: Mutex::new(state), books: Mutex::new(books) }
+        Self {
+            config,
+            model,
+            seed,
+            clock,
+            executor,
+            controls,
+            state: Mutex::new(state),
+            books: Mutex::new(books),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// The controls in force.
@@ -90,7 +102,9 @@ impl Cloud {
     }
 
     /// Plays one call to its end and bills it.
-    pub(crate) async fn invoke(self: &Arc<Self>, function: &str, payload: Bytes) -> Outcome {
+    ///
+    /// A reply of more than `most_reply` bytes is a failure of the function.
+    pub(crate) async fn invoke(self: &Arc<Self>, function: &str, payload: Bytes, most_reply: usize) -> Outcome {
         let controls = self.controls();
         let arrived = Instant::now();
         let admitted = match admission::admit(self, function, &controls) {
@@ -98,8 +112,26 @@ impl Cloud {
             Err(refusal) => return Outcome::Refused(refusal),
         };
         // In a task of its own: clouds go on running, and billing, when the caller hangs up.
-        let call = tokio::spawn(run::run(admitted, payload, arrived, controls));
+        let call = tokio::spawn(run::run(admitted, payload, most_reply, arrived, controls));
         call.await.unwrap_or_else(|_| Outcome::Refused(Refusal::Machine("the executor panicked".to_owned())))
+    }
+
+    /// The function listed in the configuration under this name.
+    pub(crate) fn listed(&self, name: &str) -> Option<&FunctionConfig> {
+        self.config.functions.iter().find(|function| function.name.as_str() == name)
+    }
+
+    /// The functions the executor knows beside the listed ones.
+    pub(crate) fn unlisted(&self) -> Vec<String> {
+        self.executor.functions().into_iter().filter(|name| self.listed(name).is_none()).collect()
+    }
+
+    /// An id for the next request, the same in every run of a seed.
+    pub(crate) fn request_id(&self) -> String {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let bits = admission::seeded(self, "request id", number).u128(..);
+        let [a, b, c, d, e] = [bits >> 96, bits >> 80 & 0xffff, bits >> 64 & 0xfff, bits >> 48 & 0xfff, bits];
+        format!("{a:08x}-{b:04x}-4{c:03x}-8{d:03x}-{:012x}", e & 0xffff_ffff_ffff)
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {

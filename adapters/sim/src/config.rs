@@ -1,6 +1,7 @@
 //! Which clouds are played, and how.
 
 mod demo;
+mod lambda;
 mod read;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ use merit_units::{FunctionId, MemoryMb, Micros, VenueId};
 
 pub use crate::model::Provider;
 use crate::model::{Model, data::measured};
+pub use lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
 pub use read::{ConfigErrors, ConfigMistake};
 
 /// The seed where none is given.
@@ -36,6 +38,8 @@ pub struct CloudConfig {
     pub name: VenueId,
     /// The sheet it bills by, and which says what kind of machine it has.
     pub sheet: Arc<PriceSheet>,
+    /// How it is spoken to.
+    pub protocol: Protocol,
     /// Whose latency it has.
     pub provider: Provider,
     /// The runtime whose start its cold starts take, such as `rust` or `python3.13`.
@@ -72,6 +76,8 @@ pub struct FunctionConfig {
     pub runs: String,
     /// Its size.
     pub size: FunctionSize,
+    /// What Lambda's API says of it, where that is spoken.
+    pub lambda: LambdaFunction,
 }
 
 /// How much real time a modelled second takes, from 0 (replies go out as soon as they are ready) to 1.
@@ -178,6 +184,32 @@ impl SimConfig {
     /// memory_mb = 2048
     /// ```
     ///
+    /// A cloud may speak AWS Lambda's own protocol instead; calls to it are signed:
+    ///
+    /// ```toml
+    /// [[cloud]]
+    /// name = "aws-us-east-1"     # the endpoint URL is http://ADDRESS/aws-us-east-1
+    /// price_sheet = "aws-lambda/us-east-1/x86_64"
+    /// protocol = "lambda"
+    /// region = "us-east-1"       # optional; follows from the sheet
+    /// account = "123456789012"   # optional
+    /// json_payloads = true       # optional; false takes payloads that are no JSON, which Lambda refuses
+    ///
+    /// [[cloud.key]]              # at least one
+    /// access_key_id = "AKIAIOSFODNN7EXAMPLE"
+    /// secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    /// session_token = "..."      # optional
+    ///
+    /// [[cloud.function]]
+    /// name = "thumbnail"
+    /// # All others are optional.
+    /// versions = 2               # published versions, from 1
+    /// aliases = { prod = "2" }
+    /// tags = { "merit:function" = "thumbnail" }
+    /// reserved_concurrency = 10  # calls at once, of this function alone
+    /// provisioned_concurrency = { prod = 2 }
+    /// ```
+    ///
     /// # Errors
     /// [`ConfigErrors`] with every mistake and its line.
     pub fn parse(toml: &str) -> Result<Self, ConfigErrors> {
@@ -207,6 +239,7 @@ impl CloudConfig {
         Self {
             name,
             sheet,
+            protocol: Protocol::Native,
             provider,
             runtime: entry.runtime.clone(),
             round_trip: None,

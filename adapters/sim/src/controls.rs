@@ -4,6 +4,7 @@
 
 use std::num::NonZeroU64;
 
+use merit_lambda_wire::error::{ErrorCode, ThrottleReason};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Everything that is wrong with a cloud. The default is a cloud in good health.
@@ -24,8 +25,17 @@ pub(crate) struct Controls {
     /// The share of calls that fail with a 502 before they run, in parts per million. They are not billed.
     #[serde(rename = "error_rate", serialize_with = "as_share")]
     pub(crate) error_ppm: u32,
+    /// Where AWS Lambda's protocol is spoken, the error that answers every invocation before it runs.
+    pub(crate) lambda_error: Option<LambdaFault>,
     /// Prices in percent of the sheet's.
     pub(crate) price_percent: u32,
+}
+
+/// An error of the Lambda API, written `CODE` or, for a throttle, `TooManyRequestsException/REASON`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LambdaFault {
+    pub(crate) code: ErrorCode,
+    pub(crate) reason: Option<ThrottleReason>,
 }
 
 /// How a cloud is down.
@@ -78,6 +88,8 @@ pub(crate) struct Patch {
     concurrency: Option<Option<u32>>,
     #[serde(default, deserialize_with = "present")]
     error_rate: Option<Option<Share>>,
+    #[serde(default, deserialize_with = "present")]
+    lambda_error: Option<Option<LambdaFault>>,
     /// Evicts every warm instance, once.
     #[serde(default)]
     pub(crate) cold_all: bool,
@@ -95,6 +107,28 @@ impl<'de> Deserialize<'de> for Share {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1,000,000")]
         Ok(Self((share * 1e6).round() as u32))
+    }
+}
+
+impl<'de> Deserialize<'de> for LambdaFault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (code, reason) = text.split_once('/').map_or((text.as_str(), None), |(code, reason)| (code, Some(reason)));
+        let (code, reason) = (ErrorCode::named(code), reason.map(ThrottleReason::named));
+        if matches!(code, ErrorCode::Other(_)) || matches!(reason, Some(ThrottleReason::Other(_))) {
+            let problem = format!("`{text}` is no error of Lambda; write one such as ENILimitReachedException");
+            return Err(serde::de::Error::custom(problem));
+        }
+        Ok(Self { code, reason })
+    }
+}
+
+impl Serialize for LambdaFault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.reason {
+            None => serializer.collect_str(&self.code),
+            Some(reason) => serializer.collect_str(&format_args!("{}/{}", self.code, reason.as_str())),
+        }
     }
 }
 
@@ -121,6 +155,7 @@ impl Default for Controls {
             extra_latency_ms: 0,
             concurrency: None,
             error_ppm: 0,
+            lambda_error: None,
             price_percent: 100,
         }
     }
@@ -153,6 +188,7 @@ impl Patch {
             extra_latency_ms: self.extra_latency_ms.map_or(current.extra_latency_ms, Option::unwrap_or_default),
             concurrency: self.concurrency.unwrap_or(current.concurrency),
             error_ppm: self.error_rate.map_or(current.error_ppm, |share| share.map_or(0, |Share(ppm)| ppm)),
+            lambda_error: self.lambda_error.clone().unwrap_or_else(|| current.lambda_error.clone()),
             price_percent: self.price_percent.map_or(current.price_percent, |percent| percent.unwrap_or(100)),
         }
     }
@@ -187,6 +223,7 @@ mod tests {
         assert!(refused(r#"{"outage":"explode"}"#).contains("expected one of `none`, `refuse`, `hang`, `reset`"));
         assert!(refused(r#"{"slow_drip":0}"#).contains("expected a nonzero u64"));
         assert!(refused(r#"{"price_percent":100001}"#).contains("at most 100000"));
+        assert!(refused(r#"{"lambda_error":"NoException"}"#).contains("`NoException` is no error of Lambda"));
         assert!(refused("{").contains("EOF"));
     }
 
@@ -196,5 +233,8 @@ mod tests {
         assert_eq!(json["error_rate"], 0.5);
         assert_eq!(json["outage"], "none");
         assert_eq!(json["price_percent"], 100);
+        let throttle = "TooManyRequestsException/CallerRateLimitExceeded";
+        let throttled = patched(&format!(r#"{{"lambda_error":"{throttle}"}}"#), &Controls::default());
+        assert_eq!(serde_json::to_value(throttled).expect("JSON")["lambda_error"], throttle);
     }
 }

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 /// Runs functions by name on this machine.
 pub trait Executor: Send + Sync + 'static {
+    /// The names of the functions it can run, for clouds that list them.
+    fn functions(&self) -> Vec<String>;
+
     /// Runs `function` on `payload` with at most `memory`, until `deadline` at the latest.
     ///
     /// The future is driven in a task of its own and is not dropped when the caller hangs up.

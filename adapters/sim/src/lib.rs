@@ -14,6 +14,9 @@
 //! # }
 //! ```
 //!
+//! A cloud may also speak AWS Lambda's own protocol, signatures checked, under
+//! `http://127.0.0.1:PORT/{cloud}`; see [`Protocol`].
+//!
 //! The parts, each knowing only the ones before it: `model` (pure, seeded), `books` (billing),
 //! `cloud` (a call from admission to bill), `protocol` (the wire), `server`.
 //!
@@ -36,8 +39,8 @@ mod server;
 mod testing;
 
 pub use config::{
-    CloudConfig, ConfigErrors, ConfigMistake, FunctionConfig, FunctionSize, Provider, SimConfig, SimError, TimeScale,
-    TimeScaleError,
+    CloudConfig, ConfigErrors, ConfigMistake, FunctionConfig, FunctionSize, KeyPair, LambdaAccount, LambdaFunction,
+    Protocol, Provider, SimConfig, SimError, TimeScale, TimeScaleError,
 };
 pub use executor::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage};
 pub use model::ProviderError;

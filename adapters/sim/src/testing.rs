@@ -1,5 +1,7 @@
 //! Functions and clouds for the tests of this crate.
 
+pub(crate) mod http;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,6 +45,10 @@ impl Scripted {
 }
 
 impl Executor for Scripted {
+    fn functions(&self) -> Vec<String> {
+        ["broken", "echo", "panic", "slow", "trap"].map(str::to_owned).to_vec()
+    }
+
     fn execute(
         &self,
         function: &str,

@@ -80,6 +80,10 @@ mod tests {
     struct Nothing;
 
     impl Executor for Nothing {
+        fn functions(&self) -> Vec<String> {
+            Vec::new()
+        }
+
         fn execute(&self, _: &str, _: Bytes, _: MemoryMb, _: Instant) -> BoxFuture<'_, Result<Executed, ExecuteError>> {
             let (kind, usage) = (ExecuteErrorKind::Machine, MachineUsage::default());
             Box::pin(async move { Err(ExecuteError { kind, message: String::new(), usage }) })

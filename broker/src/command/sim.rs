@@ -76,6 +76,10 @@ struct InSandbox {
 }
 
 impl Executor for InSandbox {
+    fn functions(&self) -> Vec<String> {
+        self.sandbox.functions().into_iter().map(|function| function.name().to_string()).collect()
+    }
+
     fn execute(
         &self,
         function: &str,

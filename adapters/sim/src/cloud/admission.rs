@@ -48,6 +48,7 @@ pub(crate) struct Counts {
 struct FunctionState {
     setup: Arc<Setup>,
     calls: u64,
+    in_flight: u32,
     instances: Instances,
 }
 
@@ -60,6 +61,8 @@ pub(super) struct Setup {
     /// The same for the price sheet.
     pub(super) priced: Size,
     pub(super) share_milli: u32,
+    /// Its own limit of calls at once.
+    reserved: Option<u32>,
     /// Listed in the configuration, not only asked for.
     configured: bool,
 }
@@ -76,7 +79,8 @@ pub(super) struct Admitted {
 impl State {
     pub(super) fn new(config: &CloudConfig, model: &Model) -> Self {
         let functions = config.functions.iter().map(|function| {
-            let setup = Setup::new(model, config, &function.name, &function.runs, function.size, true);
+            let mut setup = Setup::new(model, config, &function.name, &function.runs, function.size);
+            (setup.configured, setup.reserved) = (true, function.lambda.reserved_concurrency);
             (function.name.clone(), FunctionState::new(setup, model))
         });
         Self { functions: functions.collect(), arrivals: 0, counts: Counts::default() }
@@ -100,24 +104,18 @@ impl State {
 }
 
 impl Setup {
-    fn new(
-        model: &Model,
-        config: &CloudConfig,
-        name: &FunctionId,
-        runs: &str,
-        size: FunctionSize,
-        configured: bool,
-    ) -> Self {
+    fn new(model: &Model, config: &CloudConfig, name: &FunctionId, runs: &str, size: FunctionSize) -> Self {
         let share_milli = model.share_milli(size.memory, size.vcpu_milli);
         let priced = config.priced_size(size);
-        Self { name: name.clone(), runs: runs.to_owned(), size, priced, share_milli, configured }
+        let (name, runs) = (name.clone(), runs.to_owned());
+        Self { name, runs, size, priced, share_milli, reserved: None, configured: false }
     }
 }
 
 impl FunctionState {
     fn new(setup: Setup, model: &Model) -> Self {
         let instances = Instances::new(model.keep_alive, model.instance_concurrency);
-        Self { setup: Arc::new(setup), calls: 0, instances }
+        Self { setup: Arc::new(setup), calls: 0, in_flight: 0, instances }
     }
 }
 
@@ -138,13 +136,24 @@ pub(super) fn admit(cloud: &Arc<Cloud>, function: &str, controls: &Controls) -> 
     let limit = controls.concurrency.unwrap_or(cloud.config.concurrency);
     if counts.in_flight >= limit {
         counts.throttled += 1;
-        return Err(Refusal::Throttled { in_flight: counts.in_flight, limit, retry_after: RETRY_AFTER });
+        return Err(Refusal::Throttled {
+            in_flight: counts.in_flight,
+            limit,
+            reserved: false,
+            retry_after: RETRY_AFTER,
+        });
     }
     let function = functions.entry(name).or_insert_with_key(|name| {
-        let setup = Setup::new(&cloud.model, &cloud.config, name, name.as_str(), cloud.config.size, false);
+        let setup = Setup::new(&cloud.model, &cloud.config, name, name.as_str(), cloud.config.size);
         FunctionState::new(setup, &cloud.model)
     });
+    if let Some(limit) = function.setup.reserved.filter(|limit| function.in_flight >= *limit) {
+        counts.throttled += 1;
+        let in_flight = function.in_flight;
+        return Err(Refusal::Throttled { in_flight, limit, reserved: true, retry_after: RETRY_AFTER });
+    }
     function.calls += 1;
+    function.in_flight += 1;
     let mut rng = seeded(cloud, function.setup.name.as_str(), function.calls);
     let (instance, cold) = function.instances.take(now);
     counts.in_flight += 1;
@@ -171,13 +180,14 @@ impl Drop for Admitted {
         let mut state = self.cloud.state();
         state.counts.in_flight -= 1;
         if let Some(function) = state.functions.get_mut(&self.setup.name) {
+            function.in_flight = function.in_flight.saturating_sub(1);
             function.instances.give_back(self.instance, now, &mut self.rng);
         }
     }
 }
 
 /// Randomness of one thing at one cloud, the same in every run of a seed.
-fn seeded(cloud: &Cloud, what: &str, number: u64) -> fastrand::Rng {
+pub(super) fn seeded(cloud: &Cloud, what: &str, number: u64) -> fastrand::Rng {
     let mut hasher = DefaultHasher::new();
     (cloud.seed, cloud.config.name.as_str(), what, number).hash(&mut hasher);
     fastrand::Rng::with_seed(hasher.finish())

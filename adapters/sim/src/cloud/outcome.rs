@@ -7,6 +7,7 @@ use bytes::Bytes;
 use merit_pricing::Usage;
 use serde_json::json;
 
+use crate::config::FunctionSize;
 use crate::controls::Controls;
 
 /// How a call ended.
@@ -27,6 +28,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Answer {
     /// What the cloud says the call used, and bills.
     pub(crate) usage: Usage,
+    /// What the function was given.
+    pub(crate) size: FunctionSize,
     /// The function's reply, or its failure.
     pub(crate) result: Result<Bytes, FunctionFailure>,
     /// How the reply may be spoilt on the way.
@@ -41,6 +44,9 @@ pub(crate) struct FunctionFailure {
 }
 
 impl FunctionFailure {
+    /// The kind of a call that was ended for taking too long.
+    pub(crate) const TIMEOUT: &str = "Timeout";
+
     /// The JSON that providers answer instead of a reply. It is what leaves the cloud, so it is billed as egress.
     pub(crate) fn body(&self) -> Bytes {
         json!({ "errorType": self.kind, "errorMessage": self.message }).to_string().into()
@@ -53,7 +59,13 @@ pub(crate) enum Refusal {
     /// The cloud is down.
     Down,
     /// Too many calls at once.
-    Throttled { in_flight: u32, limit: u32, retry_after: Duration },
+    Throttled {
+        in_flight: u32,
+        limit: u32,
+        /// Whether the limit is the function's own, and not the cloud's.
+        reserved: bool,
+        retry_after: Duration,
+    },
     /// No such function.
     UnknownFunction(String),
     /// The payload is larger than the provider takes.

@@ -14,7 +14,15 @@ use crate::controls::Controls;
 use crate::executor::{ExecuteError, ExecuteErrorKind, Executed, MachineUsage};
 
 /// Executes, waits until the modelled time has passed since the call arrived, bills.
-pub(super) async fn run(call: Admitted, payload: Bytes, arrived: Instant, controls: Arc<Controls>) -> Outcome {
+///
+/// A reply of more than `most_reply` bytes is a failure of the function.
+pub(super) async fn run(
+    call: Admitted,
+    payload: Bytes,
+    most_reply: usize,
+    arrived: Instant,
+    controls: Arc<Controls>,
+) -> Outcome {
     let cloud = Arc::clone(&call.cloud);
     let size = call.setup.size;
     let deadline = arrived.checked_add(size.timeout.to_std()).unwrap_or(arrived);
@@ -28,13 +36,13 @@ pub(super) async fn run(call: Admitted, payload: Bytes, arrived: Instant, contro
             return Outcome::Refused(refusal);
         }
     };
-    let (usage, result) = lay_out(&call, used, result);
+    let (usage, result) = lay_out(&call, used, result.and_then(|output| within(output, most_reply)));
     let extra = Micros::from_millis(controls.extra_latency_ms);
     let modelled = call.around(extra).saturating_add(usage.duration);
     sleep_until(cloud.clock.real_end(arrived, modelled)).await;
     let hour = SimClock::hour(cloud.clock.now());
     cloud.books().bill(hour, &call.setup.name, &call.setup.priced, &usage);
-    Outcome::Ran(Answer { usage, result, controls })
+    Outcome::Ran(Answer { usage, size, result, controls })
 }
 
 type FunctionResult = Result<Bytes, FunctionFailure>;
@@ -51,19 +59,30 @@ fn split(executed: Result<Executed, ExecuteError>) -> Result<(MachineUsage, Func
     }
 }
 
+fn within(output: Bytes, most: usize) -> FunctionResult {
+    if output.len() <= most {
+        return Ok(output);
+    }
+    let message = format!("Response payload size exceeded maximum allowed payload size ({most} bytes).");
+    Err(FunctionFailure { kind: "Function.ResponseSizeTooLarge".to_owned(), message })
+}
+
 /// What the call used at the cloud. A call beyond its timeout is ended there and billed until then.
 fn lay_out(call: &Admitted, used: MachineUsage, result: FunctionResult) -> (Usage, FunctionResult) {
     let Admitted { cloud, setup, draw, .. } = call;
     let execution = cloud.model.execution(used, setup.share_milli, draw.noise_ppm);
     let timeout = setup.size.timeout;
     let result = if execution.duration > timeout && result.is_ok() {
-        Err(FunctionFailure { kind: "Timeout".to_owned(), message: format!("the call was ended after {timeout}") })
+        Err(FunctionFailure {
+            kind: FunctionFailure::TIMEOUT.to_owned(),
+            message: format!("the call was ended after {timeout}"),
+        })
     } else {
         result
     };
     let usage = Usage {
-        duration: execution.duration.min(timeout),
-        init: draw.init,
+        duration: told(execution.duration.min(timeout)),
+        init: told(draw.init),
         cpu: execution.cpu.min(timeout),
         memory_peak: Some(memory_peak(call, used.memory_peak)),
         egress_bytes: match &result {
@@ -72,6 +91,11 @@ fn lay_out(call: &Admitted, used: MachineUsage, result: FunctionResult) -> (Usag
         },
     };
     (usage, result)
+}
+
+/// Times as they are told: Lambda's reports have two decimals of a millisecond, and bill and report agree.
+fn told(time: Micros) -> Micros {
+    time.ceil_to(Micros::new(10))
 }
 
 /// The runtime's own memory and the function's, within what is configured.

@@ -6,7 +6,7 @@ use merit_pricing::Usage;
 use merit_units::FunctionId;
 
 use super::*;
-use crate::config::{FunctionConfig, FunctionSize, TimeScale};
+use crate::config::{FunctionConfig, FunctionSize, LambdaFunction, TimeScale};
 use crate::testing::{config, mb, open, pass};
 use merit_units::Micros;
 
@@ -31,7 +31,7 @@ fn patch(json: &str) -> Patch {
 }
 
 async fn echo(cloud: &Arc<Cloud>) -> Outcome {
-    cloud.invoke("echo", Bytes::from_static(b"hello")).await
+    cloud.invoke("echo", Bytes::from_static(b"hello"), usize::MAX).await
 }
 
 /// One call, and how long it took.
@@ -93,7 +93,7 @@ async fn calls_at_once_each_start_cold_and_over_the_limit_are_throttled() {
     for outcome in [&a, &b, &c] {
         assert!(usage(outcome).init > Micros::ZERO);
     }
-    let throttled = Refusal::Throttled { in_flight: 3, limit: 3, retry_after: Duration::from_secs(1) };
+    let throttled = Refusal::Throttled { in_flight: 3, limit: 3, reserved: false, retry_after: Duration::from_secs(1) };
     assert_eq!(refusal(d), throttled);
     assert_eq!((cloud.counts().throttled, cloud.counts().peak_in_flight, cloud.counts().in_flight), (1, 3, 0));
     assert_eq!((functions.runs(), cloud.books().calls()), (3, 3), "a throttled call neither runs nor is billed");
@@ -127,7 +127,7 @@ async fn a_caller_that_hangs_up_is_billed_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_call_beyond_its_timeout_is_ended_and_billed_until_then() {
     let (cloud, _) = open(config(AWS), TimeScale::REAL);
-    let Outcome::Ran(answer) = cloud.invoke("slow", Bytes::new()).await else { panic!("it ran") };
+    let Outcome::Ran(answer) = cloud.invoke("slow", Bytes::new(), usize::MAX).await else { panic!("it ran") };
     assert_eq!(answer.result.expect_err("ended").kind, "Timeout");
     assert_eq!(answer.usage.duration, Micros::from_secs(30));
     assert_eq!(cloud.books().calls(), 1);
@@ -136,17 +136,20 @@ async fn a_call_beyond_its_timeout_is_ended_and_billed_until_then() {
 #[tokio::test(start_paused = true)]
 async fn what_ran_is_billed_and_what_did_not_is_not() {
     let (cloud, _) = open(config(AWS), TimeScale::INSTANT);
-    let Outcome::Ran(answer) = cloud.invoke("trap", Bytes::new()).await else { panic!("it ran") };
+    let Outcome::Ran(answer) = cloud.invoke("trap", Bytes::new(), usize::MAX).await else { panic!("it ran") };
     let failure = answer.result.expect_err("failed");
     assert_eq!((failure.kind.as_str(), failure.message.as_str()), ("Trap", "unreachable executed"));
     assert_eq!(answer.usage.egress_bytes, failure.body().len() as u64);
     assert_eq!(cloud.books().calls(), 1);
 
-    let unknown = refusal(cloud.invoke("nowhere", Bytes::new()).await);
+    let unknown = refusal(cloud.invoke("nowhere", Bytes::new(), usize::MAX).await);
     assert_eq!(unknown, Refusal::UnknownFunction("there is echo".to_owned()));
-    assert!(matches!(refusal(cloud.invoke("not/a name", Bytes::new()).await), Refusal::UnknownFunction(_)));
-    assert_eq!(refusal(cloud.invoke("broken", Bytes::new()).await), Refusal::Machine("no memory left".to_owned()));
-    assert!(matches!(refusal(cloud.invoke("panic", Bytes::new()).await), Refusal::Machine(_)));
+    assert!(matches!(refusal(cloud.invoke("not/a name", Bytes::new(), usize::MAX).await), Refusal::UnknownFunction(_)));
+    assert_eq!(
+        refusal(cloud.invoke("broken", Bytes::new(), usize::MAX).await),
+        Refusal::Machine("no memory left".to_owned())
+    );
+    assert!(matches!(refusal(cloud.invoke("panic", Bytes::new(), usize::MAX).await), Refusal::Machine(_)));
     assert_eq!((cloud.books().calls(), cloud.counts().in_flight), (1, 0));
 }
 
@@ -154,7 +157,7 @@ async fn what_ran_is_billed_and_what_did_not_is_not() {
 async fn a_name_that_is_no_functions_leaves_nothing_behind() {
     let (cloud, _) = open(config(AWS), TimeScale::INSTANT);
     for number in 0..100 {
-        cloud.invoke(&format!("guess-{number}"), Bytes::new()).await;
+        cloud.invoke(&format!("guess-{number}"), Bytes::new(), usize::MAX).await;
     }
     assert_eq!(cloud.counts().instances, 0);
 }
@@ -164,10 +167,10 @@ async fn a_function_may_have_a_name_and_size_of_its_own() {
     let mut config = config(AWS);
     let size = FunctionSize { memory: mb(2048), vcpu_milli: None, timeout: Micros::from_secs(3) };
     let name = FunctionId::try_new("echo-large").expect("a name");
-    config.functions = vec![FunctionConfig { name, runs: "echo".to_owned(), size }];
+    config.functions = vec![FunctionConfig { name, runs: "echo".to_owned(), size, lambda: LambdaFunction::default() }];
     let (cloud, _) = open(config, TimeScale::INSTANT);
-    let large = usage(&cloud.invoke("echo-large", Bytes::from_static(b"x")).await);
-    let small = usage(&cloud.invoke("echo", Bytes::from_static(b"x")).await);
+    let large = usage(&cloud.invoke("echo-large", Bytes::from_static(b"x"), usize::MAX).await);
+    let small = usage(&cloud.invoke("echo", Bytes::from_static(b"x"), usize::MAX).await);
     assert!(large.duration < small.duration, "{} on a whole core, {} on a third", large.duration, small.duration);
 }
 

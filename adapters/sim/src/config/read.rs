@@ -2,6 +2,8 @@
 //!
 //! Unknown keys are refused: a misspelt key that is ignored is a fault that never happens.
 
+mod lambda;
+
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -55,11 +57,27 @@ const CLOUD_KEYS: &[&str] = &[
     "concurrency",
     "past_grant",
     "function",
+    "protocol",
+    "region",
+    "account",
+    "json_payloads",
+    "key",
     SIZE_KEYS[0],
     SIZE_KEYS[1],
     SIZE_KEYS[2],
 ];
-const FUNCTION_KEYS: &[&str] = &["name", "runs", SIZE_KEYS[0], SIZE_KEYS[1], SIZE_KEYS[2]];
+const FUNCTION_KEYS: &[&str] = &[
+    "name",
+    "runs",
+    "versions",
+    "aliases",
+    "tags",
+    "reserved_concurrency",
+    "provisioned_concurrency",
+    SIZE_KEYS[0],
+    SIZE_KEYS[1],
+    SIZE_KEYS[2],
+];
 
 pub(super) fn read(text: &str) -> Result<SimConfig, ConfigErrors> {
     let mut reader = Reader { text, mistakes: Vec::new() };
@@ -122,6 +140,7 @@ impl<'t> Reader<'t> {
         let past_grant = self.flag(section, "past_grant");
         let defaults = provider.map_or_else(FunctionSize::fallback, FunctionSize::of);
         let size = self.size(section, defaults);
+        let protocol = self.protocol(section, sheet.as_deref());
         let mut functions: Vec<FunctionConfig> = Vec::new();
         for section in self.sections(section, "function") {
             let Some(function) = self.function(&section, size) else { continue };
@@ -135,6 +154,7 @@ impl<'t> Reader<'t> {
             functions.push(function);
         }
         let mut cloud = CloudConfig::new(name?, sheet?, provider?);
+        cloud.protocol = protocol;
         cloud.round_trip = round_trip;
         cloud.size = size;
         cloud.functions = functions;
@@ -149,8 +169,9 @@ impl<'t> Reader<'t> {
         let name = self.parsed::<FunctionId>(section, "name");
         let runs = self.text(section, "runs").map(str::to_owned);
         let size = self.size(section, defaults);
+        let lambda = self.lambda_function(section);
         let name = name?;
-        Some(FunctionConfig { runs: runs.unwrap_or_else(|| name.to_string()), name, size })
+        Some(FunctionConfig { runs: runs.unwrap_or_else(|| name.to_string()), name, size, lambda })
     }
 
     fn size(&mut self, section: &Section<'_, 't>, defaults: FunctionSize) -> FunctionSize {

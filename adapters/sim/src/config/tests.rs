@@ -2,7 +2,7 @@
 
 use merit_units::Micros;
 
-use super::{Provider, SimConfig, TimeScale};
+use super::{Protocol, Provider, SimConfig, TimeScale};
 
 #[test]
 fn the_demo_can_be_played() {
@@ -134,4 +134,93 @@ fn time_scales_are_shares() {
     assert_eq!((tenth.real(Micros::new(50)), tenth.modelled(Micros::new(5))), (Micros::new(5), Micros::new(50)));
     assert_eq!(tenth.to_string(), "0.1");
     assert_eq!((TimeScale::REAL.to_string(), TimeScale::INSTANT.to_string()), ("1".to_owned(), "0".to_owned()));
+}
+
+#[test]
+fn reads_a_cloud_that_speaks_lambda() {
+    let config = SimConfig::parse(
+        r#"
+[[cloud]]
+name = "aws"
+price_sheet = "aws-lambda/eu-west-1/arm64"
+protocol = "lambda"
+account = "210987654321"
+json_payloads = false
+
+[[cloud.key]]
+access_key_id = "AKID"
+secret_access_key = "do not show"
+
+[[cloud.function]]
+name = "f"
+versions = 2
+aliases = { prod = "2" }
+tags = { "merit:function" = "f" }
+reserved_concurrency = 3
+provisioned_concurrency = { prod = 1 }
+"#,
+    )
+    .expect("a configuration");
+    let Protocol::Lambda(account) = &config.clouds[0].protocol else { panic!("it speaks Lambda's protocol") };
+    assert_eq!((account.region.as_str(), account.account.as_str()), ("eu-west-1", "210987654321"));
+    assert!(!account.json_payloads);
+    assert!(!format!("{config:?}").contains("do not show"), "secrets are not shown");
+    let function = &config.clouds[0].functions[0].lambda;
+    assert_eq!((function.version(Some("prod")), function.version(None)), (Some("2"), Some("$LATEST")));
+    assert_eq!((function.version(Some("3")), function.version(Some("02"))), (None, None));
+    assert_eq!((function.reserved_concurrency, function.provisioned_concurrency["prod"]), (Some(3), 1));
+}
+
+#[test]
+fn mistakes_about_lambda_are_found() {
+    let errors = SimConfig::parse(
+        r#"
+[[cloud]]
+name = "aws"
+price_sheet = "aws-lambda/us-east-1/x86_64"
+protocol = "lambda"
+region = "mars"
+account = "12"
+
+[[cloud.function]]
+name = "f"
+aliases = { "a b" = "1", c = 2 }
+provisioned_concurrency = { prod = 1 }
+
+[[cloud]]
+name = "google"
+price_sheet = "google-run/tier1"
+region = "us-east-1"
+
+[[cloud]]
+name = "other"
+price_sheet = "google-run/tier1"
+protocol = "grpc"
+
+[[cloud]]
+name = "unplaced"
+price_sheet = "google-run/tier1"
+protocol = "lambda"
+
+[[cloud.key]]
+access_key_id = "AKID"
+"#,
+    )
+    .expect_err("mistakes")
+    .to_string();
+    for words in [
+        "line 6: cloud aws, region: `mars` is not a region",
+        "line 7: cloud aws, account: `12` is not a number of twelve digits",
+        "cloud aws: `key` is missing; add at least one [[cloud.key]]",
+        "`a b` is no alias",
+        "`c` must be a version in quotes",
+        "alias `a b` stands for version `1`, and there are 0 versions",
+        "provisioned_concurrency names `prod`, which is no version and no alias",
+        "cloud google, region: is only for protocol = \"lambda\"",
+        "cloud other, protocol: `grpc` is none; use native or lambda",
+        "cloud unplaced: `region` is missing",
+        "key 1: `secret_access_key` is missing",
+    ] {
+        assert!(errors.contains(words), "{words}: {errors}");
+    }
 }

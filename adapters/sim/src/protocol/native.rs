@@ -14,22 +14,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use merit_pricing::Usage;
 use merit_venue::meter_header as header;
 use serde_json::json;
 
 use super::body::{Body, Cut, spoil, whole};
+use super::{payload, wrong};
 use crate::cloud::{Answer, Cloud, FunctionFailure, Outcome, Refusal};
 use crate::controls::{Controls, WrongAnswer};
-
-/// What a proxy that lost its upstream might say.
-const PROXY_PAGE: &str = "<html><head><title>Service</title></head><body><h1>It works!</h1></body></html>\n";
-/// Neither text nor JSON nor any reply of a sample function.
-const GARBAGE: &[u8] = b"\x00\xff\xfe\x01garbage\x80\x81\x82";
 
 /// Serves one call.
 ///
@@ -47,9 +42,9 @@ pub(crate) async fn serve(
     }
     let outcome = match cloud.outage() {
         Some(down) => down,
-        None => match payload(request, cloud.request_bytes()).await? {
-            Ok(payload) => cloud.invoke(function, payload).await,
-            Err(refusal) => Outcome::Refused(refusal),
+        None => match payload::read(request, cloud.request_bytes()).await? {
+            Ok(payload) => cloud.invoke(function, payload, usize::MAX).await,
+            Err(payload::TooLarge { limit }) => Outcome::Refused(Refusal::PayloadTooLarge { limit }),
         },
     };
     match outcome {
@@ -60,21 +55,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Reads the payload up to the limit.
-async fn payload(request: Request<Incoming>, limit: usize) -> Result<Result<Bytes, Refusal>, Cut> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > limit) {
-        return Ok(Err(Refusal::PayloadTooLarge { limit }));
-    }
-    match Limited::new(request.into_body(), limit).collect().await {
-        Ok(collected) => Ok(Ok(collected.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Ok(Err(Refusal::PayloadTooLarge { limit })),
-        // The caller is gone; nobody reads an answer.
-        Err(_) => Err(Cut),
-    }
-}
-
-fn ran(Answer { usage, result, controls }: Answer) -> Response<Body> {
+fn ran(Answer { usage, result, controls, .. }: Answer) -> Response<Body> {
     let mut response = match result {
         Ok(output) => Response::new(output),
         Err(failure) => function_error(&failure),
@@ -106,12 +87,8 @@ fn meter_headers(response: &mut Response<Bytes>, usage: &Usage) {
 fn falsify(mut response: Response<Bytes>, controls: &Controls) -> Response<Bytes> {
     match controls.wrong_answer {
         WrongAnswer::None => response,
-        WrongAnswer::Garbage => Response::new(Bytes::from_static(GARBAGE)),
-        WrongAnswer::Html => {
-            let mut page = Response::new(Bytes::from_static(PROXY_PAGE.as_bytes()));
-            page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-            page
-        }
+        WrongAnswer::Garbage => wrong::garbage(),
+        WrongAnswer::Html => wrong::page(),
         WrongAnswer::MalformedMeters => {
             for name in [header::DURATION_US, header::CPU_US, header::MEMORY_MB] {
                 response.headers_mut().insert(name, HeaderValue::from_static("a while"));
@@ -124,7 +101,7 @@ fn falsify(mut response: Response<Bytes>, controls: &Controls) -> Response<Bytes
 fn refused(reason: &Refusal) -> Response<Bytes> {
     match reason {
         Refusal::Down => retry_later(refusal(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", "the cloud is down"), 1),
-        Refusal::Throttled { in_flight, limit, retry_after } => {
+        Refusal::Throttled { in_flight, limit, retry_after, .. } => {
             let message = format!("{in_flight} calls are under way and {limit} are allowed");
             retry_later(refusal(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", &message), retry_after.as_secs())
         }

@@ -18,11 +18,12 @@ use serde_json::{Value, json};
 
 use super::{Sim, unknown_cloud};
 use crate::cloud::Cloud;
+use crate::config::Protocol;
 use crate::controls::Patch;
 use crate::model::data::measured;
 use crate::protocol::native::refusal;
 
-/// A control has eight fields; this is plenty.
+/// A control has nine fields; this is plenty.
 const MOST_CONTROL_BYTES: usize = 16 * 1024;
 
 pub(super) async fn serve(sim: &Sim, path: &[&str], request: Request<Incoming>) -> Response<Bytes> {
@@ -81,8 +82,16 @@ fn all(sim: &Sim) -> Value {
 fn state(cloud: &Cloud) -> Value {
     let config = &cloud.config;
     let entry = config.provider.entry();
+    let lambda = match &config.protocol {
+        Protocol::Native => Value::Null,
+        Protocol::Lambda(account) => {
+            let keys: Vec<&str> = account.keys.iter().map(|key| key.access_key_id.as_str()).collect();
+            json!({ "region": account.region, "account": account.account, "access_key_ids": keys })
+        }
+    };
     json!({
         "name": config.name.as_str(),
+        "lambda": lambda,
         "path": format!("/{}", config.name),
         "provider": config.provider.as_str(),
         "price_sheet": config.sheet.name().as_str(),

@@ -5,117 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use merit_units::Money;
 use merit_venue::meter_header as header;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
 use super::serve;
+use crate::testing::http::{Answer, Running, start};
 use crate::testing::{Scripted, config, mb};
 use crate::{SimConfig, TimeScale};
 
 const AWS: &str = "aws-lambda/us-east-1/x86_64";
 
-/// A running process of clouds, stopped when dropped.
-struct Running {
-    address: std::net::SocketAddr,
-    functions: Arc<Scripted>,
-    server: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-/// The parts of a response that tests look at.
-#[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    headers: http::HeaderMap,
-    body: Bytes,
-}
-
-async fn start(config: SimConfig) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let functions = Arc::new(Scripted::default());
-    let executor = functions.clone();
-    let server = tokio::spawn(async move {
-        serve(listener, config, executor, std::future::pending()).await.expect("clouds that can be played");
-    });
-    Running { address, functions, server }
-}
-
 /// One AWS cloud that answers at once.
 async fn start_aws() -> Running {
     start(SimConfig { seed: 42, time_scale: TimeScale::INSTANT, clouds: vec![config(AWS)] }).await
-}
-
-impl Running {
-    async fn connect(&self) -> SendRequest<Full<Bytes>> {
-        let stream = TcpStream::connect(self.address).await.expect("a connection");
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("a handshake");
-        tokio::spawn(connection);
-        sender
-    }
-
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
-        self.connect().await.send_request(request).await
-    }
-
-    async fn try_post(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, hyper::Error> {
-        let request = Request::post(path).header("host", "sim").body(Full::new(body.into())).expect("a request");
-        let (parts, body) = self.send(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
-    }
-
-    async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
-        self.try_post(path, body).await.expect("an answer")
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        let request = Request::get(path).header("host", "sim").body(Full::default()).expect("a request");
-        let (parts, body) = self.send(request).await.expect("an answer").into_parts();
-        let body = body.collect().await.expect("a body").to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
-    }
-
-    async fn call(&self) -> Answer {
-        self.post("/cloud/echo", "hello").await
-    }
-
-    async fn control(&self, change: Value) -> Value {
-        let answer = self.post("/_sim/clouds/cloud/control", change.to_string()).await;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        answer.json()
-    }
-
-    async fn invoice(&self) -> Value {
-        self.get("/_sim/clouds/cloud/invoice").await.json()
-    }
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("JSON")
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().expect("text"))
-    }
-
-    fn number(&self, name: &str) -> u64 {
-        self.header(name).expect(name).parse().expect("a number")
-    }
 }
 
 fn amount(value: &Value) -> Money {

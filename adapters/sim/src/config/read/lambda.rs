@@ -1,0 +1,119 @@
+//! The keys that only mean something where AWS Lambda's protocol is spoken.
+
+use std::collections::BTreeMap;
+
+use merit_lambda_wire::reference::{is_qualifier, is_region};
+use merit_pricing::PriceSheet;
+use toml::de::DeValue;
+
+use super::super::lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
+use super::{Reader, Section};
+
+/// AWS's own example of an account.
+const ACCOUNT: &str = "123456789012";
+const KEYS_OF_LAMBDA: [&str; 4] = ["region", "account", "json_payloads", "key"];
+const KEY_KEYS: &[&str] = &["access_key_id", "secret_access_key", "session_token"];
+
+impl<'t> Reader<'t> {
+    pub(super) fn protocol(&mut self, section: &Section<'_, 't>, sheet: Option<&PriceSheet>) -> Protocol {
+        match self.text(section, "protocol") {
+            Some("lambda") => Protocol::Lambda(self.account(section, sheet)),
+            Some("native") | None => {
+                for key in KEYS_OF_LAMBDA.into_iter().filter(|key| section.table.contains_key(*key)) {
+                    self.mistake_at(section, key, "is only for protocol = \"lambda\"");
+                }
+                Protocol::Native
+            }
+            Some(other) => {
+                self.mistake_at(section, "protocol", format!("`{other}` is none; use native or lambda"));
+                Protocol::Native
+            }
+        }
+    }
+
+    fn account(&mut self, section: &Section<'_, 't>, sheet: Option<&PriceSheet>) -> LambdaAccount {
+        let of_sheet = sheet.and_then(|sheet| sheet.name().as_str().split('/').nth(1)).filter(|part| is_region(part));
+        let region = self.text(section, "region");
+        match region.or(of_sheet) {
+            None => self.missing(section, "region"),
+            Some(region) if !is_region(region) => {
+                self.mistake_at(section, "region", format!("`{region}` is not a region such as us-east-1"));
+            }
+            Some(_) => {}
+        }
+        let account = self.text(section, "account").unwrap_or(ACCOUNT);
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.mistake_at(section, "account", format!("`{account}` is not a number of twelve digits"));
+        }
+        let mut keys: Vec<KeyPair> = Vec::new();
+        for section in self.sections(section, "key") {
+            self.only(&section, KEY_KEYS);
+            let access_key_id = self.needed(&section, "access_key_id");
+            let secret_access_key = self.needed(&section, "secret_access_key");
+            let session_token = self.text(&section, "session_token").map(str::to_owned);
+            keys.push(KeyPair { access_key_id, secret_access_key, session_token });
+        }
+        if keys.is_empty() {
+            self.mistake(section.span.clone(), &section.at, "`key` is missing; add at least one [[cloud.key]]");
+        }
+        let region = region.or(of_sheet).unwrap_or_default().to_owned();
+        let json_payloads = self.flag(section, "json_payloads").unwrap_or(true);
+        LambdaAccount { region, account: account.to_owned(), keys, json_payloads }
+    }
+
+    fn needed(&mut self, section: &Section<'_, 't>, key: &str) -> String {
+        if !section.table.contains_key(key) {
+            self.missing(section, key);
+        }
+        self.text(section, key).unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn lambda_function(&mut self, section: &Section<'_, 't>) -> LambdaFunction {
+        let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
+        let count = |value: &DeValue<'_>| {
+            let number = value.as_integer()?;
+            u32::from_str_radix(number.as_str(), number.radix()).ok()
+        };
+        let function = LambdaFunction {
+            versions: self.count(section, "versions").unwrap_or_default(),
+            aliases: self.entries(section, "aliases", "a version in quotes", text),
+            tags: self.entries(section, "tags", "a text in quotes", text),
+            reserved_concurrency: self.count(section, "reserved_concurrency"),
+            provisioned_concurrency: self.entries(section, "provisioned_concurrency", "a whole number", count),
+        };
+        for alias in function.aliases.keys().filter(|alias| !is_qualifier(alias)) {
+            self.mistake_at(section, "aliases", format!("`{alias}` is no alias; use letters, digits, `-` and `_`"));
+        }
+        for problem in function.problems() {
+            self.mistake(section.span.clone(), &section.at, problem);
+        }
+        function
+    }
+
+    /// A table of names and values.
+    fn entries<T>(
+        &mut self,
+        section: &Section<'_, 't>,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let Some(value) = section.table.get(key) else { return BTreeMap::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            let found = value.get_ref().type_str();
+            self.mistake_at(section, key, format!("must be a table such as {{ name = ... }}, not {found}"));
+            return BTreeMap::new();
+        };
+        let mut entries = BTreeMap::new();
+        for (name, value) in table {
+            match read(value.get_ref()) {
+                Some(value) => drop(entries.insert(name.get_ref().to_string(), value)),
+                None => {
+                    let problem = format!("`{}` must be {expected}", name.get_ref());
+                    self.mistake(value.span(), &format!("{}, {key}", section.at), problem);
+                }
+            }
+        }
+        entries
+    }
+}
