@@ -1,6 +1,5 @@
 //! What two crates say on purpose, because neither may import the other, is the same.
 
-use merit_sandbox::pool;
 use merit_venue::meter_header as sent;
 use merit_wire::{header, meter_header as read};
 
@@ -12,14 +11,4 @@ fn venues_and_readers_use_the_same_header_names() {
     assert_eq!(sent::MEMORY_MB, read::MEMORY_MB);
     assert_eq!(sent::FUNCTION_ERROR, read::FUNCTION_ERROR);
     assert_eq!(sent::INVOCATION_ID, header::INVOCATION_ID);
-    assert_eq!(sent::DEADLINE_MS, pool::DEADLINE_MS);
-}
-
-#[test]
-fn a_pool_tells_its_meters_by_the_names_the_broker_reads() {
-    assert_eq!(pool::meter_header::DURATION_US, sent::DURATION_US);
-    assert_eq!(pool::meter_header::INIT_US, sent::INIT_US);
-    assert_eq!(pool::meter_header::CPU_US, sent::CPU_US);
-    assert_eq!(pool::meter_header::MEMORY_MB, sent::MEMORY_MB);
-    assert_eq!(pool::meter_header::FUNCTION_ERROR, sent::FUNCTION_ERROR);
 }

@@ -57,3 +57,20 @@ pub(crate) fn pool(args: PoolArgs) -> Result<Exit, Failure> {
     })?;
     Ok(Exit::Ok)
 }
+
+#[cfg(test)]
+mod tests {
+    use merit_sandbox::pool;
+    use merit_venue::meter_header as read;
+
+    /// The sandbox may not import the adapters' interface, so it states the names itself.
+    #[test]
+    fn a_pool_uses_the_header_names_the_broker_reads() {
+        assert_eq!(pool::DEADLINE_MS, read::DEADLINE_MS);
+        assert_eq!(pool::meter_header::DURATION_US, read::DURATION_US);
+        assert_eq!(pool::meter_header::INIT_US, read::INIT_US);
+        assert_eq!(pool::meter_header::CPU_US, read::CPU_US);
+        assert_eq!(pool::meter_header::MEMORY_MB, read::MEMORY_MB);
+        assert_eq!(pool::meter_header::FUNCTION_ERROR, read::FUNCTION_ERROR);
+    }
+}
