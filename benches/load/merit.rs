@@ -42,7 +42,7 @@ impl Merit {
         let folder = TempDir::new()?;
         // The port is free again when the listener goes; nothing else here asks for one meanwhile.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        fs::write(folder.path().join("plain.toml"), SHEET)?;
+        fs::write(folder.path().join("plain.toml"), sheet("0.00001", 0))?;
         let config = folder.path().join("merit.toml");
         fs::write(&config, configuration(address, upstream, venues)?)?;
         let key = random_key()?;
@@ -98,8 +98,12 @@ impl Merit {
 }
 
 /// A price sheet in the manner of one's own machines: a rate for memory and time, nothing else.
-const SHEET: &str = r#"
+#[must_use]
+pub fn sheet(rate: &str, seq: u32) -> String {
+    format!(
+        r#"
 name = "plain"
+seq = {seq}
 currency = "USD"
 valid_from = "2026-01-01"
 source = "bench"
@@ -107,11 +111,13 @@ source = "bench"
 granularity_us = 1000
 [[lines]]
 meter = "gb_second"
-rate = "0.00001"
+rate = "{rate}"
 [sources.bench]
 title = "made up for the bench"
 retrieved = "2026-01-01"
-"#;
+"#
+    )
+}
 
 /// The configuration: limits so high that none is met, a budget that is not used up.
 fn configuration(listen: SocketAddr, upstream: SocketAddr, venues: usize) -> anyhow::Result<String> {

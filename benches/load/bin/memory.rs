@@ -3,10 +3,10 @@
 
 use clap::Parser;
 use merit_load::client::Client;
+use merit_load::functions;
 use merit_load::merit::Merit;
 use merit_load::process::{self, Process};
 use merit_load::report;
-use serde_json::{Map, json};
 
 /// Measures Merit's memory.
 #[derive(Parser)]
@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let (version, build) = (env!("CARGO_PKG_VERSION"), report::build());
     report::line(&format!("memory of merit {version} (RSS), {build}\n{}", report::machine()))?;
     let mut rows = vec![point(&merit, "idle")?];
-    put(&args, &merit).await?;
+    functions::put(&merit, args.functions, args.deployments).await?;
     rows.push(point(&merit, &format!("with {} functions of {} deployments", args.functions, args.deployments))?);
     let mut client = Client::new(merit.invocation(&[b'x'; 1024])?, args.connections);
     // About ten points on the way show whether it grows.
@@ -55,19 +55,4 @@ async fn main() -> anyhow::Result<()> {
 fn point(merit: &Merit, when: &str) -> anyhow::Result<Vec<String>> {
     let mib = process::rss_kib(merit.id())? / 1024;
     Ok(vec![when.to_owned(), format!("{mib} MiB")])
-}
-
-/// Puts the functions, one deployment at each venue.
-async fn put(args: &Args, merit: &Merit) -> anyhow::Result<()> {
-    let deployment = |venue: usize| json!({"venue": format!("own-{venue}"), "target": "echo", "memory_mb": 128});
-    let deployments: Map<_, _> = (0..args.deployments).map(|venue| (format!("d{venue}"), deployment(venue))).collect();
-    let body = json!({"idempotent": true, "deployments": deployments}).to_string();
-    for function in 0..args.functions {
-        let request = merit.request("PUT", &format!("v1/functions/f{function}"), body.as_bytes())?;
-        let mut client = Client::new(request, 1);
-        let (status, reply) = client.once().await?;
-        let text = String::from_utf8_lossy(&reply);
-        anyhow::ensure!((200..300).contains(&status), "putting function f{function}: {status} {text}");
-    }
-    Ok(())
 }
