@@ -78,6 +78,7 @@ pub fn admit(
         content_type: headers.get(header::CONTENT_TYPE).cloned(),
         traceparent: headers.get(TRACEPARENT).cloned(),
         tracestate: headers.get(TRACESTATE).cloned(),
+        lambda: None,
     };
     let payload = Bytes::new();
     Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, _ticket: ticket }))

@@ -16,7 +16,7 @@ use http::HeaderValue;
 use merit_market::{Observation, Pick, Reservation};
 use merit_pricing::Usage;
 use merit_units::{Micros, Money};
-use merit_venue::{Call, ErrorKind, MeterBasis, Outcome, Reply, VenueError};
+use merit_venue::{Call, ErrorKind, LambdaContext, MeterBasis, Outcome, Reply, VenueError};
 use tokio::time::Instant;
 
 use crate::Broker;
@@ -158,7 +158,7 @@ impl Flight {
             traceparent: self.admitted.headers.traceparent.clone(),
             tracestate: self.admitted.headers.tracestate.clone(),
             deadline: self.deadline.min(Instant::now() + self.admitted.function.timeout.to_std()),
-            lambda: None,
+            lambda: self.admitted.headers.lambda.clone(),
         };
         let venue = Arc::clone(&deployment.venue);
         self.terms.mark_tried(row);
@@ -290,6 +290,8 @@ pub struct PassedOn {
     pub traceparent: Option<HeaderValue>,
     /// Its vendor part.
     pub tracestate: Option<HeaderValue>,
+    /// What a caller of the Lambda-compatible door added.
+    pub lambda: Option<Arc<LambdaContext>>,
 }
 
 impl Bill {

@@ -20,6 +20,7 @@ use merit_wire::DeploymentSpec;
 use tokio::sync::Notify;
 
 use crate::Broker;
+use crate::events::Rules;
 use crate::prices::Prices;
 use crate::quote::Exclusions;
 use crate::settle::Bill;
@@ -139,6 +140,8 @@ pub struct Function {
     pub timeout: Micros,
     /// Dollars a second of waiting is worth, unless the caller says otherwise.
     pub value_of_time: Money,
+    /// How its events are delivered.
+    pub events: Rules,
     /// Where it is deployed.
     pub deployments: Vec<Arc<Deployment>>,
     /// Woken at each new view; `rest` orders wait for it.
@@ -232,12 +235,19 @@ impl Function {
             idempotent,
             timeout,
             value_of_time,
+            events: Rules::default(),
             deployments,
             changed: Notify::new(),
             view,
             building: Mutex::new(()),
             built_at: AtomicU64::new(0),
         }
+    }
+
+    /// This function with rules for its events.
+    #[must_use]
+    pub fn with_events(self, events: Rules) -> Self {
+        Self { events, ..self }
     }
 
     /// This function taking over from its former self: the merit order changes gradually, not at once.

@@ -10,6 +10,7 @@ use merit_venue::Target;
 use merit_wire::{DeploymentSpec, FunctionSpec};
 
 use crate::Broker;
+use crate::events::Rules;
 use crate::function::{Deployment, DeploymentParts, Function};
 use crate::refusal::Refusal;
 use crate::venue::near;
@@ -75,7 +76,11 @@ impl Functions {
             )));
         }
         let function = Function::new(id.clone(), spec.idempotent, timeout(spec)?, value_of_time(spec)?, deployments);
-        let function = Arc::new(function.succeeding(former.as_deref()));
+        let events = match &spec.events {
+            None => former.as_ref().map(|former| former.events.clone()).unwrap_or_default(),
+            Some(events) => Rules::of(events)?,
+        };
+        let function = Arc::new(function.with_events(events).succeeding(former.as_deref()));
         self.relink(former.as_deref(), &function);
         function.rebuild(broker, broker.clock.now());
         self.by_name.pin().insert(id.clone(), Arc::clone(&function));
@@ -204,6 +209,7 @@ pub fn spec_of(function: &Function) -> FunctionSpec {
         idempotent: function.idempotent,
         timeout_ms: Some(function.timeout.millis_ceil()),
         value_of_time: Some(function.value_of_time.to_string()),
+        events: Some(function.events.spec()),
         deployments: Some(
             function.deployments.iter().map(|deployment| (deployment.id.to_string(), deployment.spec())).collect(),
         ),

@@ -21,6 +21,7 @@ mod body;
 pub mod clock;
 pub mod dispatch;
 pub mod doors;
+pub mod events;
 pub mod function;
 pub mod functions;
 mod idempotent;
@@ -44,6 +45,7 @@ pub mod venue;
 pub mod venues;
 
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::functions::Functions;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -73,6 +75,8 @@ pub struct Broker {
     pub retry_budget: RetryBudget,
     /// Usage since the first of the month.
     pub usage: Arc<MonthlyUsage>,
+    /// What was acknowledged and is still to be delivered.
+    pub events: Events,
     /// Calls in flight.
     pub in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -108,6 +112,7 @@ impl Broker {
             retry_budget: RetryBudget::new(&settings.market),
             usage: Arc::new(usage),
             settings: ArcSwap::from_pointee(settings),
+            events: Events::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             cut: watch::Sender::new(false),

@@ -1,8 +1,8 @@
 //! Why a request was refused, as values.
 //!
 //! Precedence, first match wins: overloaded, unauthenticated, forbidden, rate limited, unknown
-//! function, malformed terms, payload too large, idempotency conflict, no eligible deployment,
-//! budget exhausted, venues failed, deadline passed. What the client sees of each is decided
+//! function, malformed terms, payload too large, idempotency conflict, event queue full, no eligible
+//! deployment, budget exhausted, venues failed, deadline passed. What the client sees of each is decided
 //! in one place, `doors::problem`.
 
 use merit_units::{AccountId, FunctionId, InvocationId, Micros, Money, Month};
@@ -28,6 +28,21 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// As many events wait as there may.
+    #[error("{queued} {what} wait to be delivered and {named} is {limit}; try again later")]
+    EventQueueFull {
+        /// `events` or `bytes of events`.
+        what: &'static str,
+        /// How many wait.
+        queued: u64,
+        /// The limit.
+        limit: u64,
+        /// The setting.
+        named: &'static str,
+    },
+    /// More writes wait for the disk than the store takes.
+    #[error("too much waits to be written to disk; try again shortly")]
+    StoreBusy,
     /// The broker is shutting down.
     #[error("this broker is draining and takes no new calls; send the call to another, or again shortly")]
     Draining,

@@ -14,7 +14,7 @@ use merit_pricing::Pools;
 use merit_store::record::KeyRow;
 use merit_store::{Options, Store};
 use merit_units::{AccountId, DeploymentId, Micros, vcpu_text};
-use merit_wire::{DeploymentSpec, FunctionSpec};
+use merit_wire::{DeploymentSpec, EventSpec, FunctionSpec};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -239,7 +239,18 @@ fn function_spec(function: &merit_config::Function) -> FunctionSpec {
         idempotent: function.idempotent,
         timeout_ms: Some(function.timeout_ms),
         value_of_time: Some(function.value_of_time.to_string()),
+        events: Some(event_spec(&function.events)),
         deployments: Some(function.deployments.iter().map(deployment).collect()),
+    }
+}
+
+fn event_spec(events: &merit_config::FunctionEvents) -> EventSpec {
+    EventSpec {
+        max_retries: events.max_retries,
+        retry_delay_s: events.retry_delay_s,
+        max_age_s: events.max_age_s,
+        on_success: events.on_success.clone(),
+        on_failure: events.on_failure.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use merit_config::{Config, ExchangeRates};
 use merit_units::{Currency, Micros, Timestamp};
 
+use crate::events;
 use crate::keys::Rate;
 use crate::prices::Exchange;
 use crate::server::ServerLimits;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub per_account: Rate,
     /// Dollars for other currencies.
     pub exchange_rates: ExchangeRates,
+    /// Events.
+    pub events: events::Limits,
     /// The socket's limits; read once at the start.
     pub server: ServerLimits,
 }
@@ -90,6 +93,7 @@ impl Settings {
             per_key: rate(limits.per_key_per_second, limits.per_key_burst),
             per_account: rate(limits.per_account_per_second, limits.per_account_burst),
             exchange_rates: config.exchange_rates.clone(),
+            events: event_limits(&config.events),
             server: ServerLimits {
                 max_connections: server.max_connections,
                 header_timeout: Duration::from_millis(server.header_timeout_ms),
@@ -106,6 +110,23 @@ impl Settings {
         let fresh_for = Micros::from_secs(u64::from(self.exchange_rates.stale_after_days) * 86_400);
         let until = dated.map_or(Timestamp::from_micros(u64::MAX), |dated| dated.date + fresh_for);
         Exchange::At { rate, until }
+    }
+}
+
+fn event_limits(events: &merit_config::Events) -> events::Limits {
+    events::Limits {
+        max_queued: events.max_queued,
+        max_queued_bytes: events.max_queued_bytes,
+        max_payload_bytes: events.max_payload_bytes,
+        max_running: events.max_running,
+        max_running_per_lane: events.max_running_per_function,
+        max_retries: events.max_retries,
+        retry_delay: Micros::from_secs(events.retry_delay_s),
+        backoff: Micros::from_millis(events.backoff_ms),
+        max_backoff: Micros::from_millis(events.max_backoff_ms),
+        max_age: Micros::from_secs(events.max_age_s),
+        destination_timeout: Micros::from_millis(events.destination_timeout_ms),
+        private_destinations: events.private_destinations,
     }
 }
 

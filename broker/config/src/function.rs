@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use merit_pricing::{Architecture, Size};
 use merit_units::{DeploymentId, FunctionId, MemoryMb, Money, SheetName, VenueId, parse_vcpu};
 
-use crate::Venue;
 use crate::account::{MONEY, dollars};
 use crate::mistake::did_you_mean;
 use crate::reader::{Kind, Reader, Section};
+use crate::{FunctionEvents, Venue};
 
 /// Milliseconds a function's run may take at most. 900 s is the longest that any provider in the catalogue allows
 /// a plain synchronous call on AWS Lambda.
@@ -30,6 +30,8 @@ pub struct Function {
     pub timeout_ms: u64,
     /// Dollars a second of waiting is worth.
     pub value_of_time: Money,
+    /// How its events are delivered, as far as it says.
+    pub events: FunctionEvents,
     /// Where it is deployed.
     pub deployments: BTreeMap<DeploymentId, Deployment>,
 }
@@ -74,6 +76,7 @@ fn read(mut section: Section<'_, '_>) -> Function {
         value_of_time: section
             .given("value_of_time", MONEY, dollars)
             .unwrap_or_else(|| section.fall_back("value_of_time", Money::ZERO)),
+        events: section.child("async").map(FunctionEvents::read).unwrap_or_default(),
         deployments: section.child("deployments").map(|mut section| section.named(read_deployment)).unwrap_or_default(),
     }
 }

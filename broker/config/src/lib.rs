@@ -13,6 +13,7 @@
 mod account;
 mod check;
 mod env;
+mod events;
 mod exchange;
 mod function;
 mod limits;
@@ -34,6 +35,7 @@ use merit_units::{AccountId, FunctionId, VenueId};
 
 pub use account::AccountBudget;
 pub use env::Env;
+pub use events::{Events, FunctionEvents};
 pub use exchange::{DatedRate, ExchangeRates};
 pub use function::{Deployment, Function};
 pub use limits::Limits;
@@ -45,6 +47,7 @@ pub use venue::{Isolation, Meters, Venue, VenueKind};
 
 /// The ranges that the HTTP surface checks too, for values put through the API.
 pub mod range {
+    pub use crate::events::{MAX_AGE_S, MAX_RETRIES, RETRY_DELAY_S, destination};
     pub use crate::function::{CONCURRENCY, DEFAULT_CONCURRENCY, DEFAULT_FUNCTION_TIMEOUT_MS, FUNCTION_TIMEOUT_MS};
 }
 
@@ -67,6 +70,8 @@ pub struct Config {
     pub limits: Limits,
     /// How calls are placed.
     pub market: Market,
+    /// How events are kept and delivered.
+    pub events: Events,
     /// Dollars for other currencies.
     pub exchange_rates: ExchangeRates,
     /// Where functions can run.

@@ -6,8 +6,8 @@ use toml::de::DeTable;
 
 use crate::reader::{Lines, Reader};
 use crate::{
-    Config, ConfigErrors, DEFAULT_PATH, Env, ExchangeRates, Limits, Log, Market, Mistake, PATH_VARIABLE, Place, Server,
-    Source, Store, account, check, function, venue,
+    Config, ConfigErrors, DEFAULT_PATH, Env, Events, ExchangeRates, Limits, Log, Market, Mistake, PATH_VARIABLE, Place,
+    Server, Source, Store, account, check, function, venue,
 };
 
 const TEMPLATE: &str = include_str!("../merit.toml");
@@ -81,6 +81,7 @@ fn read(reader: &mut Reader<'_>, source: &Source) -> Config {
         log,
         limits,
         market: Market::read(reader.section("market")),
+        events: Events::read(reader.section("events")),
         exchange_rates: ExchangeRates::read(reader.section("exchange_rates")),
         venues: venue::read_all(reader, folder),
         functions: function::read_all(reader),

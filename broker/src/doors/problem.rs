@@ -84,7 +84,10 @@ fn document(refusal: &Refusal, request_id: InvocationId) -> Problem {
 /// Status, stable kind, title and whether to try again, for each refusal.
 fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
     match refusal {
-        Refusal::Overloaded { .. } | Refusal::StoreBehind { .. } => (503, "overloaded", "Overloaded", true),
+        Refusal::Overloaded { .. } | Refusal::StoreBehind { .. } | Refusal::StoreBusy => {
+            (503, "overloaded", "Overloaded", true)
+        }
+        Refusal::EventQueueFull { .. } => (503, "event-queue-full", "Too many events wait", true),
         Refusal::Draining => (503, "draining", "Shutting down", true),
         Refusal::Unauthenticated(_) => (401, "unauthenticated", "Not authenticated", false),
         Refusal::Forbidden { .. } => (403, "forbidden", "Not allowed", false),
@@ -108,9 +111,12 @@ fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
 
 fn retry_after_seconds(refusal: &Refusal) -> Option<u64> {
     match refusal {
-        Refusal::Overloaded { .. } | Refusal::StoreBehind { .. } | Refusal::Draining | Refusal::IdempotencyInFlight => {
-            Some(1)
-        }
+        Refusal::Overloaded { .. }
+        | Refusal::StoreBehind { .. }
+        | Refusal::StoreBusy
+        | Refusal::Draining
+        | Refusal::IdempotencyInFlight => Some(1),
+        Refusal::EventQueueFull { .. } => Some(10),
         Refusal::RateLimited { retry_after, .. } => Some(retry_after.get().div_ceil(1_000_000).max(1)),
         _ => None,
     }

@@ -56,6 +56,7 @@ pub(super) fn function(broker: &Broker, function: &Function, now: Timestamp) -> 
         idempotent: function.idempotent,
         timeout_ms: function.timeout.millis_ceil(),
         value_of_time: function.value_of_time.to_string(),
+        events: function.events.spec(),
         deployments: function
             .deployments
             .iter()

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `merit.db` | functions, price sheets, keys, receipts, idempotency keys, usage profiles, the ledger's checkpoint |
+//! | `merit.db` | functions, price sheets, keys, receipts, events, idempotency keys, usage profiles, the ledger's checkpoint |
 //! | `journal/*.log` | every hold, posting and void since the checkpoint |
 //! | `merit.lock` | locked while a broker uses the directory |
 //!
@@ -22,6 +22,7 @@
 mod checkpoint;
 mod durable;
 mod error;
+mod events;
 mod functions;
 mod idempotency;
 mod journal;

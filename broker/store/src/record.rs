@@ -1,8 +1,15 @@
 //! The rows the broker puts in and gets out. Plain values: JSON and blobs inside them are the broker's own.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use merit_units::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, Tag, Timestamp, VenueId};
+
+pub use events::{
+    Event, EventBody, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow, EventState,
+    EventTotals, QueuedEvent,
+};
 
 /// A function and where it is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -43,8 +43,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     .map_err(refuse)?;
     configure(&connection).map_err(refuse)?;
     let found = user_version(&connection).map_err(refuse)?;
-    if found < FORMAT {
-        bring_up_to_date(&mut connection, found).map_err(refuse)?;
+    if found == 0 {
+        take_steps(&mut connection, found).map_err(refuse)?;
     }
     Ok(connection)
 }
@@ -103,7 +103,14 @@ pub(crate) fn accept(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
-fn bring_up_to_date(connection: &mut Connection, found: u32) -> rusqlite::Result<()> {
+/// Brings a database of an earlier format to this one. Only once the start is sure: one that is refused leaves every
+/// file as it was.
+pub(crate) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<()> {
+    let found = user_version(connection)?;
+    if found < FORMAT { take_steps(connection, found) } else { Ok(()) }
+}
+
+fn take_steps(connection: &mut Connection, found: u32) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     for step in &STEPS[found as usize..] {
         transaction.execute_batch(step)?;

@@ -99,6 +99,7 @@ impl Store {
         let mut connection = schema::open(&paths.database)?;
         let (books, recovered) = recover(&paths, &mut connection, now, options)?;
         let refuse = |error: rusqlite::Error| schema::explain(&paths.database, &error);
+        schema::bring_up_to_date(&mut connection).map_err(refuse)?;
         schema::accept(&connection).map_err(refuse)?;
         let run = next_run(&connection).map_err(refuse)?;
         let queue = Arc::new(Queue::new(options));

@@ -18,9 +18,33 @@ pub struct FunctionSpec {
     /// Dollars a second of waiting is worth, unless the caller says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_of_time: Option<String>,
+    /// How its events are delivered. When absent it stays as it was.
+    #[serde(rename = "async", default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventSpec>,
     /// Deployments by name. When present it replaces them all; when absent they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployments: Option<BTreeMap<String, DeploymentSpec>>,
+}
+
+/// How a function's events are delivered. What it leaves out is as the broker's configuration says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventSpec {
+    /// Retries after an error of the function's own; 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+    /// Seconds before the first of them, 1 to 3,600; the n-th waits n times as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_delay_s: Option<u64>,
+    /// Seconds that an event is tried before it becomes a dead letter; 1 to 1,209,600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_s: Option<u64>,
+    /// Who is told of each delivered event: a function's name or an http or https URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_success: Option<String>,
+    /// Who is told of each event that was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<String>,
 }
 
 /// A function's code at one venue with one size.
@@ -58,6 +82,9 @@ pub struct FunctionView {
     pub timeout_ms: u64,
     /// Dollars a second of waiting is worth.
     pub value_of_time: String,
+    /// How its events are delivered, as far as it says.
+    #[serde(rename = "async", default)]
+    pub events: EventSpec,
     /// Where it is deployed, by name.
     pub deployments: BTreeMap<String, DeploymentView>,
 }

@@ -12,7 +12,7 @@ mod quotes;
 mod receipts;
 mod venues;
 
-pub use functions::{DeploymentSpec, DeploymentView, FunctionList, FunctionSpec, FunctionView};
+pub use functions::{DeploymentSpec, DeploymentView, EventSpec, FunctionList, FunctionSpec, FunctionView};
 pub use money::{
     AlternativeRow, AlternativesReport, BudgetSpec, BudgetView, KeyCreated, KeyList, KeySpec, KeyView, SpendReport,
     SpendRow,

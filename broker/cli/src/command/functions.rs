@@ -215,6 +215,7 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result
             idempotent: args.idempotent,
             timeout_ms: args.timeout_ms,
             value_of_time: args.value_of_time.map(|value| value.to_string()),
+            events: None,
             deployments: None,
         }),
     };

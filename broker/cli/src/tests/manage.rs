@@ -27,6 +27,7 @@ fn function() -> FunctionView {
         idempotent: true,
         timeout_ms: 30_000,
         value_of_time: "0.001".to_owned(),
+        events: merit_wire::EventSpec::default(),
         deployments: BTreeMap::from([("aws-512".to_owned(), deployment)]),
     }
 }

@@ -15,6 +15,7 @@ fn the_template_is_the_default() {
         (format!("{:?}", file.log), format!("{:?}", none.log)),
         (format!("{:?}", file.limits), format!("{:?}", none.limits)),
         (format!("{:?}", file.market), format!("{:?}", none.market)),
+        (format!("{:?}", file.events), format!("{:?}", none.events)),
         (format!("{:?}", file.exchange_rates), format!("{:?}", none.exchange_rates)),
     ] {
         assert_eq!(a, b);
@@ -73,6 +74,22 @@ fn the_defaults_change_only_on_purpose() {
     market.max_attempts = 3
     market.quote_ttl_ms = 5000
     market.price_stale_after_hours = 720
+    events.max_queued = 100000
+    events.max_queued_bytes = 1073741824
+    events.max_payload_bytes = 1048576
+    events.max_running = 256
+    events.max_running_per_function = 64
+    events.max_retries = 2
+    events.retry_delay_s = 60
+    events.backoff_ms = 1000
+    events.max_backoff_ms = 300000
+    events.max_age_s = 21600
+    events.delivered_retention_hours = 24
+    events.dead_letter_retention_days = 14
+    events.max_dead_letters = 100000
+    events.max_dead_letter_bytes = 1073741824
+    events.destination_timeout_ms = 10000
+    events.private_destinations = false
     exchange_rates.stale_after_days = 35
     "#);
 }
@@ -138,7 +155,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 43, "every number of the template");
+    assert_eq!(promised.len(), 58, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);
