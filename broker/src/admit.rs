@@ -41,6 +41,8 @@ pub struct Admitted {
     pub rate: RateLeft,
     /// The payload.
     pub payload: Bytes,
+    /// The event this is a delivery of, if it is one.
+    pub event: Option<InvocationId>,
     _ticket: Ticket,
 }
 
@@ -81,7 +83,38 @@ pub fn admit(
         lambda: None,
     };
     let payload = Bytes::new();
-    Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, _ticket: ticket }))
+    let event = None;
+    Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, _ticket: ticket }))
+}
+
+/// The delivery of an event, whose caller was checked when it was accepted.
+pub struct EventCall {
+    /// The invocation.
+    pub id: InvocationId,
+    /// The event.
+    pub event: InvocationId,
+    /// Who sent it.
+    pub key: Arc<Key>,
+    /// What is called.
+    pub function: Arc<Function>,
+    /// The sender's terms.
+    pub stated: Stated,
+    /// Passed on to the venue.
+    pub headers: PassedOn,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// Admits the delivery of an event. Its rate was taken when it was accepted.
+///
+/// # Errors
+/// [`Refusal::Draining`], [`Refusal::Overloaded`] or [`Refusal::StoreBehind`].
+pub fn admit_event(broker: &Arc<Broker>, call: EventCall) -> Result<Admitted, Refusal> {
+    let ticket = enter(broker)?;
+    let EventCall { id, event, key, function, stated, headers, payload } = call;
+    let (at, stopwatch) = (broker.clock.now(), Stopwatch::start());
+    let (event, rate) = (Some(event), RateLeft { per_second: 0, remaining: 0 });
+    Ok(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, _ticket: ticket })
 }
 
 impl Admission {

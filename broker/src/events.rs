@@ -16,16 +16,24 @@
 //!
 //! Known limitation: one broker delivers all events of its store; the order of events is not kept.
 
+mod deliver;
+mod destination;
 mod envelope;
+mod outcome;
+mod record;
 mod rules;
 mod schedule;
+mod worker;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use merit_store::StoreError;
-use merit_store::record::{Event, EventBody, EventRow, EventState, QueuedEvent};
+use merit_store::record::{Event, EventBody, EventRow, EventState, EventTotals, QueuedEvent};
 use merit_units::{InvocationId, Micros, Timestamp};
 use merit_venue::LambdaContext;
 use tokio::sync::Notify;
@@ -38,7 +46,9 @@ use crate::refusal::Refusal;
 use crate::terms::Stated;
 
 pub use rules::{Destination, Rules};
+pub use worker::{Kept, run};
 
+use destination::Destinations;
 use envelope::Envelope;
 use schedule::{LaneName, Schedule};
 
@@ -71,6 +81,7 @@ pub struct Events {
     state: Mutex<State>,
     /// Something may be due.
     changed: Notify,
+    destinations: Destinations,
 }
 
 #[derive(Default)]
@@ -82,6 +93,7 @@ struct State {
     /// Accepted, and not on disk yet.
     arriving: u64,
     arriving_bytes: u64,
+    dead: EventTotals,
 }
 
 /// How many events wait.
@@ -95,6 +107,8 @@ pub struct Backlog {
     pub running: usize,
     /// How old the oldest is.
     pub oldest_age: Micros,
+    /// Dead letters.
+    pub dead: u64,
 }
 
 impl Events {
@@ -113,6 +127,7 @@ impl Events {
             events: state.queued.len() as u64,
             bytes: state.queued_bytes,
             running: state.schedule.running(),
+            dead: state.dead.events,
             oldest_age: oldest.map_or(Micros::ZERO, |millis| now.since(Timestamp::from_micros(millis * 1000))),
         }
     }
@@ -159,10 +174,49 @@ impl Events {
     /// Forgets events that are no longer on disk.
     pub(crate) fn forget(&self, rows: &[EventRow]) {
         let mut state = self.lock();
-        for row in rows.iter().filter(|row| row.state == EventState::Queued) {
-            state.forget(row.id);
-            state.schedule.remove(lane_text(row.url.as_deref(), row.function.as_str()), row.next_at, row.id);
+        for row in rows {
+            match row.state {
+                EventState::Queued => {
+                    state.forget(row.id);
+                    state.schedule.remove(lane_text(row.url.as_deref(), row.function.as_str()), row.next_at, row.id);
+                }
+                EventState::Dead => state.dead_less(row.bytes),
+                EventState::Delivered => {}
+            }
         }
+    }
+
+    /// Forgets an event whose delivery has ended.
+    fn forget_one(&self, id: InvocationId) {
+        self.lock().forget(id);
+    }
+
+    /// An event was given up.
+    fn died(&self, row: &EventRow) {
+        let mut state = self.lock();
+        state.forget(row.id);
+        state.dead.events += 1;
+        state.dead.bytes += row.bytes;
+    }
+
+    /// Dead letters were queued anew.
+    pub(crate) fn redriven(&self, events: &[QueuedEvent], bound: usize) {
+        let mut state = self.lock();
+        for event in events {
+            state.dead_less(event.bytes);
+        }
+        drop(state);
+        self.add(events, bound);
+    }
+
+    /// How long until something is due.
+    fn next_in(&self, now: Timestamp) -> Option<std::time::Duration> {
+        self.lock().schedule.next_at().map(|at| at.since(now).to_std())
+    }
+
+    /// Looks anew at what is due.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
     }
 }
 
@@ -179,6 +233,11 @@ impl State {
         if let Some(bytes) = self.queued.remove(&id) {
             self.queued_bytes -= bytes;
         }
+    }
+
+    const fn dead_less(&mut self, bytes: u64) {
+        self.dead.events = self.dead.events.saturating_sub(1);
+        self.dead.bytes = self.dead.bytes.saturating_sub(bytes);
     }
 }
 
@@ -239,6 +298,7 @@ pub async fn enqueue(broker: &Arc<Broker>, event: NewEvent) -> Result<EventId, R
         let queued = QueuedEvent::from(&stored.row);
         let written = broker.store.enqueue_event(stored).await;
         let kept = matches!(written, Ok(true)).then_some(&queued);
+        broker.metrics.events.accepted.inc_by(u64::from(kept.is_some()));
         broker.events.arrived(bytes, kept, limits.max_running_per_lane);
         written
     });
@@ -271,6 +331,7 @@ fn stored(broker: &Broker, event: NewEvent, limits: &Limits) -> Event {
         expires_at: at + max_age,
         deliveries: 0,
         function_errors: 0,
+        refusals: 0,
         bytes: (envelope.len() + payload.len()) as u64,
         error: None,
     };

@@ -286,6 +286,22 @@ impl Keys {
         self.keys.pin().remove(id).is_some()
     }
 
+    /// The key that an event came with; when it was revoked since, one in its place that opens nothing: what was
+    /// accepted is delivered.
+    #[must_use]
+    pub fn of_event(&self, id: &KeyId, account: &AccountId, ledger: AccountIndex) -> Arc<Key> {
+        if let Some(key) = self.keys.pin().get(id) {
+            return Arc::clone(key);
+        }
+        Arc::new(Key {
+            id: id.clone(),
+            account: self.account(account, ledger),
+            roles: Roles::default(),
+            hash: [0; 32],
+            limit: RateLimit::new(self.rates.load().key),
+        })
+    }
+
     fn account(&self, id: &AccountId, ledger: AccountIndex) -> Arc<Account> {
         let make = || Arc::new(Account { id: id.clone(), ledger, limit: RateLimit::new(self.rates.load().account) });
         Arc::clone(self.accounts.pin().get_or_insert_with(id.clone(), make))

@@ -128,6 +128,7 @@ impl Broker {
     /// Takes no new calls from now on; those in flight go on.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Release);
+        self.events.wake();
     }
 
     /// Whether new calls are refused.

@@ -3,6 +3,8 @@
 //! Labels are bounded: venues and fixed words only. Per-function and per-account figures are
 //! questions for `/v1/spend`, which a time series database would pay for dearly.
 
+mod events;
+
 use std::sync::atomic::AtomicU64;
 
 use merit_units::{Micros, Money, VenueId};
@@ -12,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use events::EventMetrics;
 
 /// Dollars, which a counter can only hold as a float: for graphs, not for accounts.
 type Dollars = Counter<f64, AtomicU64>;
@@ -78,6 +82,8 @@ pub struct Metrics {
     pub hold_overruns: Counter,
     /// Receipts that could not be queued for the store.
     pub receipts_dropped: Counter,
+    /// Events.
+    pub events: EventMetrics,
 }
 
 fn latency_buckets() -> Histogram {
@@ -110,6 +116,7 @@ impl Default for Metrics {
             soft_budget_passed: Counter::default(),
             hold_overruns: Counter::default(),
             receipts_dropped: Counter::default(),
+            events: EventMetrics::default(),
         };
         metrics.register();
         metrics
@@ -145,6 +152,7 @@ impl Metrics {
         registry.register("book_builds", "Books rebuilt after a change", self.book_builds.clone());
         registry.register("soft_budget_passed", "Postings that passed a soft budget", self.soft_budget_passed.clone());
         registry.register("hold_overruns", "Charges above their hold", self.hold_overruns.clone());
+        self.events.register(registry);
         registry.register("receipts_dropped", "Receipts the store had no room for", self.receipts_dropped.clone());
     }
 

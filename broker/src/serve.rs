@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
 use crate::prices::MonthlyUsage;
 use crate::settings::Settings;
-use crate::{Broker, BrokerParts, profiles, server, upkeep};
+use crate::{Broker, BrokerParts, events, profiles, server, upkeep};
 
 /// Environment variable with a key that the broker lets in with the roles `admin` and `invoke`, for
 /// account [`FIRST_ACCOUNT`]: for a first start without hands, and for tests.
@@ -92,6 +92,10 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
     broker.apply(config).await.map_err(StartError::Mistakes)?;
     broker.restore_profiles(now)?;
     let first_key = load_keys(&broker, env).await?;
+    let waiting = broker.load_events()?;
+    if waiting > 0 {
+        tracing::info!(waiting, "events wait to be delivered");
+    }
     Ok(Ready { broker, first_key })
 }
 
@@ -270,7 +274,8 @@ pub async fn serve(
     let hangup = signal(SignalKind::hangup())?;
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&broker), config.clone(), config_path, hangup));
     let kept = Micros::from_secs(u64::from(config.store.receipts_retention_days) * 86_400);
-    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept));
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept, events_kept(&config.events)));
+    let deliveries = tokio::spawn(events::run(Arc::clone(&broker)));
     listening(listener.local_addr()?);
     let stop = async {
         tokio::select! {
@@ -283,12 +288,26 @@ pub async fn serve(
     if cut > 0 {
         tracing::warn!(cut, "connections were still busy after server.drain_timeout_ms and are cut");
     }
+    // What is still posted to a destination is cut; calls have ended, and what follows from them is written.
+    broker.cut_calls();
+    if let Err(error) = deliveries.await {
+        tracing::error!(%error, "the delivery of events ended in a fault");
+    }
     reloading.abort();
     upkeep.abort();
     broker.store_learned().await?;
     let store = broker.store.clone();
     tokio::task::spawn_blocking(move || store.close()).await.map_err(std::io::Error::other)??;
     Ok(())
+}
+
+fn events_kept(events: &merit_config::Events) -> events::Kept {
+    events::Kept {
+        delivered: Micros::from_secs(events.delivered_retention_hours * 3600),
+        dead: Micros::from_secs(events.dead_letter_retention_days * 86_400),
+        max_dead: events.max_dead_letters,
+        max_dead_bytes: events.max_dead_letter_bytes,
+    }
 }
 
 /// Names what a reload can't change.

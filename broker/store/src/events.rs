@@ -12,13 +12,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::receipts::id_bytes;
 use crate::record::{
-    Event, EventBody, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow, EventState,
+    Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow, EventState,
     EventTotals, QueuedEvent,
 };
 use crate::{Durable, Store, StoreError};
 
 const COLUMNS: &str = "id, state, next_at, at, function, url, account, key, max_age_us, expires_at, deliveries, \
-     function_errors, bytes, error";
+     function_errors, refusals, bytes, error";
 
 impl Store {
     /// Stores an event. Whether its id was free.
@@ -114,7 +114,7 @@ impl Store {
         self.write(move |connection| {
             let mut rows = Chosen::by(&filter).select(connection, limit)?;
             let mut update = connection.prepare_cached(
-                "UPDATE event SET state = ?2, next_at = ?3, expires_at = ?4, function_errors = 0 WHERE id = ?1",
+                "UPDATE event SET state = ?2, next_at = ?3, expires_at = ?4, function_errors = 0, refusals = 0 WHERE id = ?1",
             )?;
             for row in &mut rows {
                 row.next_at = now;
@@ -205,7 +205,7 @@ fn delete(connection: &Connection, rows: &[EventRow]) -> Result<(), StoreError> 
 fn insert(connection: &Connection, event: &Event) -> Result<bool, StoreError> {
     let Event { row, body } = event;
     let mut statement = connection.prepare_cached(&format!(
-        "INSERT INTO event ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+        "INSERT INTO event ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT (id) DO NOTHING"
     ))?;
     let inserted = statement.execute(params![
@@ -221,6 +221,7 @@ fn insert(connection: &Connection, event: &Event) -> Result<bool, StoreError> {
         row.expires_at.micros(),
         row.deliveries,
         row.function_errors,
+        row.refusals,
         row.bytes,
         row.error,
     ])?;
@@ -243,12 +244,17 @@ fn end(connection: &Connection, outcome: &EventOutcome) -> Result<bool, StoreErr
     };
     let mut update = connection.prepare_cached(
         "UPDATE event SET state = ?2, next_at = ?3, deliveries = deliveries + ?4,
-         function_errors = function_errors + ?5, error = ?6 WHERE id = ?1 AND state = ?7",
+         function_errors = function_errors + ?5, refusals = CASE WHEN ?6 THEN refusals + 1 ELSE 0 END, error = ?7
+         WHERE id = ?1 AND state = ?8",
     )?;
     let delivered = u8::from(outcome.delivery.is_some());
     let queued = EventState::Queued.code();
-    let errors = u8::from(outcome.function_error);
-    let values = params![id, state.code(), next_at.micros(), delivered, errors, outcome.error, queued];
+    let (errors, refused) = match outcome.count {
+        EventCount::Nothing => (0, false),
+        EventCount::FunctionError => (1, false),
+        EventCount::Refusal => (0, true),
+    };
+    let values = params![id, state.code(), next_at.micros(), delivered, errors, refused, outcome.error, queued];
     if update.execute(values)? == 0 {
         return Ok(false);
     }
@@ -291,8 +297,9 @@ fn row(row: &Row<'_>) -> Result<EventRow, StoreError> {
         expires_at: Timestamp::from_micros(row.get(9)?),
         deliveries: row.get(10)?,
         function_errors: row.get(11)?,
-        bytes: row.get(12)?,
-        error: row.get(13)?,
+        refusals: row.get(12)?,
+        bytes: row.get(13)?,
+        error: row.get(14)?,
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use merit_units::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, Tag, Timestamp, VenueId};
 
 pub use events::{
-    Event, EventBody, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow, EventState,
+    Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow, EventState,
     EventTotals, QueuedEvent,
 };
 

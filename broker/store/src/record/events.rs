@@ -63,6 +63,8 @@ pub struct EventRow {
     pub deliveries: u32,
     /// Those that ended in an error of the function's own, since it was accepted or last redriven.
     pub function_errors: u32,
+    /// Those in a row, up to the last, in which it did not run for certain.
+    pub refusals: u32,
     /// Bytes of its payload and envelope.
     pub bytes: u64,
     /// Why the last delivery failed.
@@ -137,6 +139,17 @@ pub enum EventNext {
     Dead,
 }
 
+/// How a delivery counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventCount {
+    /// As one that did what it should, or as none.
+    Nothing,
+    /// As an error of the function's own.
+    FunctionError,
+    /// As one in which it did not run for certain.
+    Refusal,
+}
+
 /// The end of a delivery, and what follows from it. All of it is written at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventOutcome {
@@ -144,8 +157,8 @@ pub struct EventOutcome {
     pub id: InvocationId,
     /// The delivery; none when it was given up without another.
     pub delivery: Option<EventDelivery>,
-    /// Whether the function reported an error of its own.
-    pub function_error: bool,
+    /// How the delivery counts; nothing without one.
+    pub count: EventCount,
     /// What becomes of the event.
     pub next: EventNext,
     /// When.

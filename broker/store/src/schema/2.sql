@@ -12,7 +12,7 @@ CREATE TABLE event (
     url TEXT, -- where a destination's record is posted; NULL when the function is called
     account TEXT NOT NULL, key TEXT NOT NULL,
     max_age_us INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-    deliveries INTEGER NOT NULL, function_errors INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL, function_errors INTEGER NOT NULL, refusals INTEGER NOT NULL,
     bytes INTEGER NOT NULL, error TEXT
 ) WITHOUT ROWID;
 CREATE INDEX event_state ON event (state, next_at);
