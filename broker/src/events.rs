@@ -39,6 +39,7 @@ use merit_venue::LambdaContext;
 use tokio::sync::Notify;
 
 use crate::Broker;
+use crate::admit::Admitted;
 use crate::dispatch::PassedOn;
 use crate::function::Function;
 use crate::keys::Key;
@@ -73,6 +74,15 @@ pub struct NewEvent {
     pub max_age: Option<Micros>,
     /// What a caller of the Lambda-compatible door added.
     pub lambda: Option<Arc<LambdaContext>>,
+}
+
+impl NewEvent {
+    /// An admitted call that is to be delivered later.
+    #[must_use]
+    pub fn of(admitted: Admitted) -> Self {
+        let Admitted { id, key, function, stated, headers, payload, .. } = admitted;
+        Self { id, key, function, stated, headers, payload, max_age: None, lambda: None }
+    }
 }
 
 /// The events of a broker, as far as they are in memory.

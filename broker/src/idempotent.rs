@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Broker;
 use crate::admit::Admitted;
-use crate::doors::native::{self, Reply};
+use crate::doors::native::{self, Reply, When};
 use crate::doors::problem;
 use crate::keys::sha256;
 use crate::refusal::{Refusal, Refused};
@@ -51,7 +51,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 ///
 /// # Errors
 /// Why there is no reply.
-pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, key: String) -> Result<Reply, Refused> {
+pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, when: When, key: String) -> Result<Reply, Refused> {
     let account = admitted.key.account.id.clone();
     let idempotent = admitted.function.idempotent;
     let claim = IdempotencyClaim {
@@ -72,7 +72,7 @@ pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, key: String) -
     let (broker, cut) = (Arc::clone(broker), broker.cut());
     let call = tokio::spawn(async move {
         tokio::select! {
-            ended = run_claimed(broker, admitted, account, key) => ended,
+            ended = run_claimed(broker, admitted, when, account, key) => ended,
             () = cut => Err(Refusal::Draining.into()),
         }
     });
@@ -82,11 +82,12 @@ pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, key: String) -
 async fn run_claimed(
     broker: Arc<Broker>,
     admitted: Admitted,
+    when: When,
     account: AccountId,
     key: String,
 ) -> Result<Reply, Refused> {
     let id = admitted.id;
-    match native::run(Arc::clone(&broker), admitted).await {
+    match native::run(Arc::clone(&broker), admitted, when).await {
         Ok(reply) => {
             let (kept, reply) = keep(reply).await;
             broker.store.finish_idempotent(&account, key, id, kept).await.map_err(|error| unavailable(&error))?;

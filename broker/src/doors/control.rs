@@ -3,6 +3,7 @@
 //! Every error is a problem document, also axum's own. Keys see what their role allows: `invoke`
 //! its own account's receipts and budget, `finance` everybody's money, `admin` everything.
 
+mod events;
 mod functions;
 mod keys;
 mod money;
@@ -41,6 +42,10 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(quotes::quote))
         .routes(routes!(quotes::book))
         .routes(routes!(receipts::show))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(events::redrive))
+        .routes(routes!(events::forget))
         .routes(routes!(functions::list))
         .routes(routes!(functions::show, functions::put, functions::delete))
         .routes(routes!(functions::put_deployment, functions::delete_deployment))

@@ -3,12 +3,13 @@
 //! The body is the payload and is passed on unread; terms travel in `Merit-*` headers, and so
 //! do the figures of the reply. A function's own error is a reply with status 200 and
 //! `Merit-Function-Error`, because the call ran and is charged; what Merit refuses, or what no
-//! venue could run, is a problem document.
+//! venue could run, is a problem document. With `Prefer: respond-async` (RFC 7240) the call is
+//! answered 202 when it is on disk, and delivered afterwards (see [`crate::events`]).
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header as http_header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header as http_header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use merit_units::InvocationId;
@@ -20,6 +21,7 @@ use crate::clock::Stopwatch;
 use crate::dispatch;
 use crate::doors::line::Line;
 use crate::doors::problem;
+use crate::events::{self, EventId, NewEvent};
 use crate::keys::RateLeft;
 use crate::refusal::{Refusal, Refused};
 use crate::settle::{Replied, ReplyAccount, Settled};
@@ -57,17 +59,39 @@ async fn serve(
     };
     let payload = body::read(payload, limit, patience).await?;
     let admitted = admission.with_payload(payload);
+    let when = When::preferred(headers);
     match idempotent::key(headers)? {
-        None => run(Arc::clone(broker), admitted).await,
-        Some(key) => idempotent::run(broker, admitted, key).await,
+        None => run(Arc::clone(broker), admitted, when).await,
+        Some(key) => idempotent::run(broker, admitted, when, key).await,
     }
 }
 
-/// The stages in order.
+/// When a call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// When it has run.
+    Run,
+    /// When it is on disk.
+    Accepted,
+}
+
+impl When {
+    fn preferred(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(header::PREFER).iter().filter_map(|value| value.to_str().ok());
+        let mut preferences = values.flat_map(|value| value.split(','));
+        let name = |preference: &str| preference.split([';', '=']).next().unwrap_or_default().trim().to_owned();
+        if preferences.any(|one| name(one).eq_ignore_ascii_case(RESPOND_ASYNC)) { Self::Accepted } else { Self::Run }
+    }
+}
+
+/// The stages in order, or the queue in front of them.
 ///
 /// # Errors
 /// Why there is no reply.
-pub async fn run(broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refused> {
+pub async fn run(broker: Arc<Broker>, admitted: Admitted, when: When) -> Result<Reply, Refused> {
+    if when == When::Accepted {
+        return Ok(accepted(Box::pin(events::enqueue(&broker, NewEvent::of(admitted))).await?));
+    }
     let quoted = quote::quote(broker, admitted).await?;
     match dispatch::dispatch(quoted).await {
         Settled::Replied(replied) => Ok(reply(*replied)),
@@ -84,6 +108,19 @@ fn refuse(broker: &Broker, refused: &Refused, id: InvocationId, rate: Option<Rat
     if let Some(rate) = rate {
         tell_rate(response.headers_mut(), rate);
     }
+    response
+}
+
+/// The answer to an event: where to ask what became of it.
+fn accepted(id: EventId) -> Reply {
+    let body = format!(r#"{{"id":"{id}","state":"queued"}}"#);
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert(http_header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(INVOCATION_ID, HeaderValue::from_bytes(&id.text()).unwrap_or(EMPTY));
+    headers.insert(http_header::LOCATION, value(&format!("/v1/async/{id}")));
+    headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static(RESPOND_ASYNC));
     response
 }
 
@@ -112,6 +149,8 @@ fn reply(replied: Replied) -> Reply {
     response
 }
 
+const RESPOND_ASYNC: &str = "respond-async";
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static(header::PREFERENCE_APPLIED);
 const INVOCATION_ID: HeaderName = HeaderName::from_static(header::INVOCATION_ID);
 const VENUE: HeaderName = HeaderName::from_static(header::VENUE);
 const DEPLOYMENT: HeaderName = HeaderName::from_static(header::DEPLOYMENT);
@@ -137,3 +176,26 @@ fn value(text: &str) -> HeaderValue {
 }
 
 const EMPTY: HeaderValue = HeaderValue::from_static("");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preference_is_found_among_others() {
+        let when = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::PREFER, HeaderValue::from_str(value).unwrap());
+            }
+            When::preferred(&headers)
+        };
+        for values in [&["respond-async"][..], &["Respond-Async; wait=10"], &["wait=5, respond-async"], &["a", "respond-async"]]
+        {
+            assert_eq!(when(values), When::Accepted, "{values:?}");
+        }
+        for values in [&[][..], &["return=minimal"], &["x-respond-async"], &["wait=respond-async"]] {
+            assert_eq!(when(values), When::Run, "{values:?}");
+        }
+    }
+}

@@ -107,6 +107,7 @@ impl Broker {
         self.store.drop_events_before(EventState::Delivered, now - kept.delivered, SWEEP_EVENTS).await?;
         let old = self.store.drop_events_before(EventState::Dead, now - kept.dead, SWEEP_EVENTS).await?;
         self.events.forget(&old);
+        self.metrics.events.forgotten(old.len());
         let over = {
             let dead = self.events.lock().dead;
             let events = dead.events.saturating_sub(kept.max_dead);
@@ -118,10 +119,9 @@ impl Broker {
             let limit = u32::try_from(over).unwrap_or(u32::MAX).min(SWEEP_EVENTS);
             let oldest = self.store.drop_events_before(EventState::Dead, now, limit).await?;
             self.events.forget(&oldest);
+            self.metrics.events.forgotten(oldest.len());
             tracing::warn!(count = oldest.len(), "the oldest dead letters are forgotten: there are more than are kept");
         }
-        let forgotten = old.len();
-        self.metrics.events.forgotten(forgotten);
         Ok(())
     }
 }

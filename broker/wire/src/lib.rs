@@ -5,6 +5,7 @@
 //! Money and prices are decimal strings in US dollars unless a `currency` stands beside them;
 //! times are RFC 3339 in UTC; lengths of time carry their unit in the name.
 
+mod events;
 mod functions;
 mod money;
 mod problem;
@@ -12,6 +13,7 @@ mod quotes;
 mod receipts;
 mod venues;
 
+pub use events::{DeliveryView, EventDetail, EventList, EventSelection, EventView, EventsChanged};
 pub use functions::{DeploymentSpec, DeploymentView, EventSpec, FunctionList, FunctionSpec, FunctionView};
 pub use money::{
     AlternativeRow, AlternativesReport, BudgetSpec, BudgetView, KeyCreated, KeyList, KeySpec, KeyView, SpendReport,
@@ -48,6 +50,11 @@ pub mod header {
     pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
     /// Set to `true` on a reply that is replayed for a repeated idempotency key.
     pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+
+    /// `respond-async`: answer when the call is on disk, and run it afterwards (RFC 7240).
+    pub const PREFER: &str = "prefer";
+    /// Reply: the preference that was followed.
+    pub const PREFERENCE_APPLIED: &str = "preference-applied";
 
     /// Reply: the invocation, by which the receipt is found.
     pub const INVOCATION_ID: &str = "merit-invocation-id";
