@@ -13,12 +13,12 @@ use merit_market::{Architecture, Isolation, RegionIndex, VenueIndex, VenueSlots}
 use merit_pricing::{Pools, PriceSheet, Usage};
 use merit_store::Store;
 use merit_units::{AccountId, FunctionId, Micros, Money, Timestamp, VenueId};
-use merit_venue::{Call, Discovered, ErrorKind, Limits, MeterBasis, Outcome, Reply, Venue, VenueError};
+use merit_venue::{Call, Discovered, ErrorKind, FunctionError, Limits, MeterBasis, Outcome, Reply, Venue, VenueError};
 use merit_wire::{DeploymentSpec, FunctionSpec};
 
 use crate::admit;
 use crate::clock::{Clock, Stopwatch, month_of};
-use crate::keys::{Keys, Role};
+use crate::keys::{Key, Keys, Role};
 use crate::prices::{Exchange, MonthlyUsage, NewSheet, Prices};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -34,6 +34,8 @@ pub(crate) const START: Timestamp = Timestamp::from_micros(1_795_257_840_000_000
 pub(crate) enum Step {
     /// Replies after using this long.
     Reply(Micros),
+    /// Replies with an error of the function's own.
+    FunctionError,
     /// Fails.
     Fail(Outcome, ErrorKind),
     /// Never answers.
@@ -45,6 +47,8 @@ pub(crate) enum Step {
 pub(crate) struct Scripted {
     script: Mutex<VecDeque<Step>>,
     pub(crate) calls: AtomicUsize,
+    /// What it was called with, in order.
+    pub(crate) payloads: Mutex<Vec<Bytes>>,
 }
 
 impl Scripted {
@@ -62,22 +66,17 @@ impl Venue for Scripted {
         "scripted"
     }
 
-    fn invoke(&self, _: Call) -> BoxFuture<'_, Result<Reply, VenueError>> {
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>> {
+        self.payloads.lock().unwrap().push(call.payload);
         self.calls.fetch_add(1, Ordering::Relaxed);
         let step = self.script.lock().unwrap().pop_front().unwrap_or(Step::Reply(Micros::from_millis(10)));
         Box::pin(async move {
             match step {
-                Step::Reply(duration) => Ok(Reply {
-                    payload: Bytes::from_static(b"done"),
-                    content_type: None,
-                    status: 200,
-                    function_error: None,
-                    usage: Usage { duration, ..Usage::default() },
-                    meters: MeterBasis::Reported,
-                    cold: false,
-                    log_tail: None,
-                    version: None,
-                }),
+                Step::Reply(duration) => Ok(reply(duration)),
+                Step::FunctionError => {
+                    let error = FunctionError { kind: "Boom".to_owned(), message: "no".to_owned() };
+                    Ok(Reply { function_error: Some(error), ..reply(Micros::from_millis(10)) })
+                }
                 Step::Fail(outcome, kind) => Err(VenueError::new(outcome, kind, "as scripted")),
                 Step::Hang => std::future::pending().await,
             }
@@ -99,6 +98,20 @@ impl Venue for Scripted {
             duration: std::time::Duration::from_secs(60),
             in_flight: None,
         }
+    }
+}
+
+fn reply(duration: Micros) -> Reply {
+    Reply {
+        payload: Bytes::from_static(b"done"),
+        content_type: None,
+        status: 200,
+        function_error: None,
+        usage: Usage { duration, ..Usage::default() },
+        meters: MeterBasis::Reported,
+        cold: false,
+        log_tail: None,
+        version: None,
     }
 }
 
@@ -176,6 +189,11 @@ impl Stage {
         let admission = admit::admit(&self.broker, id, Stopwatch::start(), "work", &map)?;
         let quoted = quote::quote(Arc::clone(&self.broker), admission.with_payload(Bytes::new())).await?;
         Ok(dispatch::dispatch(quoted).await)
+    }
+
+    /// The key that calls are sent with.
+    pub(crate) fn key(&self) -> Arc<Key> {
+        self.broker.keys.authenticate(Some(self.bearer.as_bytes())).unwrap()
     }
 
     /// What the account has spent and what is held for it.

@@ -190,7 +190,8 @@ mod tests {
             }
             When::preferred(&headers)
         };
-        for values in [&["respond-async"][..], &["Respond-Async; wait=10"], &["wait=5, respond-async"], &["a", "respond-async"]]
+        for values in
+            [&["respond-async"][..], &["Respond-Async; wait=10"], &["wait=5, respond-async"], &["a", "respond-async"]]
         {
             assert_eq!(when(values), When::Accepted, "{values:?}");
         }

@@ -12,8 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::receipts::id_bytes;
 use crate::record::{
-    Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow, EventState,
-    EventTotals, QueuedEvent,
+    Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow,
+    EventState, EventTotals, QueuedEvent,
 };
 use crate::{Durable, Store, StoreError};
 

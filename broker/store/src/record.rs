@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use merit_units::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, Tag, Timestamp, VenueId};
 
 pub use events::{
-    Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow, EventState,
-    EventTotals, QueuedEvent,
+    Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow,
+    EventState, EventTotals, QueuedEvent,
 };
 
 /// A function and where it is deployed.
