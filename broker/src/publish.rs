@@ -2,7 +2,7 @@
 
 use merit_ledger::Posted;
 use merit_store::record::{ReceiptRow, ReceiptStatus};
-use merit_units::Money;
+use merit_units::{InvocationId, Money};
 
 use crate::Broker;
 use crate::admit::Admitted;
@@ -58,7 +58,7 @@ pub fn refused(broker: &Broker, admitted: &Admitted, refusal: &Refusal) {
     let status = ReceiptStatus::Refused;
     let (duration, message) = (admitted.stopwatch.elapsed(), refusal.to_string());
     broker.metrics.invocation(status.word(), duration, duration, Money::ZERO);
-    let detail = Detail { error: Some(&message), ..Detail::default() };
+    let detail = Detail { error: Some(&message), event: event_of(admitted), ..Detail::default() };
     let row = ReceiptRow { duration, overhead: duration, ..row(admitted, status, detail.encode()) };
     store(broker, row);
 }
@@ -118,8 +118,13 @@ fn detail_of(flight: &Flight, refusal: Option<&Refusal>) -> Vec<u8> {
         attempts: flight.attempts.iter().map(|attempt| attempt_of(flight, attempt)).collect(),
         candidates: flight.view.book.merit_order().map(|row| candidate_of(flight, row)).collect(),
         error: error.as_deref().or(function_error),
+        event: event_of(&flight.admitted),
     }
     .encode()
+}
+
+fn event_of(admitted: &Admitted) -> Option<u128> {
+    admitted.event.map(InvocationId::bits)
 }
 
 fn attempt_of<'a>(flight: &'a Flight, attempt: &'a Attempt) -> receipt::Attempt<'a> {

@@ -5,7 +5,7 @@
 //! made of it when somebody reads it.
 
 use merit_store::record::ReceiptRow;
-use merit_units::{Micros, Money, Quantity};
+use merit_units::{InvocationId, Micros, Money, Quantity};
 use merit_wire::{AttemptView, CandidateView, MeterView, ReceiptView};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub struct Detail<'a> {
     pub candidates: Vec<Candidate<'a>>,
     /// The last error.
     pub error: Option<&'a str>,
+    /// The bits of the id of the event this was a delivery of.
+    pub event: Option<u128>,
 }
 
 /// A billed quantity.
@@ -144,6 +146,7 @@ pub fn view(row: &ReceiptRow) -> Result<ReceiptView, DetailError> {
         attempts: detail.attempts.iter().map(Attempt::view).collect(),
         candidates: detail.candidates.iter().map(Candidate::view).collect(),
         error: detail.error.map(str::to_owned),
+        event: detail.event.map(|bits| InvocationId::from_bits(bits).to_string()),
     })
 }
 
@@ -185,7 +188,7 @@ impl Candidate<'_> {
 mod tests {
     use super::*;
     use merit_store::record::ReceiptStatus;
-    use merit_units::{InvocationId, Timestamp};
+    use merit_units::Timestamp;
 
     fn row(detail: Vec<u8>) -> ReceiptRow {
         ReceiptRow {
@@ -240,7 +243,7 @@ mod tests {
     #[test]
     fn a_detail_is_small_and_damage_is_told() {
         let nothing = Detail::default().encode();
-        assert_eq!(nothing.len(), 7);
+        assert_eq!(nothing.len(), 8);
         assert!(view(&row(nothing.clone())).expect("as written").attempts.is_empty());
         assert!(matches!(view(&row(nothing[..4].to_vec())), Err(DetailError::Damaged(_))));
         assert!(matches!(view(&row(b"{}".to_vec())), Err(DetailError::Version(Some(b'{')))));

@@ -58,6 +58,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether the broker does not know what was asked for.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.status == 404)
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())
     }

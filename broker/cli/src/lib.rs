@@ -22,9 +22,9 @@ mod tests;
 use clap::{Args, Subcommand, ValueEnum};
 
 pub use command::{
-    BookArgs, BudgetsCommand, CatalogCommand, CompletionsArgs, ConfigCommand, DeploymentArgs, ExplainArgs,
-    FunctionsCommand, InvokeArgs, KeysCommand, Limit, PriceArgs, PriceCommand, PutArgs, QuoteArgs, SetArgs, SpendArgs,
-    Terms, VenuesCommand,
+    AsyncCommand, BookArgs, BudgetsCommand, CatalogCommand, CompletionsArgs, ConfigCommand, DeploymentArgs,
+    ExplainArgs, FunctionsCommand, InvokeArgs, KeysCommand, Limit, ListArgs, PriceArgs, PriceCommand, PutArgs,
+    QuoteArgs, SetArgs, SpendArgs, Terms, VenuesCommand,
 };
 pub use exit::Exit;
 pub use output::Io;
@@ -86,6 +86,9 @@ pub enum Command {
     Book(BookArgs),
     /// Tell the story of an invocation from its receipt
     Explain(ExplainArgs),
+    /// List, show, redrive and drop calls that are run after they were answered
+    #[command(subcommand)]
+    Async(AsyncCommand),
     /// List, show, register and delete functions and their deployments
     #[command(subcommand)]
     Functions(FunctionsCommand),
@@ -137,6 +140,7 @@ async fn dispatch(
         Command::Quote(args) => command::quote(&args, &client()?, output).await,
         Command::Book(args) => command::book(&args, &client()?, output).await,
         Command::Explain(args) => command::explain(&args, &client()?, output).await,
+        Command::Async(args) => command::events(args, &client()?, output).await,
         Command::Functions(args) => command::functions(args, &client()?, output).await,
         Command::Venues(args) => command::venues(args, &client()?, output).await,
         Command::Catalog(args) => command::catalog(args, output),

@@ -2,6 +2,7 @@
 
 mod broker;
 mod calls;
+mod events;
 mod failures;
 mod manage;
 mod offline;

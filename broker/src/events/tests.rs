@@ -144,6 +144,7 @@ async fn an_event_is_an_invocation_with_receipt_and_charge() {
     story.broker().store.flush().await.unwrap();
     let receipt = story.broker().store.receipt(invocation).unwrap().expect("a receipt");
     assert_eq!(receipt.charge.to_string(), "0.001");
+    assert_eq!(crate::receipt::view(&receipt).unwrap().event, Some(id.to_string()));
     assert_eq!(story.stage.balance().1, merit_units::Money::ZERO, "nothing is held any more");
     assert_eq!(story.broker().events.backlog(START), Backlog::default());
 }

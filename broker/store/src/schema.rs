@@ -14,11 +14,15 @@ use crate::OpenError;
 pub(crate) const APPLICATION_ID: u32 = 0x4D45_5254;
 
 /// The format written here (`PRAGMA user_version`).
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// The steps: the first makes format 1 of an empty database, each of the others a format of the one before.
-const STEPS: [&str; FORMAT as usize] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: [&str; FORMAT as usize] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Receipts are checked page by page at start up to this size of the database; beyond it that would take
 /// seconds, and only the other tables are.

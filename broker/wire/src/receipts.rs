@@ -53,6 +53,9 @@ pub struct ReceiptView {
     /// The last error, when there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The event this was a delivery of, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
 }
 
 /// A billed quantity.

@@ -4,6 +4,7 @@ use clap::Args;
 use merit_units::{InvocationId, Money};
 use merit_wire::{AttemptView, CandidateView, ReceiptView};
 
+use super::events;
 use crate::Exit;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -20,7 +21,18 @@ pub struct ExplainArgs {
 
 /// Tells the story of an invocation.
 pub(crate) async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let receipt: ReceiptView = client.get(&["invocations", &args.id.to_string()]).await?;
+    let id = args.id.to_string();
+    let receipt: ReceiptView = match client.get(&["invocations", &id]).await {
+        Ok(receipt) => receipt,
+        // What was answered 202 has an id of its own, and each of its deliveries has a receipt.
+        Err(failure) if failure.is_unknown() => {
+            return match client.get(&["async", &id]).await {
+                Ok(event) => events::show(&event, output),
+                Err(_) => Err(failure),
+            };
+        }
+        Err(failure) => return Err(failure),
+    };
     if output.json() {
         output.json_value(&receipt)?;
         return Ok(Exit::Ok);
@@ -54,6 +66,9 @@ fn show_head(receipt: &ReceiptView, output: &mut Output<'_>) -> std::io::Result<
             (false, false) => "chosen for its price",
         };
         output.line(&format!("answered   {venue}, {deployment}: {why}"))?;
+    }
+    if let Some(event) = &receipt.event {
+        output.line(&format!("delivers   event {event}: see `merit async show {event}`"))?;
     }
     if !receipt.tags.is_empty() {
         output.line(&format!("tags       {}", receipt.tags.join(", ")))?;

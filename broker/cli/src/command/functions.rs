@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use merit_units::{DeploymentId, FunctionId, MemoryMb, Money, SheetName, VenueId};
-use merit_wire::{DeploymentSpec, FunctionList, FunctionSpec, FunctionView};
+use merit_wire::{DeploymentSpec, EventSpec, FunctionList, FunctionSpec, FunctionView};
 use reqwest::Method;
 
 use crate::Exit;
@@ -43,8 +43,8 @@ pub struct PutArgs {
     /// The function
     #[arg(value_parser = FunctionId::try_new)]
     pub function: FunctionId,
-    /// A TOML or JSON file with the whole function: idempotent, timeout_ms, value_of_time, [deployments.NAME]
-    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "deployment"])]
+    /// A TOML or JSON file with the whole function: idempotent, timeout_ms, value_of_time, [async], [deployments.NAME]
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "deployment", "Events"])]
     pub file: Option<PathBuf>,
     /// Running it twice does no harm, so a call may be repeated after an unknown outcome
     #[arg(long)]
@@ -57,11 +57,50 @@ pub struct PutArgs {
     pub value_of_time: Option<Money>,
     /// Put only this deployment, described by the options below
     #[arg(long, value_name = "NAME", value_parser = DeploymentId::try_new, requires_all = ["venue", "target", "memory_mb"])]
-    #[arg(conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time"])]
+    #[arg(conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "Events"])]
     pub deployment: Option<DeploymentId>,
+    /// How its events are delivered.
+    #[command(flatten)]
+    pub events: EventArgs,
     /// The deployment.
     #[command(flatten)]
     pub spec: DeploymentArgs,
+}
+
+/// How a function's events are delivered, as options. With any of them the others get their defaults.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Calls answered before they run")]
+#[group(id = "Events", multiple = true)]
+pub struct EventArgs {
+    /// Retries after an error of the function's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(retries()))]
+    pub max_retries: Option<u32>,
+    /// Seconds before the first of them; the n-th waits n times as long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(merit_config::range::RETRY_DELAY_S))]
+    pub retry_delay_s: Option<u64>,
+    /// Seconds that an event is tried before it becomes a dead letter
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(merit_config::range::MAX_AGE_S))]
+    pub max_age_s: Option<u64>,
+    /// Who is told of each delivered event: a function or an http or https URL
+    #[arg(long, value_name = "DESTINATION", value_parser = merit_config::range::destination)]
+    pub on_success: Option<String>,
+    /// Who is told of each event that was given up
+    #[arg(long, value_name = "DESTINATION", value_parser = merit_config::range::destination)]
+    pub on_failure: Option<String>,
+}
+
+fn retries() -> std::ops::RangeInclusive<i64> {
+    let range = merit_config::range::MAX_RETRIES;
+    range.start().cast_signed()..=range.end().cast_signed()
+}
+
+impl EventArgs {
+    /// Nothing when nothing is said: then it stays as it was.
+    fn to_spec(&self) -> Option<EventSpec> {
+        let Self { max_retries, retry_delay_s, max_age_s, on_success, on_failure } = self.clone();
+        let spec = EventSpec { max_retries, retry_delay_s, max_age_s, on_success, on_failure };
+        (spec != EventSpec::default()).then_some(spec)
+    }
 }
 
 /// A deployment, as options.
@@ -171,6 +210,7 @@ fn show(view: &FunctionView, output: &mut Output<'_>) -> Result<Exit, Failure> {
     output.line(&format!("idempotent     {}", yes(view.idempotent)))?;
     output.line(&format!("timeout        {} ms", view.timeout_ms))?;
     output.line(&format!("value of time  {}/s", dollars(&view.value_of_time)))?;
+    show_events(&view.events, output)?;
     let mut table = Table::new(&[
         "deployment",
         "venue",
@@ -203,6 +243,21 @@ fn show(view: &FunctionView, output: &mut Output<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// Only what differs from the broker's own rules.
+fn show_events(events: &EventSpec, output: &mut Output<'_>) -> std::io::Result<()> {
+    let lines = [
+        ("async retries", events.max_retries.map(|retries| retries.to_string())),
+        ("async delay", events.retry_delay_s.map(|seconds| format!("{seconds} s"))),
+        ("async age", events.max_age_s.map(|seconds| format!("{seconds} s"))),
+        ("on success", events.on_success.clone()),
+        ("on failure", events.on_failure.clone()),
+    ];
+    for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        output.line(&format!("{name:<13}  {value}"))?;
+    }
+    Ok(())
+}
+
 async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let function = args.function.as_str();
     let request = match (&args.deployment, &args.file) {
@@ -215,7 +270,7 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result
             idempotent: args.idempotent,
             timeout_ms: args.timeout_ms,
             value_of_time: args.value_of_time.map(|value| value.to_string()),
-            events: None,
+            events: args.events.to_spec(),
             deployments: None,
         }),
     };

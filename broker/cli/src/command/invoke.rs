@@ -44,6 +44,9 @@ pub struct InvokeArgs {
     /// A label for spend reports, such as team=search. May be repeated
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = Tag::try_new)]
     pub tags: Vec<Tag>,
+    /// Do not wait: the call is stored, run afterwards at least once, and found with `merit async show`
+    #[arg(long = "async")]
+    pub respond_async: bool,
     /// Print venue, charge and attempts to stderr
     #[arg(long, short)]
     pub verbose: bool,
@@ -135,6 +138,7 @@ fn request(args: &InvokeArgs, client: &Client, payload: Vec<u8>) -> RequestBuild
     let values = [
         (header::DEADLINE, args.deadline.clone()),
         (header::IDEMPOTENCY_KEY, args.idempotency_key.clone()),
+        (header::PREFER, args.respond_async.then(|| "respond-async".to_owned())),
         (header::TAGS, (!tags.is_empty()).then(|| tags.join(","))),
     ];
     let mut request = client.request(Method::POST, &path).header(CONTENT_TYPE, kind);

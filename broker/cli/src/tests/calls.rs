@@ -282,6 +282,7 @@ fn receipt() -> ReceiptView {
         excluded: excluded.map(str::to_owned),
     };
     ReceiptView {
+        event: None,
         id: ID.to_owned(),
         at: "2026-11-21T12:00:00Z".to_owned(),
         function: "thumbnail".to_owned(),

@@ -23,6 +23,7 @@ fn the_help_says_what_there_is() {
       quote        List what a call would cost at each deployment, in merit order
       book         Show a function's book: all asks, whatever the terms
       explain      Tell the story of an invocation from its receipt
+      async        List, show, redrive and drop calls that are run after they were answered
       functions    List, show, register and delete functions and their deployments
       venues       List and show venues, and set their prices
       catalog      Look into the built-in price sheets and price a call with them, offline
@@ -74,6 +75,7 @@ fn the_help_of_invoke_reads_well() {
           --deadline <TIME>        How long to wait for the reply, such as 250ms or 2s, or until an RFC 3339 time
           --idempotency-key <KEY>  Makes a repetition safe: the same key gets the same reply, charged once
           --tag <NAME=VALUE>       A label for spend reports, such as team=search. May be repeated
+          --async                  Do not wait: the call is stored, run afterwards at least once, and found with `merit async show`
       -v, --verbose                Print venue, charge and attempts to stderr
       -h, --help                   Print help
 
