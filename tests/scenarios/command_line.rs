@@ -5,13 +5,13 @@ use serde_json::Value;
 use crate::support::{Client, FIRST_ACCOUNT, KEY, Process, Setup, Upstream, Worth, merit_command, run_to_end, script};
 
 /// What a command did.
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-async fn merit(broker: &Process, key: &str, args: &[&str]) -> Done {
+pub(crate) async fn merit(broker: &Process, key: &str, args: &[&str]) -> Done {
     let mut command = merit_command(args);
     command.env("MERIT_URL", format!("http://{}", broker.address())).env("MERIT_KEY", key);
     let output = run_to_end(&mut command).await;
@@ -24,7 +24,7 @@ async fn merit(broker: &Process, key: &str, args: &[&str]) -> Done {
 }
 
 /// A command that must succeed, with its JSON.
-async fn json(broker: &Process, args: &[&str]) -> Value {
+pub(crate) async fn json(broker: &Process, args: &[&str]) -> Value {
     let done = merit(broker, KEY, &[args, &["--json"]].concat()).await;
     assert_eq!(done.code, 0, "{args:?}: {}", done.err);
     serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{args:?}: {error}: {}", done.out))

@@ -15,6 +15,7 @@ mod command_line;
 mod damaged;
 mod disconnects;
 mod estimates;
+mod events;
 mod idempotency;
 mod killed;
 mod market;
