@@ -18,7 +18,7 @@ use std::io::Write;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use merit_ledger::{AccountIndex, Budget, HoldRequest, Ledger, VenueAccount};
-use merit_store::record::{ReceiptRow, ReceiptStatus};
+use merit_store::record::{Event, EventBody, EventRow, EventState, ReceiptRow, ReceiptStatus};
 use merit_store::{Options, Store};
 use merit_units::{InvocationId, Micros, Money, Month, Timestamp};
 use rusqlite::{Connection, params};
@@ -202,6 +202,87 @@ fn hold_and_post_with_a_sync_each(bencher: Bencher<'_, '_>) {
         for _ in 0..2 {
             file.write_all(black_box(&[7; 64])).expect("written");
             file.sync_data().expect("on disk");
+        }
+    });
+}
+
+/// An event of a kilobyte.
+fn event(number: u64) -> Event {
+    let row = EventRow {
+        id: invocation(number),
+        state: EventState::Queued,
+        next_at: NOW,
+        at: NOW,
+        function: format!("function-{}", number % 50).parse().expect("a name"),
+        url: None,
+        account: "account-1".parse().expect("a name"),
+        key: "0199f0a27c1e".parse().expect("a name"),
+        max_age: Micros::from_secs(21_600),
+        expires_at: EXPIRY,
+        deliveries: 0,
+        function_errors: 0,
+        refusals: 0,
+        bytes: 1026,
+        error: None,
+    };
+    Event { row, body: EventBody { envelope: "{}".to_owned(), payload: vec![7; 1024] } }
+}
+
+/// So many senders at once, each of which waits until its event is on disk before it sends the next.
+#[divan::bench(args = [1, 64, 1024], sample_count = 20, sample_size = 1)]
+fn events_each_on_disk_before_its_answer(bencher: Bencher<'_, '_>, senders: usize) {
+    let (_dir, store) = open();
+    let mut next = 0;
+    let rounds = 2048 / senders.max(16);
+    bencher.counter(ItemsCount::new(rounds * senders)).bench_local(|| {
+        for _ in 0..rounds {
+            next += senders as u64;
+            let sent: Vec<_> = (next - senders as u64..next).map(|number| store.enqueue_event(event(number))).collect();
+            for answer in sent {
+                assert!(answer.wait().expect("on disk"));
+            }
+        }
+    });
+}
+
+/// The same rows in the same tables, a commit for each.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn events_a_commit_each(bencher: Bencher<'_, '_>) {
+    const ROWS: u64 = 200;
+    let (dir, store) = open();
+    store.close().expect("closed");
+    let connection = Connection::open(dir.path().join("merit.db")).expect("the database");
+    connection.pragma_update(None, "synchronous", "FULL").expect("a setting");
+    let mut next = 0;
+    bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
+        next += ROWS;
+        for number in next - ROWS..next {
+            let Event { row, body } = event(number);
+            let id = row.id.bits().to_be_bytes();
+            connection.execute_batch("BEGIN IMMEDIATE").expect("begun");
+            connection
+                .prepare_cached(
+                    "INSERT INTO event (id, state, next_at, at, function, account, key, max_age_us, expires_at, deliveries,
+                     function_errors, refusals, bytes) VALUES (?1, 0, ?2, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8)",
+                )
+                .expect("the columns")
+                .execute(params![
+                    id,
+                    row.at.micros(),
+                    row.function.as_str(),
+                    row.account.as_str(),
+                    row.key.as_str(),
+                    row.max_age.get(),
+                    row.expires_at.micros(),
+                    row.bytes,
+                ])
+                .expect("inserted");
+            connection
+                .prepare_cached("INSERT INTO event_body (id, envelope, payload) VALUES (?1, ?2, ?3)")
+                .expect("the columns")
+                .execute(params![id, body.envelope, body.payload])
+                .expect("inserted");
+            connection.execute_batch("COMMIT").expect("on disk");
         }
     });
 }

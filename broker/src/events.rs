@@ -286,6 +286,8 @@ pub struct Limits {
     pub destination_timeout: Micros,
     /// Whether destinations may be on private networks.
     pub private_destinations: bool,
+    /// How long ended events are kept.
+    pub kept: Kept,
 }
 
 /// Accepts an event: it is on disk when this returns, and is delivered from then on whatever becomes of the caller.

@@ -274,7 +274,7 @@ pub async fn serve(
     let hangup = signal(SignalKind::hangup())?;
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&broker), config.clone(), config_path, hangup));
     let kept = Micros::from_secs(u64::from(config.store.receipts_retention_days) * 86_400);
-    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept, events_kept(&config.events)));
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept));
     let deliveries = tokio::spawn(events::run(Arc::clone(&broker)));
     listening(listener.local_addr()?);
     let stop = async {
@@ -299,15 +299,6 @@ pub async fn serve(
     let store = broker.store.clone();
     tokio::task::spawn_blocking(move || store.close()).await.map_err(std::io::Error::other)??;
     Ok(())
-}
-
-fn events_kept(events: &merit_config::Events) -> events::Kept {
-    events::Kept {
-        delivered: Micros::from_secs(events.delivered_retention_hours * 3600),
-        dead: Micros::from_secs(events.dead_letter_retention_days * 86_400),
-        max_dead: events.max_dead_letters,
-        max_dead_bytes: events.max_dead_letter_bytes,
-    }
 }
 
 /// Names what a reload can't change.

@@ -127,6 +127,12 @@ fn event_limits(events: &merit_config::Events) -> events::Limits {
         max_age: Micros::from_secs(events.max_age_s),
         destination_timeout: Micros::from_millis(events.destination_timeout_ms),
         private_destinations: events.private_destinations,
+        kept: events::Kept {
+            delivered: Micros::from_secs(events.delivered_retention_hours * 3600),
+            dead: Micros::from_secs(events.dead_letter_retention_days * 86_400),
+            max_dead: events.max_dead_letters,
+            max_dead_bytes: events.max_dead_letter_bytes,
+        },
     }
 }
 

@@ -8,7 +8,6 @@ use merit_units::Micros;
 
 use crate::Broker;
 use crate::clock::month_of;
-use crate::events;
 
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two storings of what was learned.
@@ -19,7 +18,7 @@ const SWEEP_EVERY: u64 = 60;
 const SWEEP_ROWS: u32 = 10_000;
 
 /// Runs until dropped.
-pub async fn run(broker: Arc<Broker>, receipts_kept: Micros, events_kept: events::Kept) {
+pub async fn run(broker: Arc<Broker>, receipts_kept: Micros) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for tick in 1_u64.. {
@@ -31,7 +30,7 @@ pub async fn run(broker: Arc<Broker>, receipts_kept: Micros, events_kept: events
             tracing::warn!(%error, "what was learned could not be stored");
         }
         if tick.is_multiple_of(SWEEP_EVERY) {
-            sweep(&broker, receipts_kept, &events_kept).await;
+            sweep(&broker, receipts_kept).await;
         }
     }
 }
@@ -49,12 +48,12 @@ fn tick_once(broker: &Broker) {
     broker.refresh_stale(now);
 }
 
-async fn sweep(broker: &Broker, receipts_kept: Micros, events_kept: &events::Kept) {
+async fn sweep(broker: &Broker, receipts_kept: Micros) {
     let now = broker.clock.now();
     let swept = async {
         broker.store.delete_expired_idempotency(now, SWEEP_ROWS).await?;
         broker.store.delete_receipts_before(now - receipts_kept, SWEEP_ROWS).await?;
-        broker.sweep_events(events_kept).await
+        broker.sweep_events().await
     };
     if let Err(error) = swept.await {
         tracing::warn!(%error, "what is past its time could not be deleted");

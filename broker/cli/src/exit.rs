@@ -17,7 +17,7 @@ pub enum Exit {
     Unreachable,
     /// The key is missing, wrong, or may not do this.
     Forbidden,
-    /// There is no such function, venue, invocation, account or key.
+    /// There is no such function, venue, invocation, event, account or key.
     NotFound,
     /// The function ran and reported an error itself.
     FunctionError,
@@ -32,7 +32,7 @@ impl Exit {
         (Self::Refused, 3, "refused: budget, limits or terms"),
         (Self::Unreachable, 4, "the broker does not answer"),
         (Self::Forbidden, 5, "the key is missing, wrong, or may not do this"),
-        (Self::NotFound, 6, "there is no such function, venue, invocation, account or key"),
+        (Self::NotFound, 6, "there is no such function, venue, invocation, event, account or key"),
         (Self::FunctionError, 7, "the function ran and reported an error itself"),
     ];
 
@@ -45,7 +45,7 @@ Exit codes:
   3  refused: budget, limits or terms
   4  the broker does not answer
   5  the key is missing, wrong, or may not do this
-  6  there is no such function, venue, invocation, account or key
+  6  there is no such function, venue, invocation, event, account or key
   7  the function ran and reported an error itself";
 
     /// The code a shell sees.

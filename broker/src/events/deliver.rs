@@ -111,7 +111,9 @@ async fn through_the_stages(
     stated.deadline = stated.deadline.or(Some(broker.settings.load().max_timeout));
     let call = EventCall { id, event: row.id, key, function, stated, headers: envelope.headers(), payload };
     let admitted = admit::admit_event(broker, call).map_err(before)?;
-    let quoted = quote::quote(Arc::clone(broker), admitted).await.map_err(|refusal| (true, refusal))?;
+    // Terms that name what is gone are refused before anything is written.
+    let told = |refusal| (!matches!(refusal, Refusal::MalformedTerms { .. }), refusal);
+    let quoted = quote::quote(Arc::clone(broker), admitted).await.map_err(told)?;
     Ok(dispatch::dispatch(quoted).await)
 }
 

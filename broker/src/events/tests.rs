@@ -58,6 +58,13 @@ impl Story {
         &self.stage.broker
     }
 
+    /// Changes the settings.
+    fn set(&self, change: impl FnOnce(&mut Limits)) {
+        let mut settings = (*self.broker().settings.load_full()).clone();
+        change(&mut settings.events);
+        self.broker().settings.store(Arc::new(settings));
+    }
+
     fn venue_does(&self, steps: impl IntoIterator<Item = Step>) {
         self.stage.venues[0].then(steps);
     }
@@ -279,11 +286,11 @@ async fn an_http_destination_on_a_private_network_is_refused_and_tried_again() {
 #[tokio::test]
 async fn a_full_queue_refuses_and_names_the_setting() {
     let story = Story::new(EventSpec::default()).await;
-    let mut settings = (*story.broker().settings.load_full()).clone();
-    settings.events.max_queued = 2;
-    settings.events.max_payload_bytes = 10;
-    settings.events.max_queued_bytes = 12;
-    story.broker().settings.store(Arc::new(settings));
+    story.set(|limits| {
+        limits.max_queued = 2;
+        limits.max_payload_bytes = 10;
+        limits.max_queued_bytes = 12;
+    });
     story.venue_does(std::iter::repeat_with(|| Step::FunctionError).take(2));
     story.send("1").await;
     story.send("2").await;
@@ -353,15 +360,16 @@ async fn events_past_their_time_are_forgotten() {
     let dead = [story.send("2").await, story.send("3").await];
     let day = Micros::from_secs(86_400);
     let kept = Kept { delivered: day, dead: Micros::new(10 * day.get()), max_dead: 1, max_dead_bytes: 100 };
+    story.set(|limits| limits.kept = kept);
     story.pass(1).await;
-    story.broker().sweep_events(&kept).await.unwrap();
+    story.broker().sweep_events().await.unwrap();
     let left = |story: &Story| story.all().iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(left(&story), [dead[1], delivered], "the oldest dead letter is one too many");
     story.pass(86_400).await;
-    story.broker().sweep_events(&kept).await.unwrap();
+    story.broker().sweep_events().await.unwrap();
     assert_eq!(left(&story), [dead[1]]);
-    let kept = Kept { max_dead_bytes: 1, ..kept };
-    story.broker().sweep_events(&kept).await.unwrap();
+    story.set(|limits| limits.kept.max_dead_bytes = 1);
+    story.broker().sweep_events().await.unwrap();
     assert_eq!(left(&story), []);
     assert_eq!(story.broker().events.backlog(START).dead, 0);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use merit_store::StoreError;
 use merit_store::record::EventState;
-use merit_units::{InvocationId, Micros};
+use merit_units::{InvocationId, Micros, Timestamp};
 use tokio::task::JoinSet;
 
 use super::deliver::deliver;
@@ -18,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long an event waits whose delivery has told nothing.
 const DELIVER_AGAIN: Micros = Micros::from_secs(1);
 
-/// Events forgotten in one sweep of each kind: a short pause for the writer.
+/// Events forgotten in one transaction: a short pause for the writer.
 const SWEEP_EVENTS: u32 = 1000;
 
 /// How long ended events are kept.
@@ -102,12 +102,10 @@ impl Broker {
     ///
     /// # Errors
     /// When the database can't be written.
-    pub async fn sweep_events(&self, kept: &Kept) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        self.store.drop_events_before(EventState::Delivered, now - kept.delivered, SWEEP_EVENTS).await?;
-        let old = self.store.drop_events_before(EventState::Dead, now - kept.dead, SWEEP_EVENTS).await?;
-        self.events.forget(&old);
-        self.metrics.events.forgotten(old.len());
+    pub async fn sweep_events(&self) -> Result<(), StoreError> {
+        let (now, kept) = (self.clock.now(), self.settings.load().events.kept);
+        self.forget_ended(EventState::Delivered, now - kept.delivered, u64::MAX).await?;
+        self.forget_ended(EventState::Dead, now - kept.dead, u64::MAX).await?;
         let over = {
             let dead = self.events.lock().dead;
             let events = dead.events.saturating_sub(kept.max_dead);
@@ -116,12 +114,27 @@ impl Broker {
             events.max(share.div_ceil(dead.bytes.max(1)))
         };
         if over > 0 {
-            let limit = u32::try_from(over).unwrap_or(u32::MAX).min(SWEEP_EVENTS);
-            let oldest = self.store.drop_events_before(EventState::Dead, now, limit).await?;
-            self.events.forget(&oldest);
-            self.metrics.events.forgotten(oldest.len());
-            tracing::warn!(count = oldest.len(), "the oldest dead letters are forgotten: there are more than are kept");
+            let count = self.forget_ended(EventState::Dead, now, over).await?;
+            tracing::warn!(count, "the oldest dead letters are forgotten: there are more than are kept");
         }
         Ok(())
+    }
+
+    /// Forgets up to `limit` events that ended before a time, the oldest first. How many.
+    async fn forget_ended(&self, state: EventState, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        while forgotten < limit {
+            let batch = SWEEP_EVENTS.min(u32::try_from(limit - forgotten).unwrap_or(u32::MAX));
+            let rows = self.store.drop_events_before(state, before, batch).await?;
+            self.events.forget(&rows);
+            forgotten += rows.len() as u64;
+            if state == EventState::Dead {
+                self.metrics.events.forgotten(rows.len());
+            }
+            if rows.len() < batch as usize {
+                break;
+            }
+        }
+        Ok(forgotten)
     }
 }

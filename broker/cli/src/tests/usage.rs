@@ -50,7 +50,7 @@ fn the_help_says_what_there_is() {
       3  refused: budget, limits or terms
       4  the broker does not answer
       5  the key is missing, wrong, or may not do this
-      6  there is no such function, venue, invocation, account or key
+      6  there is no such function, venue, invocation, event, account or key
       7  the function ran and reported an error itself
     "#);
 }
@@ -95,7 +95,7 @@ fn the_help_of_invoke_reads_well() {
       3  refused: budget, limits or terms
       4  the broker does not answer
       5  the key is missing, wrong, or may not do this
-      6  there is no such function, venue, invocation, account or key
+      6  there is no such function, venue, invocation, event, account or key
       7  the function ran and reported an error itself
     "#);
 }
