@@ -357,7 +357,9 @@ async fn events_past_their_time_are_forgotten() {
     let story = Story::new(EventSpec { max_retries: Some(0), ..EventSpec::default() }).await;
     story.venue_does([Step::Reply(Micros::from_millis(1)), Step::FunctionError, Step::FunctionError]);
     let delivered = story.send("1").await;
-    let dead = [story.send("2").await, story.send("3").await];
+    let older = story.send("2").await;
+    story.pass(1).await;
+    let dead = [older, story.send("3").await];
     let day = Micros::from_secs(86_400);
     let kept = Kept { delivered: day, dead: Micros::new(10 * day.get()), max_dead: 1, max_dead_bytes: 100 };
     story.set(|limits| limits.kept = kept);
