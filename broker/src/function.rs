@@ -312,8 +312,8 @@ impl Function {
     fn ask(&self, deployment: &Arc<Deployment>, now: Timestamp) -> (Ask, Row) {
         let prices = deployment.prices.in_force();
         let expectation = prices.sheet().map(|sheet| self.expectation(deployment, sheet));
-        let disabled = deployment.venue.is_disabled().then_some(merit_market::Ineligible::Disabled);
-        let (cost, ineligible) = match (&expectation, disabled.or_else(|| prices.ineligible(now))) {
+        let barred = deployment.venue.barred();
+        let (cost, ineligible) = match (&expectation, barred.or_else(|| prices.ineligible(now))) {
             (Some(Ok(expectation)), None) => (prices.cost(&expectation.metered), None),
             (_, Some(why)) => (Money::ZERO, Some(why)),
             (None | Some(Err(_)), None) => (Money::ZERO, Some(merit_market::Ineligible::NoPrice)),

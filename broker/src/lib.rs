@@ -15,10 +15,12 @@ use merit_store::{DurableLedger, Store};
 use merit_units::{InvocationId, Timestamp};
 use tokio::sync::watch;
 
+mod adapters;
 pub mod admit;
 mod alternatives;
 mod body;
 pub mod clock;
+pub mod discovery;
 pub mod dispatch;
 pub mod doors;
 pub mod events;
@@ -158,10 +160,12 @@ impl Broker {
         }
     }
 
-    /// Rebuilds the books under sheets that have become stale or valid since they were built.
+    /// Rebuilds the books under sheets that have become stale or valid since they were built, and of
+    /// venues that can be called again, or no longer.
     pub fn refresh_stale(&self, now: Timestamp) {
         for venue in self.directory.load().venues.values() {
-            if venue.sheets().iter().any(|prices| prices.eligibility_changed(now)) {
+            let repriced = venue.sheets().iter().any(|prices| prices.eligibility_changed(now));
+            if venue.readiness_changed() || repriced {
                 self.rebuild_books(venue, now);
             }
         }

@@ -112,7 +112,9 @@ pub fn observation(error: &VenueError) -> Observation {
     match (error.kind, error.outcome) {
         (ErrorKind::Throttled, _) => Observation::Throttled { retry_after: error.retry_after.map(Micros::from_std) },
         // The payload is at fault, not the venue.
-        (ErrorKind::PayloadTooLarge | ErrorKind::ReplyTooLarge, _) => Observation::FunctionError,
+        (ErrorKind::PayloadTooLarge | ErrorKind::PayloadRefused | ErrorKind::ReplyTooLarge, _) => {
+            Observation::FunctionError
+        }
         (_, Outcome::Unknown) => Observation::Unknown,
         _ => Observation::Failed,
     }

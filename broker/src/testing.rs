@@ -83,8 +83,8 @@ impl Venue for Scripted {
         })
     }
 
-    fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, VenueError>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn discover(&self) -> BoxFuture<'_, Result<Option<Vec<Discovered>>, VenueError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn price_sheet(&self) -> BoxFuture<'_, Result<Option<PriceSheet>, VenueError>> {
@@ -228,6 +228,7 @@ async fn entry(broker: &Broker, name: &str, number: u8, price: &str, adapter: Ar
         metrics: broker.metrics.venue(&id),
         functions: Arc::new(Mutex::new(BTreeSet::new())),
         disabled: AtomicBool::new(false),
+        unready: AtomicBool::new(false),
         id,
     }
 }

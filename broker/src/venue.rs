@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::HeaderValue;
 use merit_ledger::VenueAccount;
 use merit_market::{
-    Architecture, ArchitectureSet, Isolation, IsolationSet, RegionIndex, RegionSet, Terms, VenueIndex, VenueSet,
-    VenueSlots,
+    Architecture, ArchitectureSet, Ineligible, Isolation, IsolationSet, RegionIndex, RegionSet, Terms, VenueIndex,
+    VenueSet, VenueSlots,
 };
 use merit_units::{FunctionId, Money, RegionId, VenueId};
 use merit_venue::Venue;
@@ -54,6 +54,8 @@ pub struct VenueEntry {
     pub functions: Arc<Mutex<BTreeSet<FunctionId>>>,
     /// Set when it is taken out of the configuration.
     pub disabled: AtomicBool,
+    /// Whether its adapter could not be called when last asked by [`Self::readiness_changed`].
+    pub unready: AtomicBool,
 }
 
 /// A name as a header value.
@@ -66,6 +68,25 @@ impl VenueEntry {
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         self.disabled.load(Ordering::Relaxed)
+    }
+
+    /// Why nothing is sent there whatever the price: it was switched off, or can't be called now.
+    #[must_use]
+    pub fn barred(&self) -> Option<Ineligible> {
+        let unready = || self.unready.load(Ordering::Relaxed).then_some(Ineligible::VenueUnready);
+        self.is_disabled().then_some(Ineligible::Disabled).or_else(unready)
+    }
+
+    /// Whether it can, or can no longer, be called since this was last asked.
+    pub fn readiness_changed(&self) -> bool {
+        let why = self.adapter.unready();
+        let changed = self.unready.swap(why.is_some(), Ordering::Relaxed) != why.is_some();
+        match why {
+            Some(why) if changed => tracing::warn!(venue = %self.id, %why, "can't be called and is ineligible"),
+            None if changed => tracing::info!(venue = %self.id, "can be called again"),
+            _ => {}
+        }
+        changed
     }
 
     /// A function is deployed there now.

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use merit_config::Config;
 use merit_market::{Isolation, RegionIndex, VenueIndex, VenueSlots};
 use merit_pricing::{Catalogue, PriceSheet};
 use merit_units::{Timestamp, VenueId};
-use merit_venue_http::{HttpConfig, HttpVenue, Meters};
 
 use crate::Broker;
+use crate::adapters::adapter;
 use crate::prices::{NewSheet, Prices};
 use crate::refusal::Refusal;
 use crate::venue::{Directory, VenueEntry};
@@ -59,7 +58,7 @@ impl Broker {
         let directory = self.directory.load();
         let former = directory.venues.get(id);
         let now = self.clock.now();
-        let adapter = HttpVenue::try_new(http_config(venue, config)).map_err(|errors| errors.to_string())?;
+        let adapter = adapter(venue, config).await?;
         let index = number(&mut next.numbers, id).ok_or_else(|| format!("more than {MAX_VENUES} venues"))?;
         let region =
             number(&mut next.regions, &venue.region).ok_or_else(|| format!("more than {MAX_VENUES} regions"))?;
@@ -83,7 +82,7 @@ impl Broker {
             region_index: RegionIndex::new(region),
             isolation: isolation(venue.isolation),
             architecture: venue.architecture,
-            adapter: Arc::new(adapter),
+            adapter,
             slots,
             prices,
             own_prices: former.map_or_else(Default::default, |former| Arc::clone(&former.own_prices)),
@@ -91,6 +90,7 @@ impl Broker {
             metrics: self.metrics.venue(id),
             functions: former.map_or_else(Arc::default, |former| Arc::clone(&former.functions)),
             disabled: AtomicBool::new(false),
+            unready: AtomicBool::new(false),
         })
     }
 
@@ -171,34 +171,6 @@ fn number<T: Clone + PartialEq>(numbers: &mut Vec<T>, id: &T) -> Option<u8> {
         numbers.len() - 1
     });
     u8::try_from(position).ok()
-}
-
-fn http_config(venue: &merit_config::Venue, config: &Config) -> HttpConfig {
-    let max_connections = u32::try_from(venue.max_connections).unwrap_or(u32::MAX);
-    HttpConfig {
-        headers: venue
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
-        host: venue.host.as_ref().map(ToString::to_string),
-        connect_timeout: Duration::from_millis(venue.connect_timeout_ms),
-        first_byte_timeout: Duration::from_millis(venue.first_byte_timeout_ms),
-        whole_timeout: Duration::from_millis(venue.timeout_ms),
-        max_request_bytes: config.server.max_payload_bytes,
-        max_reply_bytes: config.server.max_reply_bytes,
-        max_connections,
-        max_idle: max_connections,
-        allow_addresses: venue.allow_addresses.clone(),
-        private_addresses: venue.private_addresses,
-        target_hosts: venue.target_hosts.clone(),
-        ca_pem: venue.ca_file.clone(),
-        meters: match venue.meters {
-            merit_config::Meters::Reported => Meters::Reported,
-            merit_config::Meters::OwnClock => Meters::OwnClock,
-        },
-        ..HttpConfig::new(venue.url.to_string())
-    }
 }
 
 fn isolation(isolation: merit_config::Isolation) -> Isolation {

@@ -56,6 +56,8 @@ pub enum Ineligible {
     NoExchangeRate,
     /// The deployment or its venue was switched off.
     Disabled,
+    /// Its venue says that it can't be called now, as for want of credentials.
+    VenueUnready,
 }
 
 impl From<Ineligible> for Exclusion {
@@ -65,6 +67,7 @@ impl From<Ineligible> for Exclusion {
             Ineligible::StalePrice => Self::StalePrice,
             Ineligible::NoExchangeRate => Self::NoExchangeRate,
             Ineligible::Disabled => Self::Disabled,
+            Ineligible::VenueUnready => Self::VenueUnready,
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Exclusion {
     NoExchangeRate,
     /// The deployment or its venue was switched off.
     Disabled,
+    /// Its venue says that it can't be called now, as for want of credentials.
+    VenueUnready,
     /// The terms do not allow the venue.
     VenueNotAllowed,
     /// The terms do not allow the region.
@@ -84,6 +86,7 @@ impl Exclusion {
             Self::StalePrice => "stale-price",
             Self::NoExchangeRate => "no-exchange-rate",
             Self::Disabled => "disabled",
+            Self::VenueUnready => "venue-unready",
             Self::VenueNotAllowed => "venue-not-allowed",
             Self::RegionNotAllowed => "region-not-allowed",
             Self::IsolationNotAllowed => "isolation-not-allowed",
@@ -121,6 +124,7 @@ impl fmt::Display for Exclusion {
             Self::StalePrice => f.write_str("its price has outlived its validity"),
             Self::NoExchangeRate => f.write_str("its price is in a currency without an exchange rate"),
             Self::Disabled => f.write_str("it is switched off"),
+            Self::VenueUnready => f.write_str("its venue can't be called now; `merit venues show` says why"),
             Self::VenueNotAllowed => f.write_str("the terms do not allow its venue"),
             Self::RegionNotAllowed => f.write_str("the terms do not allow its region"),
             Self::IsolationNotAllowed => f.write_str("the terms do not allow its isolation class"),

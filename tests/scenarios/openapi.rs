@@ -54,6 +54,7 @@ async fn every_route_that_answers_is_documented_and_every_documented_route_answe
         "/v1/venues",
         "/v1/venues/{venue}",
         "/v1/venues/{venue}/price-sheet",
+        "/v1/venues/{venue}/discover",
         "/v1/spend",
         "/v1/spend/alternatives",
         "/v1/accounts/{account}/budget",

@@ -2,7 +2,7 @@
 //!
 //! | card | the server | what the adapter must say |
 //! |---|---|---|
-//! | 1 success | echoes the payload and its media type | both, untouched, and what it used |
+//! | 1 success | echoes the payload and its media type | both, untouched as far as the protocol carries them, and what it used |
 //! | 2 function error | reports an error of the function | a reply with `function_error`: it ran |
 //! | 3 throttle | is over capacity, names a wait | `Throttled`, `NotStarted`, the wait |
 //! | 4 timeout before start | lets no call begin | `Timeout`, `NotStarted`, by the deadline; no call arrived |
@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use crate::{Call, Target, Venue};
 
 mod cards;
+pub mod server;
 
 pub use cards::*;
 
@@ -93,6 +94,16 @@ pub trait Fixture: Send + Sync {
 
     /// Whether the adapter's protocol tells meters.
     fn tells_meters(&self) -> bool;
+
+    /// What of a call's usage the protocol can tell; Lambda's, for one, has no word for CPU time.
+    fn told_of(&self, usage: Usage) -> Usage {
+        usage
+    }
+
+    /// Whether the adapter's protocol carries the media type of a payload and of a reply.
+    fn carries_media_types(&self) -> bool {
+        true
+    }
 }
 
 /// A running server and the adapter that reaches it; dropping it stops the server.

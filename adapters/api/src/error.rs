@@ -82,6 +82,8 @@ kinds! {
     NotFound = "not-found",
     /// The payload is larger than the venue takes.
     PayloadTooLarge = "payload-too-large",
+    /// The venue takes no payload such as this one, as Lambda takes nothing but JSON.
+    PayloadRefused = "payload-refused",
     /// The reply is larger than the configuration takes.
     ReplyTooLarge = "reply-too-large",
     /// The answer is not of the protocol.

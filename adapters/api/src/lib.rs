@@ -27,4 +27,4 @@ pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
 pub use error::{ErrorKind, Outcome, VenueError};
 pub use streamed::{Piece, Streamed};
 pub use target::{Target, TargetError};
-pub use venue::{Discovered, Limits, Venue};
+pub use venue::{Alias, Discovered, Limits, Venue};

@@ -1,5 +1,7 @@
 //! The trait every adapter implements.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -36,11 +38,11 @@ pub trait Venue: Send + Sync {
         Box::pin(async move { self.invoke(call).await.map(Streamed::whole) })
     }
 
-    /// Lists what is deployed there; empty where the venue has no way to tell.
+    /// Lists what is deployed there, or `None` where the venue has no way to tell.
     ///
     /// # Errors
     /// [`VenueError`] when the venue could tell and did not.
-    fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, VenueError>>;
+    fn discover(&self) -> BoxFuture<'_, Result<Option<Vec<Discovered>>, VenueError>>;
 
     /// The price sheet the venue publishes itself, or `None` where it publishes none.
     ///
@@ -50,6 +52,14 @@ pub trait Venue: Send + Sync {
 
     /// What the venue takes.
     fn limits(&self) -> Limits;
+
+    /// Why no call can be made there now, such as credentials that expired; `None` when one can.
+    ///
+    /// The broker takes the venue's asks out of the books while it lasts, and asks again every
+    /// second. Answers at once, from what is known; the default has nothing to say.
+    fn unready(&self) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// What a venue takes. The broker checks payloads against it before it picks the venue.
@@ -65,8 +75,8 @@ pub struct Limits {
     pub in_flight: Option<u32>,
 }
 
-/// A deployment found at a venue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A deployment found at a venue. What a venue does not tell is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovered {
     /// The function's name there.
     pub name: String,
@@ -80,4 +90,23 @@ pub struct Discovered {
     pub architecture: Option<Architecture>,
     /// After how long the venue ends a call, if told.
     pub timeout: Option<Duration>,
+    /// The labels it carries there.
+    pub tags: BTreeMap<String, String>,
+    /// Names that stand for one of its versions.
+    pub aliases: Vec<Alias>,
+    /// Calls it may run at once, where that is set for it alone.
+    pub reserved: Option<u32>,
+    /// Instances kept warm for it over all its versions and aliases.
+    pub provisioned: Option<u32>,
+}
+
+/// A name that stands for a version of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The name.
+    pub name: String,
+    /// The version it stands for.
+    pub version: String,
+    /// What to write as a deployment's target to call it.
+    pub target: String,
 }

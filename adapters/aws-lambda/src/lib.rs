@@ -1,3 +1,37 @@
-//! AWS Lambda as a venue, through the official SDK.
+//! AWS Lambda as a venue, through the official SDK: one venue is one region of one account.
+//!
+//! A target is a function's name, `name:alias`, `name:version` or an ARN. A call is `Invoke`, with the
+//! end of the log when Lambda's meters are to be believed; a streamed call `InvokeWithResponseStream`.
+//! What each error of the API means for money is in `meaning`, what a broken exchange means in `failure`.
+//!
+//! Invariants:
+//! - Nothing is sent twice: the SDK's own retries are off for calls. Its HTTP client repeats only a
+//!   request that a closed connection hands back as never begun.
+//! - `NotStarted` is claimed of a call only before a connection was taken for it, or by Lambda's own word.
+//! - No call waits for credentials but the first; without credentials a call is refused at once.
+//! - The endpoint is AWS's own or the configured one: what the environment says about endpoints
+//!   (`AWS_ENDPOINT_URL_LAMBDA`) is for callers of Merit, and would make Merit call itself.
+//!
+//! Known limitations: a payload's media type is not passed on, since Lambda takes JSON alone; no
+//! single sign-on profiles, whose SDK parts are left out for their size; IPv6 and FIPS endpoints by
+//! `endpoint_url` only.
 
+mod config;
+mod credentials;
+mod discover;
+mod failure;
+mod meaning;
 pub mod offers;
+mod provider;
+mod reply;
+mod stream;
+mod target;
+mod trace;
+mod transport;
+mod usage;
+mod venue;
+
+pub use config::{
+    AssumeRole, ConfigError, ConfigErrors, CredentialsFrom, LambdaConfig, MAX_BODY_BYTES, MAX_DURATION, Meters,
+};
+pub use venue::LambdaVenue;

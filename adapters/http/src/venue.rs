@@ -257,8 +257,8 @@ impl Venue for HttpVenue {
     }
 
     /// Plain HTTP has no way to list functions.
-    fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, VenueError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    fn discover(&self) -> BoxFuture<'_, Result<Option<Vec<Discovered>>, VenueError>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn price_sheet(&self) -> BoxFuture<'_, Result<Option<PriceSheet>, VenueError>> {

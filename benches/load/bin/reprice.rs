@@ -78,5 +78,5 @@ fn print(args: &Args, took: &Histogram<u64>, cpu_us: u64) -> anyhow::Result<()> 
         ms(1.0)
     )?;
     write!(text, "CPU: {:.2} ms a change (goal: 2 ms)", cpu_us as f64 / 1e3 / f64::from(args.changes))?;
-    report::line(&text)
+    Ok(report::line(&text)?)
 }

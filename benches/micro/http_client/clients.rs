@@ -19,10 +19,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// What a call may take; it never does.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
-const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-const INVOCATION: &str = "0199f0a2-7c1e-7fff-bfff-ffffffffffff";
+pub(crate) const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+pub(crate) const INVOCATION: &str = "0199f0a2-7c1e-7fff-bfff-ffffffffffff";
 
 /// Makes one call; returns the size of the reply.
 pub(crate) trait Client: Send + Sync + 'static {

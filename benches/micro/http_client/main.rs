@@ -1,5 +1,9 @@
 //! What one call through an HTTP client costs in CPU: the pool of `merit-venue-http`, hyper's bare
-//! connections, hyper-util's legacy client and reqwest, against the same bare hyper server.
+//! connections, hyper-util's legacy client and reqwest, against the same bare hyper server; and what
+//! one through AWS's SDK costs: `merit-venue-aws-lambda`, and the bare SDK as its documentation says
+//! to make it. The server answers as Lambda does, with a REPORT line, which only the adapter reads.
+//!
+//! `cargo bench -p merit-benches --bench http_client -- venue` measures the two adapters alone.
 //!
 //! Every client sends the same headers and payload, waits under a timeout and reads the whole
 //! reply. They take turns in one run, several rounds each, because figures of two different runs
@@ -20,6 +24,7 @@ use bytes::Bytes;
 use merit_load::{process, report};
 use tokio::time::Instant;
 
+mod aws;
 mod clients;
 
 use clients::Client;
@@ -29,7 +34,14 @@ use clients::Client;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The clients, in the order of their turns; the first is what the others are compared with.
-const NAMES: [&str; 4] = ["merit-venue-http", "hyper conn, a task each", "hyper-util legacy", "reqwest"];
+const NAMES: [&str; 6] = [
+    "merit-venue-http",
+    "hyper conn, a task each",
+    "hyper-util legacy",
+    "reqwest",
+    "merit-venue-aws-lambda",
+    "aws-sdk-lambda, bare",
+];
 
 /// Calls under way at once.
 const CONCURRENCY: usize = 32;
@@ -60,13 +72,15 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Gives the clients whose names contain `filter` their turns.
-async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 4]> {
+async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 6]> {
     let payload = Bytes::from(vec![b'x'; PAYLOAD_BYTES]);
     let merit = Arc::new(clients::Merit::new(address, CONCURRENCY)?);
     let conn = Arc::new(clients::Conn::new(address)?);
     let legacy = Arc::new(clients::Legacy::new(address)?);
     let reqwest = Arc::new(clients::Reqwest::new(address)?);
-    let mut tallies: [Tally; 4] = Default::default();
+    let lambda = Arc::new(aws::Lambda::new(address, CONCURRENCY).await?);
+    let sdk = Arc::new(aws::Sdk::new(address));
+    let mut tallies: [Tally; 6] = Default::default();
     for round in 0..=ROUNDS {
         // The first round only warms up.
         let length = if round == 0 { WARM_UP } else { TURN };
@@ -75,7 +89,9 @@ async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 4]
                 "merit-venue-http" => turn(&merit, &payload, length).await?,
                 "hyper conn, a task each" => turn(&conn, &payload, length).await?,
                 "hyper-util legacy" => turn(&legacy, &payload, length).await?,
-                _ => turn(&reqwest, &payload, length).await?,
+                "reqwest" => turn(&reqwest, &payload, length).await?,
+                "merit-venue-aws-lambda" => turn(&lambda, &payload, length).await?,
+                _ => turn(&sdk, &payload, length).await?,
             };
             tally.add(&turn, round > 0);
         }
@@ -86,7 +102,7 @@ async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 4]
 /// Starts the harness's upstream; it ends with the returned value.
 fn start_server() -> anyhow::Result<(Ended, SocketAddr)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_upstream"));
-    command.args(["--reply-bytes", &PAYLOAD_BYTES.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(["--lambda", "--reply-bytes", &PAYLOAD_BYTES.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut server = Ended(command.spawn().context("failed to start the upstream")?);
     let mut line = String::new();
     BufReader::new(server.0.stdout.take().context("invariant: stdout is piped")?).read_line(&mut line)?;

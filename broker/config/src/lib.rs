@@ -43,7 +43,7 @@ pub use market::Market;
 pub use mistake::{ConfigErrors, Mistake, Place, near};
 pub use server::{Log, LogFormat, LogLevel, Server, Store};
 pub use setting::{Origin, Setting, Source};
-pub use venue::{Isolation, Meters, Venue, VenueKind};
+pub use venue::{AwsKeys, AwsLambda, Http, Isolation, Meters, Secret, Venue, VenueKind};
 
 /// The ranges that the HTTP surface checks too, for values put through the API.
 pub mod range {

@@ -44,10 +44,23 @@ fn variables_that_others_set_are_left_alone() {
 fn secrets_are_never_shown() {
     let text = format!("{VENUE}[venues.a.headers]\nAuthorization = \"env:TOKEN\"\nX-Key = \"open sesame\"\n");
     let config = parse_with(&text, &[("TOKEN", "Bearer abc")]).expect("right");
-    assert_eq!(config.venues["a"].headers[0].1, "Bearer abc");
+    let crate::VenueKind::Http(http) = &config.venues["a"].kind else { panic!("an HTTP venue") };
+    assert_eq!(http.headers[0].1, "Bearer abc");
     let shown = format!("{config:?}");
     assert!(!shown.contains("abc") && !shown.contains("sesame"), "{shown}");
     assert!(shown.contains("[redacted]") && shown.contains("x-key"), "{shown}");
+}
+
+#[test]
+fn keys_of_aws_are_never_shown() {
+    let text = "[venues.a]\nkind = \"aws-lambda\"\nregion = \"us-east-1\"\n[venues.a.credentials]\n\
+                access_key_id = \"AKIDEXAMPLE\"\nsecret_access_key = \"env:SECRET\"\nsession_token = \"hunter2\"\n";
+    let config = parse_with(text, &[("SECRET", "sesame")]).expect("right");
+    let crate::VenueKind::AwsLambda(lambda) = &config.venues["a"].kind else { panic!("a venue at Lambda") };
+    let keys = lambda.keys.as_ref().expect("keys");
+    assert_eq!((keys.access_key_id.expose(), keys.secret_access_key.expose()), ("AKIDEXAMPLE", "sesame"));
+    let shown = format!("{config:?}");
+    assert!(!["AKIDEXAMPLE", "sesame", "hunter2"].iter().any(|secret| shown.contains(secret)), "{shown}");
 }
 
 #[test]

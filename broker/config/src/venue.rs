@@ -1,6 +1,8 @@
 //! The sections `[venues.NAME]`: where functions can run.
 
+mod aws;
 mod headers;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,13 +19,14 @@ use crate::reader::{Kind, Reader, Section};
 use crate::server::{one_of, path};
 use crate::sheets;
 
+pub use aws::{AwsKeys, AwsLambda};
+pub use secret::Secret;
+
 /// A place where functions can run.
 #[derive(Clone, Debug)]
 pub struct Venue {
     /// The adapter that reaches it.
     pub kind: VenueKind,
-    /// Deployments' targets are paths under it. Always http or https, without user, query or fragment.
-    pub url: Uri,
     /// The region.
     pub region: RegionId,
     /// How its guests are kept apart.
@@ -34,8 +37,6 @@ pub struct Venue {
     pub sheet: Option<Arc<PriceSheet>>,
     /// Calls it can run at once, over all functions.
     pub concurrency: u32,
-    /// Headers sent with each call. The values are marked sensitive, so `Debug` does not show them.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Milliseconds to connect.
     pub connect_timeout_ms: u64,
     /// Milliseconds to the first byte of the reply.
@@ -46,6 +47,26 @@ pub struct Venue {
     pub max_connections: usize,
     /// Whose word on a call's usage counts.
     pub meters: Meters,
+    /// What was already used this month before Merit counted; each meter once.
+    pub month_to_date: Vec<(Meter, Quantity)>,
+}
+
+/// The adapter of a venue, with what only it needs.
+#[derive(Clone, Debug)]
+pub enum VenueKind {
+    /// Any function behind HTTP.
+    Http(Box<Http>),
+    /// AWS Lambda: one region of one account.
+    AwsLambda(Box<AwsLambda>),
+}
+
+/// What a venue behind HTTP needs.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Deployments' targets are paths under it. Always http or https, without user, query or fragment.
+    pub url: Uri,
+    /// Headers sent with each call. The values are marked sensitive, so `Debug` does not show them.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Networks it may be in although Merit refuses their addresses otherwise.
     pub allow_addresses: Vec<IpNet>,
     /// Whether loopback and private networks may be called.
@@ -56,23 +77,15 @@ pub struct Venue {
     pub ca_file: Option<PathBuf>,
     /// The Host header, when it differs from the URL's.
     pub host: Option<Authority>,
-    /// What was already used this month before Merit counted; each meter once.
-    pub month_to_date: Vec<(Meter, Quantity)>,
-}
-
-/// Adapters a venue can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VenueKind {
-    /// Any function behind HTTP.
-    Http,
 }
 
 impl VenueKind {
     /// The word in the configuration.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
-            Self::Http => "http",
+            Self::Http(_) => "http",
+            Self::AwsLambda(_) => "aws-lambda",
         }
     }
 }
@@ -123,8 +136,12 @@ pub(crate) fn read_all(reader: &mut Reader<'_>, folder: &Path) -> BTreeMap<Venue
 }
 
 fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
-    let kind = section.required("kind", &[Kind::String], kind);
-    let url = section.required("url", &[Kind::String], url);
+    let word = section.required("kind", &[Kind::String], kind);
+    let kind = match word {
+        Some(Word::AwsLambda) => aws::read(&mut section).map(|own| VenueKind::AwsLambda(Box::new(own))),
+        // A kind that is missing or misspelt is most likely the common one: its keys are checked too.
+        Some(Word::Http) | None => read_http(&mut section, folder).map(|own| VenueKind::Http(Box::new(own))),
+    };
     let region = section.required("region", &[Kind::String], RegionId::try_new);
     let isolation = section.given("isolation", &[Kind::String], |text| one_of(text, &ISOLATIONS));
     let given_architecture = section.given("architecture", &[Kind::String], str::parse);
@@ -136,12 +153,23 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
         isolation: isolation.unwrap_or(Isolation::Provider),
         architecture: given_architecture.unwrap_or(Architecture::X86_64),
         concurrency: section.number_or("concurrency", CONCURRENCY, DEFAULT_CONCURRENCY),
-        headers: section.child("headers").map(headers::read).unwrap_or_default(),
         connect_timeout_ms: section.number_or("connect_timeout_ms", 1..=60_000, 2000),
         first_byte_timeout_ms: section.number_or("first_byte_timeout_ms", 1..=900_000, 900_000),
         timeout_ms: section.number_or("timeout_ms", 1..=900_000, 900_000),
         max_connections: section.number_or("max_connections", 1..=100_000, 1024),
         meters: meters.unwrap_or(Meters::Reported),
+        month_to_date,
+        sheet,
+        kind: kind.filter(|_| word.is_some())?,
+        region: region?,
+    };
+    Some(venue)
+}
+
+fn read_http(section: &mut Section<'_, '_>, folder: &Path) -> Option<Http> {
+    let url = section.required("url", &[Kind::String], url);
+    let own = Http {
+        headers: section.child("headers").map(headers::read).unwrap_or_default(),
         allow_addresses: section.list("allow_addresses", network),
         private_addresses: section
             .given("private_addresses", &[Kind::Boolean], str::parse::<bool>)
@@ -149,20 +177,24 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
         target_hosts: section.list("target_hosts", target_host),
         ca_file: section.given("ca_file", &[Kind::String], |text| existing(&folder.join(path(text)?))),
         host: section.given("host", &[Kind::String], host),
-        month_to_date,
-        sheet,
-        kind: kind?,
         url: url?,
-        region: region?,
     };
-    Some(venue)
+    Some(own)
 }
 
-fn kind(text: &str) -> Result<VenueKind, String> {
-    match text {
-        "http" => Ok(VenueKind::Http),
-        other => Err(format!("`{other}` is not a venue kind of this version; `http` reaches any function behind HTTP")),
-    }
+#[derive(Clone, Copy, PartialEq)]
+enum Word {
+    Http,
+    AwsLambda,
+}
+
+const WORDS: [(&str, Word); 2] = [("http", Word::Http), ("aws-lambda", Word::AwsLambda)];
+
+fn kind(text: &str) -> Result<Word, String> {
+    one_of(text, &WORDS).map_err(|_| {
+        let kinds = "`http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda";
+        format!("`{text}` is not a venue kind of this version; {kinds}")
+    })
 }
 
 fn url(text: &str) -> Result<Uri, String> {

@@ -3,6 +3,7 @@
 //! Every error is a problem document, also axum's own. Keys see what their role allows: `invoke`
 //! its own account's receipts and budget, `finance` everybody's money, `admin` everything.
 
+mod discovery;
 mod events;
 mod functions;
 mod keys;
@@ -52,6 +53,7 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(venues::list))
         .routes(routes!(venues::show))
         .routes(routes!(venues::price_sheet, venues::put_price_sheet))
+        .routes(routes!(discovery::discover))
         .routes(routes!(money::spend))
         .routes(routes!(money::alternatives))
         .routes(routes!(money::budget, money::put_budget))

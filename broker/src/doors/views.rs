@@ -98,7 +98,8 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
     let here =
         |function: &Function| function.deployments.iter().filter(|deployment| deployment.venue.id == venue.id).count();
     let deployments: usize = functions.map(|function| here(&function)).sum();
-    let why = in_force.ineligible(now).map(|why| merit_market::Exclusion::from(why).to_string());
+    let unpriced = || in_force.ineligible(now).map(|why| merit_market::Exclusion::from(why).to_string());
+    let why = venue.adapter.unready().map(|why| why.to_string()).or_else(unpriced);
     VenueView {
         name: venue.id.to_string(),
         kind: venue.adapter.kind().to_owned(),

@@ -5,6 +5,7 @@
 //! Money and prices are decimal strings in US dollars unless a `currency` stands beside them;
 //! times are RFC 3339 in UTC; lengths of time carry their unit in the name.
 
+mod discovery;
 mod events;
 mod functions;
 mod money;
@@ -13,6 +14,7 @@ mod quotes;
 mod receipts;
 mod venues;
 
+pub use discovery::{ChangeView, DiscoveryView, FoundView};
 pub use events::{DeliveryView, EventDetail, EventList, EventSelection, EventView, EventsChanged};
 pub use functions::{DeploymentSpec, DeploymentView, EventSpec, FunctionList, FunctionSpec, FunctionView};
 pub use money::{

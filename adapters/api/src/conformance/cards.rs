@@ -20,7 +20,9 @@ pub async fn card_01_success(fixture: &dyn Fixture) {
     let content_type = call.content_type.clone();
     let reply = invoke(&running, call).await.expect("an echo succeeds");
     assert_eq!(reply.payload, payload, "the payload comes back as it was sent");
-    assert_eq!(reply.content_type, content_type, "and so does its media type");
+    if fixture.carries_media_types() {
+        assert_eq!(reply.content_type, content_type, "and so does its media type");
+    }
     assert_eq!(reply.function_error, None);
     assert!((200..300).contains(&reply.status), "{}", reply.status);
     assert_eq!(reply.usage.egress_bytes, 10_000, "bytes sent out are counted");
@@ -174,7 +176,7 @@ pub async fn card_12_billed_meters(fixture: &dyn Fixture) {
     let elapsed = Micros::from_std(before.elapsed());
     if fixture.tells_meters() {
         assert_eq!(reply.meters, MeterBasis::Reported);
-        assert_eq!(Usage { egress_bytes: 0, ..reply.usage }, told);
+        assert_eq!(Usage { egress_bytes: 0, ..reply.usage }, fixture.told_of(told));
         assert!(reply.cold, "initialisation was told");
     } else {
         assert_eq!(reply.meters, MeterBasis::OwnClock);

@@ -1,5 +1,7 @@
 //! `merit venues`: where functions can run, and at what price.
 
+mod discover;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -15,6 +17,8 @@ use crate::failure::Failure;
 use crate::output::{Output, Table};
 use crate::values::or_dash;
 
+use discover::DiscoverOptions;
+
 /// Commands on venues.
 #[derive(Clone, Debug, Subcommand)]
 pub enum VenuesCommand {
@@ -29,6 +33,8 @@ pub enum VenuesCommand {
     /// Change a venue's prices
     #[command(subcommand)]
     Price(PriceCommand),
+    /// List what is deployed at a venue, and what differs from what Merit knows; changes nothing without --apply
+    Discover(DiscoverOptions),
 }
 
 /// Commands on a venue's prices.
@@ -53,6 +59,7 @@ pub(crate) async fn venues(command: VenuesCommand, client: &Client, output: &mut
             let view: VenueView = client.get(&["venues", venue.as_str()]).await?;
             show(&view, output)
         }
+        VenuesCommand::Discover(options) => discover::discover(&options, client, output).await,
         VenuesCommand::Price(PriceCommand::Set { venue, file }) => set_price(&venue, &file, client, output).await,
     }
 }

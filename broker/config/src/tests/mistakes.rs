@@ -21,7 +21,7 @@ max_timeout_ms = 1000
 exploration_ppm = 1
 
 [venues.one]
-kind = "aws-lambda"
+kind = "azure"
 url = "ftp://example.com/"
 
 [functions.f.deployments.d]
@@ -41,7 +41,7 @@ budget_hard = "1e3"
     merit.toml:13:22: limits.default_timeout_ms: must be at most max_timeout_ms (1000), got 900000
     merit.toml:15:1: limits.exploration_ppm: unknown key; it belongs in [market]
     merit.toml:17:9: venues.one.region: is missing; it is required
-    merit.toml:18:8: venues.one.kind: `aws-lambda` is not a venue kind of this version; `http` reaches any function behind HTTP
+    merit.toml:18:8: venues.one.kind: `azure` is not a venue kind of this version; `http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda
     merit.toml:19:7: venues.one.url: must be a URL such as https://functions.example.com/, got `ftp://example.com/`: begin it with http:// or https://
     merit.toml:22:9: functions.f.deployments.d.venue: there is no venue `oen`; did you mean `one`?; add [venues.oen]
     merit.toml:24:13: functions.f.deployments.d.memory_mb: 0 MB of memory is outside 1 to 1048576
@@ -60,7 +60,7 @@ fn unknown_keys_are_refused_with_a_hint() {
     merit.toml:2:2: servre: unknown section; did you mean `server`?
     merit.toml:4:1: server.port: unknown key; known here: listen, max_connections, max_in_flight, max_payload_bytes, max_reply_bytes, header_timeout_ms, drain_timeout_ms, worker_threads
     merit.toml:9:1: venues.a.sheets: unknown key; did you mean `sheet`?
-    merit.toml:10:1: venues.a.colour: unknown key; known here: kind, url, region, isolation, architecture, meters, sheet, sheet_file, month_to_date, concurrency, headers, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections, allow_addresses, private_addresses, target_hosts, ca_file, host
+    merit.toml:10:1: venues.a.colour: unknown key; known here: kind, url, headers, allow_addresses, private_addresses, target_hosts, ca_file, host, region, isolation, architecture, meters, sheet, sheet_file, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
     merit.toml:12:1: exchange_rates.stale_after_day: unknown key; did you mean `stale_after_days`?
     merit.toml:14:1: functions.f.name: unknown key; known here: idempotent, timeout_ms, value_of_time, async, deployments
     "#);
@@ -138,6 +138,39 @@ b = "http"
     merit.toml:19:64: venues.a.month_to_date.furlongs: `furlongs` is not a meter; use request, gb_second, vcpu_second, gib_second, compute_unit, cpu_ms, egress_gb or ephemeral_gb_second
     merit.toml:19:83: venues.a.month_to_date.vcpu_second: `-1` is not a plain decimal; write digits and at most one point, no exponent
     merit.toml:21:1: venues.b: must be a table; write [venues.NAME] above its keys
+    "#);
+}
+
+#[test]
+fn venues_at_lambda_are_checked_closely() {
+    let text = r#"[venues.a]
+kind = "aws-lambda"
+url = "https://lambda.us-east-1.amazonaws.com/"
+account = "12345"
+profile = "merit"
+role_arn = "arn:aws:iam::123456789012:user/merit"
+external_id = "x"
+endpoint_url = "localhost:9001"
+streaming = "no"
+credentials_retry_ms = 99
+[venues.a.credentials]
+access_key_id = "env:NOPE"
+secret_access_key = "open sesame"
+secret_key = "hunter2"
+"#;
+    insta::assert_snapshot!(mistakes(text), @r#"
+    merit.toml:1:9: venues.a.region: is missing; it is required
+    merit.toml:3:1: venues.a.url: unknown key; known here: kind, credentials, profile, role_arn, external_id, sts_endpoint_url, account, endpoint_url, streaming, credentials_retry_ms, region, isolation, architecture, meters, sheet, sheet_file, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
+    merit.toml:4:11: venues.a.account: must be the 12 digits of an account, got `12345`
+    merit.toml:5:11: venues.a.profile: names credentials a second time: leave out it or [venues.NAME.credentials]
+    merit.toml:6:12: venues.a.role_arn: must be a role such as arn:aws:iam::123456789012:role/merit, got `arn:aws:iam::123456789012:user/merit`
+    merit.toml:7:15: venues.a.external_id: is only for a role: give role_arn too, or leave it out
+    merit.toml:8:16: venues.a.endpoint_url: must be a URL such as https://functions.example.com/, got `localhost:9001`: begin it with http:// or https://
+    merit.toml:9:13: venues.a.streaming: must be true or false, got a string `no`
+    merit.toml:10:24: venues.a.credentials_retry_ms: must be 100 to 3600000, got 99
+    merit.toml:12:17: venues.a.credentials.access_key_id: the environment variable `NOPE` is not set
+    merit.toml:13:21: venues.a.credentials.secret_access_key: must have visible characters only, and at least one
+    merit.toml:14:1: venues.a.credentials.secret_key: unknown key; known here: access_key_id, secret_access_key, session_token
     "#);
 }
 

@@ -108,10 +108,12 @@ fn the_examples_are_right_and_show_the_defaults() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("run-us-ca.pem"), "").expect("written");
     let source = crate::Source::File(folder.path().join("merit.toml"));
-    let env = [("RUN_US_AUTHORIZATION", "Bearer x")].into_iter().collect();
+    let env = ["RUN_US_AUTHORIZATION", "MERIT_AWS_EU_KEY", "MERIT_AWS_EU_SECRET", "MERIT_AWS_EU_TOKEN"];
+    let env = env.into_iter().map(|name| (name, "x")).collect();
     let config = Config::parse(&examples(), &source, &env).expect("the examples have no mistake");
 
-    let bare = "[venues.run-us]\nkind = \"http\"\nurl = \"https://functions.example.com/\"\nregion = \"us-central1\"\n\
+    let bare = "[venues.aws-us-east-1]\nkind = \"aws-lambda\"\nregion = \"us-east-1\"\n\
+                [venues.run-us]\nkind = \"http\"\nurl = \"https://functions.example.com/\"\nregion = \"us-central1\"\n\
                 [functions.thumbnail.deployments.run-us-512]\nvenue = \"run-us\"\ntarget = \"thumbnail\"\nmemory_mb = 512\n";
     let bare = parse(bare).expect("right");
     let (shown, default) = (&config.venues["run-us"], &bare.venues["run-us"]);
@@ -123,6 +125,11 @@ fn the_examples_are_right_and_show_the_defaults() {
         (shown.connect_timeout_ms, shown.first_byte_timeout_ms, shown.timeout_ms),
         (default.connect_timeout_ms, default.first_byte_timeout_ms, default.timeout_ms)
     );
+    let lambda = |config: &Config| match &config.venues["aws-us-east-1"].kind {
+        crate::VenueKind::AwsLambda(lambda) => (lambda.streaming, lambda.credentials_retry_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(lambda(&config), lambda(&bare));
     let (shown, default) = (&config.functions["thumbnail"], &bare.functions["thumbnail"]);
     assert_eq!((shown.timeout_ms, shown.value_of_time), (default.timeout_ms, default.value_of_time));
     assert_eq!(shown.deployments["run-us-512"].concurrency, default.deployments["run-us-512"].concurrency);

@@ -54,6 +54,12 @@ fn what_rules_an_ask_out_for_everyone_comes_before_the_terms() {
             "its price is in a currency without an exchange rate",
         ),
         (Ineligible::Disabled, Exclusion::Disabled, "disabled", "it is switched off"),
+        (
+            Ineligible::VenueUnready,
+            Exclusion::VenueUnready,
+            "venue-unready",
+            "its venue can't be called now; `merit venues show` says why",
+        ),
     ] {
         town.change(|asks| asks[0].ineligible = Some(why));
         expect(&town, &terms, exclusion, word, detail);

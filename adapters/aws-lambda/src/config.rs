@@ -1,0 +1,282 @@
+//! The configuration of one Lambda venue, and its checks.
+//!
+//! A venue is one region of one account. Several regions, or several accounts, are several venues.
+//!
+//! Invariant: all mistakes are reported at once, each with the field's name and what to write
+//! instead. Secrets appear in no message and no debug output.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Lambda's limit on a payload and on a reply of a synchronous call: 6 MB, which it counts as
+/// 6 x 1,024 x 1,024 bytes. Source: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, 2026-11-21.
+pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+
+/// The longest a function may run: 900 seconds. The same source.
+pub const MAX_DURATION: Duration = Duration::from_mins(15);
+
+/// How to reach Lambda in one region of one account. Start from [`LambdaConfig::new`].
+#[derive(Clone, Debug)]
+pub struct LambdaConfig {
+    /// The region, such as `us-east-1`; also what calls are signed for.
+    pub region: String,
+    /// The account the functions belong to, 12 digits. When it is given, targets of another account are refused.
+    pub account: Option<String>,
+    /// Where the credentials are from.
+    pub credentials: CredentialsFrom,
+    /// A role to assume with those credentials, as an ARN; for functions of another account.
+    pub assume_role: Option<AssumeRole>,
+    /// Another address than AWS's own, for emulators and private endpoints: `http://127.0.0.1:9001`.
+    pub endpoint_url: Option<String>,
+    /// For name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From the request to the reply's head.
+    pub first_byte_timeout: Duration,
+    /// For the whole call; the call's own deadline cuts it shorter.
+    pub whole_timeout: Duration,
+    /// The largest payload, in bytes; at most [`MAX_BODY_BYTES`] counts.
+    pub max_request_bytes: usize,
+    /// The largest reply that is held in memory, in bytes; a streamed reply has no bound here.
+    pub max_reply_bytes: usize,
+    /// Calls that have a connection at once. Calls beyond it wait.
+    pub max_connections: u32,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// Whose meters to believe.
+    pub meters: Meters,
+    /// Whether streamed calls use `InvokeWithResponseStream`, which emulators do not know; without,
+    /// they are made whole.
+    pub streaming: bool,
+    /// How long credentials that could not be had, or were refused, are not tried again.
+    pub credentials_retry: Duration,
+}
+
+/// Where credentials are from.
+#[derive(Clone)]
+pub enum CredentialsFrom {
+    /// The SDK's default chain: the environment, the shared files with that profile or the default
+    /// one, web identity, and the metadata services of ECS and EC2.
+    Default {
+        /// A profile of the shared files.
+        profile: Option<String>,
+    },
+    /// These very keys.
+    Keys {
+        /// The access key's id.
+        access_key_id: String,
+        /// The secret.
+        secret_access_key: String,
+        /// The token of temporary credentials.
+        session_token: Option<String>,
+    },
+}
+
+/// A role to assume.
+#[derive(Clone, Debug)]
+pub struct AssumeRole {
+    /// The role: `arn:aws:iam::123456789012:role/merit`.
+    pub role_arn: String,
+    /// What the role's owner asks for against confused deputies.
+    pub external_id: Option<String>,
+    /// Another address than AWS's own for STS.
+    pub sts_endpoint_url: Option<String>,
+}
+
+/// Whose meters to believe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meters {
+    /// Lambda's own: each call asks for the end of the log and reads the REPORT line in it.
+    #[default]
+    Reported,
+    /// The own clock, from the request to the last byte of the reply. The log is asked for only
+    /// when the caller wants it.
+    OwnClock,
+}
+
+impl fmt::Debug for CredentialsFrom {
+    /// Everything but the secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default { profile } => f.debug_struct("Default").field("profile", profile).finish(),
+            Self::Keys { access_key_id, .. } => {
+                f.debug_struct("Keys").field("access_key_id", access_key_id).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// A mistake in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: {message}")]
+pub struct ConfigError {
+    /// The field of [`LambdaConfig`].
+    pub field: &'static str,
+    /// Names the value, and says what to write instead.
+    pub message: String,
+}
+
+/// All mistakes in a configuration; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// The mistakes, in the order of the fields.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl LambdaConfig {
+    /// The defaults for a region: the default credential chain, two seconds to connect, 900 seconds
+    /// for a call. Idle connections are kept 20 seconds.
+    #[must_use]
+    pub fn new(region: impl Into<String>) -> Self {
+        Self {
+            region: region.into(),
+            account: None,
+            credentials: CredentialsFrom::Default { profile: None },
+            assume_role: None,
+            endpoint_url: None,
+            connect_timeout: Duration::from_secs(2),
+            first_byte_timeout: MAX_DURATION,
+            whole_timeout: MAX_DURATION,
+            max_request_bytes: MAX_BODY_BYTES,
+            max_reply_bytes: MAX_BODY_BYTES,
+            max_connections: 1024,
+            idle_timeout: Duration::from_secs(20),
+            meters: Meters::Reported,
+            streaming: true,
+            credentials_retry: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigErrors> {
+        let mut errors = Vec::new();
+        let mut refuse = |field, message| errors.push(ConfigError { field, message });
+        if !is_region(&self.region) {
+            refuse("region", format!("`{}` is not a region: write it like `us-east-1`", self.region));
+        }
+        if let Some(account) = self.account.as_deref().filter(|account| !is_account(account)) {
+            refuse("account", format!("`{account}` is not an account: write its 12 digits"));
+        }
+        if let Some(role) = self.assume_role.as_ref().map(|role| &role.role_arn).filter(|arn| !is_role(arn)) {
+            let hint = "write it like `arn:aws:iam::123456789012:role/merit`";
+            refuse("role_arn", format!("`{role}` is not a role: {hint}"));
+        }
+        let sts = self.assume_role.as_ref().and_then(|role| role.sts_endpoint_url.as_deref());
+        for (field, url) in [("endpoint_url", self.endpoint_url.as_deref()), ("sts_endpoint_url", sts)] {
+            if let Some(Err(message)) = url.map(check_url) {
+                refuse(field, message);
+            }
+        }
+        for (field, timeout) in [
+            ("connect_timeout", self.connect_timeout),
+            ("first_byte_timeout", self.first_byte_timeout),
+            ("whole_timeout", self.whole_timeout),
+        ] {
+            if timeout.is_zero() {
+                refuse(field, "0 leaves no time: give at least 1 ms".to_owned());
+            }
+        }
+        for (field, zero) in [
+            ("max_request_bytes", self.max_request_bytes == 0),
+            ("max_reply_bytes", self.max_reply_bytes == 0),
+            ("max_connections", self.max_connections == 0),
+        ] {
+            if zero {
+                refuse(field, "0 allows no call: give at least 1".to_owned());
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+    }
+}
+
+/// Letters, digits and hyphens, as in `us-gov-west-1`; emulators use names of their own such as `local`.
+fn is_region(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_role(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    let (head, partition, service) = (next(), next(), next());
+    let (region, account, role) = (next(), next(), next());
+    head == "arn"
+        && partition.starts_with("aws")
+        && service == "iam"
+        && region.is_empty()
+        && is_account(account)
+        && role.strip_prefix("role/").is_some_and(|name| !name.is_empty())
+}
+
+fn check_url(url: &str) -> Result<(), String> {
+    let shown = url.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default();
+    let refuse = |why: &str| Err(format!("`{shown}` {why}: write it like `http://127.0.0.1:9001`"));
+    let Ok(uri) = url.parse::<http::Uri>() else { return refuse("is not a URL") };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+        return refuse("is not an http or https URL with a host");
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return refuse("has a user name in it");
+    }
+    if uri.query().is_some() { refuse("has a query") } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_told_at_once_and_no_secret_is_shown() {
+        let config = LambdaConfig {
+            account: Some("12".to_owned()),
+            assume_role: Some(AssumeRole {
+                role_arn: "arn:aws:iam::1:role/x".to_owned(),
+                external_id: None,
+                sts_endpoint_url: Some("ftp://sts".to_owned()),
+            }),
+            endpoint_url: Some("http://user:hunter2@127.0.0.1:1?key=hunter2".to_owned()),
+            connect_timeout: Duration::ZERO,
+            max_connections: 0,
+            credentials: CredentialsFrom::Keys {
+                access_key_id: "AKIDEXAMPLE".to_owned(),
+                secret_access_key: "hunter2".to_owned(),
+                session_token: Some("hunter2".to_owned()),
+            },
+            ..LambdaConfig::new("US East")
+        };
+        let errors = config.check().expect_err("mistakes");
+        let fields: Vec<_> = errors.iter().map(|error| error.field).collect();
+        let all =
+            ["region", "account", "role_arn", "endpoint_url", "sts_endpoint_url", "connect_timeout", "max_connections"];
+        assert_eq!(fields, all);
+        let shown = format!("{errors} {:?}", config.credentials);
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn roles_and_urls_as_aws_writes_them_are_taken() {
+        let role = |arn: &str| is_role(arn);
+        assert!(role("arn:aws-cn:iam::123456789012:role/path/merit"));
+        assert!(!role("arn:aws:iam::123456789012:user/merit") && !role("merit"));
+        for url in ["http://127.0.0.1:9001", "https://vpce-1.lambda.eu-west-1.vpce.amazonaws.com/prod/"] {
+            check_url(url).expect(url);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The conformance cards.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use merit_pricing::Usage;
+use merit_units::Micros;
+use merit_venue::Venue;
+use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET, Server};
+use merit_venue_aws_lambda::Meters;
+use tokio::task::AbortHandle;
+
+use crate::server::{Answer, Received, TestServer, call, head, keys, log, ok, refused, reply, target, venue_at};
+
+struct Lambda {
+    meters: Meters,
+}
+
+/// A server, and a call that keeps the venue's only connection busy, if the card needs that.
+struct Playing {
+    server: TestServer,
+    occupying: Option<AbortHandle>,
+}
+
+impl Server for Playing {
+    fn calls(&self) -> usize {
+        self.server.calls() - usize::from(self.occupying.is_some())
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        if let Some(call) = &self.occupying {
+            call.abort();
+        }
+    }
+}
+
+impl Fixture for Lambda {
+    fn start(&self, behaviour: Behaviour) -> BoxFuture<'_, Running> {
+        start(self.meters, behaviour).boxed()
+    }
+
+    fn tells_meters(&self) -> bool {
+        self.meters == Meters::Reported
+    }
+
+    fn told_of(&self, usage: Usage) -> Usage {
+        Usage { cpu: Micros::ZERO, ..usage }
+    }
+
+    fn carries_media_types(&self) -> bool {
+        false
+    }
+}
+
+async fn start(meters: Meters, behaviour: Behaviour) -> Running {
+    let max_body = if let Behaviour::TakesAtMost(max) = behaviour { max } else { usize::MAX };
+    let played = behaviour.clone();
+    let server = TestServer::start_with(max_body, move |request| play(&played, request)).await;
+    let venue = venue_at(&server.url(), |config| {
+        config.meters = meters;
+        config.credentials = keys(SECRET);
+        match behaviour {
+            Behaviour::SendsMoreThan(max) => config.max_reply_bytes = max,
+            Behaviour::NotAccepting => config.max_connections = 1,
+            _ => {}
+        }
+    })
+    .await;
+    let mut occupying = None;
+    if behaviour == Behaviour::NotAccepting {
+        let venue = Arc::clone(&venue);
+        occupying = Some(tokio::spawn(async move { venue.invoke(call("occupies")).await }).abort_handle());
+        server.until_calls(1).await;
+    }
+    Running { venue, target: target("card:live"), server: Box::new(Playing { server, occupying }) }
+}
+
+fn play(behaviour: &Behaviour, request: &Received) -> Answer {
+    match behaviour {
+        Behaviour::Echo | Behaviour::TakesAtMost(_) => Answer::Send(ok(&[], &request.body)),
+        Behaviour::FunctionError { kind, message } => {
+            let body = format!(r#"{{"errorType":"{kind}","errorMessage":"{message}"}}"#);
+            Answer::Send(ok(&[("x-amz-function-error", "Unhandled")], body))
+        }
+        Behaviour::Throttle { retry_after } => {
+            let body = r#"{"Type":"User","message":"Rate Exceeded.","Reason":"CallerRateLimitExceeded"}"#;
+            let wait = retry_after.as_secs().to_string();
+            Answer::Send(refused(429, "TooManyRequestsException", &[("retry-after", &wait)], body))
+        }
+        Behaviour::NotAccepting | Behaviour::Silent => Answer::Silence,
+        Behaviour::SendsMoreThan(max) => Answer::Send(ok(&[], vec![b'x'; max + 1])),
+        Behaviour::RefusesCredentials => {
+            let body = r#"{"message":"The security token included in the request is invalid."}"#;
+            Answer::Send(refused(403, "UnrecognizedClientException", &[], body))
+        }
+        Behaviour::Garbage => Answer::Last(b"\x00\x01<html>what?</html>\r\n\r\n".to_vec()),
+        Behaviour::ErrorPage => {
+            Answer::Send(reply(502, &[("content-type", "text/html")], "<html><h1>Bad Gateway</h1></html>"))
+        }
+        Behaviour::CutMidReply => Answer::Last([head(200, &[], 100), vec![b'x'; 50]].concat()),
+        Behaviour::CutOnce if request.call == 0 => Answer::Last([head(200, &[], 100), vec![b'x'; 50]].concat()),
+        Behaviour::CutOnce => Answer::Send(ok(&[], &request.body)),
+        Behaviour::Metered(usage) => {
+            let work = usage.duration.to_std() + usage.init.to_std();
+            let (duration, init) = (usage.duration.millis_ceil(), usage.init.millis_ceil());
+            let memory = usage.memory_peak.map_or(1, |size| size.megabytes());
+            let line = format!(
+                "Duration: {duration}.00 ms\tBilled Duration: {} ms\tMemory Size: 128 MB\tMax Memory Used: {memory} MB\t\
+                 Init Duration: {init}.00 ms",
+                duration + init
+            );
+            Answer::After(work, ok(&[("x-amz-log-result", &log(&line))], "\"metered\""))
+        }
+        Behaviour::UnknownFunction => {
+            let body = r#"{"Type":"User","Message":"Function not found: arn:aws:lambda:eu-west-1:1:function:card"}"#;
+            Answer::Send(refused(404, "ResourceNotFoundException", &[], body))
+        }
+    }
+}
+
+merit_venue::conformance_cards!(Lambda { meters: Meters::Reported });
+
+mod without_meters {
+    use super::{Lambda, Meters};
+
+    merit_venue::conformance_cards!(Lambda { meters: Meters::OwnClock }; card_12_billed_meters);
+}

@@ -1,0 +1,10 @@
+//! The Lambda adapter against real sockets: the conformance cards, and what only Lambda can get wrong.
+
+mod cards;
+mod credentials;
+mod discover;
+mod errors;
+mod replies;
+mod requests;
+mod server;
+mod streams;
