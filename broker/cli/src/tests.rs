@@ -2,6 +2,7 @@
 
 mod broker;
 mod calls;
+mod discover;
 mod events;
 mod failures;
 mod manage;
