@@ -1,4 +1,4 @@
-//! What a destination is told: the JSON of AWS Lambda's invocation records, so that what reads those reads these.
+//! What a destination is told: the JSON that AWS Lambda's destinations are told, so that what reads that reads this.
 //!
 //! Version 1.0 (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>, read 2026-11-21).
 //! Payloads that are JSON stand as they are; others as a string, bytes that are no text as base64 in one.
