@@ -7,7 +7,7 @@ ONCE ?=
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench wasm clean
+.PHONY: help setup build demo test fuzz lint bench wasm clean
 
 help: ## Lists these targets.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,9 @@ ifeq ($(NEXTEST),yes)
 else
 	$(CARGO) test --locked --workspace
 endif
+
+fuzz: ## Runs every fuzz target for a minute, guided by coverage; FUZZ_SECONDS changes that.
+	fuzz/run.sh
 
 lint: ## Checks formatting, clippy and, when cargo-deny is there, licences and bans.
 	$(CARGO) fmt --all --check

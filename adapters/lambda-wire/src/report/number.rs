@@ -15,11 +15,12 @@ pub(super) fn millis(text: &str) -> Option<Micros> {
     if !digits(whole) || !digits(decimals) {
         return None;
     }
-    let whole: u64 = whole.parse().ok().filter(|whole| *whole <= MOST_MILLIS)?;
+    let whole: u64 = whole.parse().ok()?;
     let (kept, beyond) = decimals.split_at(decimals.len().min(3));
     let micros: u64 = format!("{kept:0<3}").parse().ok()?;
     let up = u64::from(beyond.bytes().any(|digit| digit != b'0'));
-    Some(Micros::new(whole * 1000 + micros + up))
+    // Eleven digits of milliseconds fit, a thousandfold too.
+    Some(whole * 1000 + micros + up).filter(|micros| *micros <= MOST_MILLIS * 1000).map(Micros::new)
 }
 
 /// The same out of JSON, whose numbers are shown as they were written.

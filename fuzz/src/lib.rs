@@ -1,0 +1,29 @@
+//! What the fuzz targets have in common: their list, and writing their seeds.
+
+pub mod targets;
+
+// The readers of price lists need nothing of the crate they are in, and that crate brings the AWS SDK.
+#[path = "../../adapters/aws-lambda/src"]
+pub mod aws_lambda {
+    pub mod offers;
+}
+
+use std::path::Path;
+
+use aws_lambda::offers;
+
+pub use targets::{ALL, Target};
+
+/// Writes the seeds of a target into the folder that `MERIT_FUZZ_SEEDS` names, if it names one. Called before
+/// the fuzzer reads its corpus.
+///
+/// # Panics
+/// When the folder can't be written.
+pub fn write_seeds(name: &str) {
+    let Some(folder) = std::env::var_os("MERIT_FUZZ_SEEDS") else { return };
+    let target = ALL.iter().find(|target| target.name == name).expect("a target of the list");
+    for (number, seed) in (target.seeds)().iter().enumerate() {
+        let file = Path::new(&folder).join(format!("seed-{number:03}"));
+        std::fs::write(&file, seed).unwrap_or_else(|error| panic!("writing {}: {error}", file.display()));
+    }
+}
