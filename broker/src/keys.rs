@@ -3,6 +3,9 @@
 //! A key is `mrt_<id>_<secret>` with 256 random bits of secret, shown once. Only the SHA-256 of
 //! the whole key is kept: with that much entropy there is nothing a slow hash would protect
 //! (docs/adr/0006). Comparison is constant-time. A lookup takes no lock.
+//! Keys that sign requests, as AWS's do, are of another form ([`aws`]).
+
+pub mod aws;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -18,7 +21,9 @@ use governor::{Quota, RateLimiter};
 use merit_ledger::AccountIndex;
 use merit_units::{AccountId, KeyId, Micros};
 
+use crate::keys::aws::AwsSecret;
 use crate::refusal::Refusal;
+use crate::secrets::SecretsError;
 
 const PREFIX: &str = "mrt_";
 const ID_BYTES: usize = 8;
@@ -146,6 +151,8 @@ pub struct Key {
     pub account: Arc<Account>,
     /// What it may do.
     pub roles: Roles,
+    /// What it signs requests with, if it is a key that does.
+    pub aws: Option<AwsSecret>,
     hash: [u8; 32],
     limit: RateLimit,
 }
@@ -187,7 +194,7 @@ impl Key {
     }
 }
 
-/// A key as it is stored: without its secret.
+/// A key as it is kept: without its secret, unless it signs with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
     /// Its public part.
@@ -198,12 +205,16 @@ pub struct KeyRecord {
     pub account: AccountId,
     /// What it may do.
     pub roles: Roles,
+    /// What it signs requests with, if it is a key that does.
+    pub aws: Option<AwsSecret>,
 }
 
 /// All keys and accounts the broker knows.
 pub struct Keys {
     keys: papaya::HashMap<KeyId, Arc<Key>>,
     accounts: papaya::HashMap<AccountId, Arc<Account>>,
+    /// Keys whose secret can't be had, and why.
+    left_out: papaya::HashMap<KeyId, SecretsError>,
     rates: ArcSwap<Rates>,
 }
 
@@ -219,7 +230,7 @@ impl Keys {
     #[must_use]
     pub fn new(per_key: Rate, per_account: Rate) -> Self {
         let rates = ArcSwap::from_pointee(Rates { key: per_key, account: per_account });
-        Self { keys: papaya::HashMap::new(), accounts: papaya::HashMap::new(), rates }
+        Self { keys: papaya::HashMap::new(), accounts: papaya::HashMap::new(), left_out: papaya::HashMap::new(), rates }
     }
 
     /// Changes the rates. Keys and accounts begin anew with a full burst then.
@@ -233,7 +244,8 @@ impl Keys {
         let keys: Vec<Arc<Key>> = self.keys.pin().values().cloned().collect();
         for key in keys {
             let (id, roles, hash, ledger) = (key.id.clone(), key.roles, key.hash, key.account.ledger);
-            self.insert(&KeyRecord { id, hash, account: key.account.id.clone(), roles }, ledger);
+            let (account, aws) = (key.account.id.clone(), key.aws.clone());
+            self.insert(&KeyRecord { id, hash, account, roles, aws }, ledger);
         }
     }
 
@@ -253,7 +265,7 @@ impl Keys {
         let whole = format!("{PREFIX}{id}_{secret}");
         let hash = sha256(whole.as_bytes());
         let id = KeyId::try_new(id).expect("invariant: hex is a valid key name");
-        (whole, KeyRecord { id, hash, account, roles })
+        (whole, KeyRecord { id, hash, account, roles, aws: None })
     }
 
     /// Turns a key that an operator chose (for a first start or a demo) into what is kept of it.
@@ -266,7 +278,7 @@ impl Keys {
             return Err("the secret part of a key must have at least 32 characters".to_owned());
         }
         let id = KeyId::try_new(id).map_err(|error| error.to_string())?;
-        Ok(KeyRecord { id, hash: sha256(whole.as_bytes()), account, roles })
+        Ok(KeyRecord { id, hash: sha256(whole.as_bytes()), account, roles, aws: None })
     }
 
     /// Lets a key in.
@@ -275,14 +287,32 @@ impl Keys {
             id: record.id.clone(),
             account: self.account(&record.account, ledger),
             roles: record.roles,
+            aws: record.aws.clone(),
             hash: record.hash,
             limit: RateLimit::new(self.rates.load().key),
         });
         self.keys.pin().insert(record.id.clone(), key);
     }
 
+    /// The key of that access key id, which must sign what it sends; `None` when there is none.
+    ///
+    /// # Errors
+    /// Why the secret of a key that exists can't be had.
+    pub fn signing(&self, id: &str) -> Result<Option<Arc<Key>>, SecretsError> {
+        if let Some(key) = self.keys.pin().get(id).filter(|key| key.aws.is_some()) {
+            return Ok(Some(Arc::clone(key)));
+        }
+        self.left_out.pin().get(id).map_or(Ok(None), |error| Err(*error))
+    }
+
+    /// Remembers why the secret of a key can't be had, to tell whoever uses it.
+    pub fn leave_out(&self, id: &KeyId, error: SecretsError) {
+        self.left_out.pin().insert(id.clone(), error);
+    }
+
     /// Shuts a key out. Returns whether it was there.
     pub fn remove(&self, id: &KeyId) -> bool {
+        self.left_out.pin().remove(id);
         self.keys.pin().remove(id).is_some()
     }
 
@@ -320,7 +350,7 @@ impl Keys {
         )?;
         let (id, _) = split(whole).ok_or(WRONG)?;
         let keys = self.keys.pin();
-        let key = keys.get(id).ok_or(WRONG)?;
+        let key = keys.get(id).filter(|key| key.aws.is_none()).ok_or(WRONG)?;
         let given = sha256(whole.as_bytes());
         constant_time::verify_slices_are_equal(&key.hash, &given).map_err(|_| WRONG)?;
         Ok(Arc::clone(key))

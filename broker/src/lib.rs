@@ -35,6 +35,7 @@ pub mod publish;
 pub mod quote;
 pub mod receipt;
 pub mod refusal;
+pub mod secrets;
 pub mod serve;
 pub mod server;
 pub mod settings;
@@ -52,6 +53,7 @@ use crate::functions::Functions;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::prices::MonthlyUsage;
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::venue::Directory;
 
@@ -67,6 +69,8 @@ pub struct Broker {
     pub directory: ArcSwap<Directory>,
     /// API keys.
     pub keys: Keys,
+    /// What encrypts the secrets of those that sign requests.
+    pub secrets: Secrets,
     /// Accounts, holds and postings.
     pub ledger: Arc<DurableLedger>,
     /// Everything on disk.
@@ -96,18 +100,21 @@ pub struct BrokerParts {
     pub store: Store,
     /// Usage since the first of the month.
     pub usage: MonthlyUsage,
+    /// What encrypts secrets at rest.
+    pub secrets: Secrets,
 }
 
 impl Broker {
     /// A broker with no venues, functions or keys yet.
     #[must_use]
     pub fn new(parts: BrokerParts) -> Arc<Self> {
-        let BrokerParts { clock, settings, store, usage } = parts;
+        let BrokerParts { clock, settings, store, usage, secrets } = parts;
         Arc::new(Self {
             clock,
             functions: Functions::default(),
             directory: ArcSwap::default(),
             keys: Keys::new(settings.per_key, settings.per_account),
+            secrets,
             ledger: Arc::clone(store.ledger()),
             store,
             metrics: Metrics::default(),

@@ -19,8 +19,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::Clock;
+use crate::keys::aws::AwsSecret;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
 use crate::prices::MonthlyUsage;
+use crate::secrets::{SECRETS_KEY, Secrets};
 use crate::settings::Settings;
 use crate::{Broker, BrokerParts, events, profiles, server, upkeep};
 
@@ -70,6 +72,8 @@ pub struct Ready {
 /// [`StartError`]; nothing is bound then.
 pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, StartError> {
     let now = clock.now();
+    let secrets = Secrets::load(env.get(SECRETS_KEY), config.secrets.key_file.as_deref());
+    let secrets = secrets.map_err(|mistake| StartError::Mistakes(vec![mistake]))?;
     let options = Options {
         receipts_queued_max: config.store.queue,
         group_rows: config.store.group_commit_rows,
@@ -88,7 +92,7 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
     }
     let (month, pools) = profiles::stored_usage(&store, now)?;
     let usage = MonthlyUsage::new(month, pools.unwrap_or_else(|| seeded(config)));
-    let broker = Broker::new(BrokerParts { clock, settings: Settings::of(config), store, usage });
+    let broker = Broker::new(BrokerParts { clock, settings: Settings::of(config), store, usage, secrets });
     broker.apply(config).await.map_err(StartError::Mistakes)?;
     broker.restore_profiles(now)?;
     let first_key = load_keys(&broker, env).await?;
@@ -121,7 +125,8 @@ async fn load_keys(broker: &Arc<Broker>, env: &Env) -> Result<Option<String>, St
     for row in rows.iter().filter(|row| row.revoked_at.is_none()) {
         let roles: Result<Roles, String> = row.roles.split(',').map(str::parse::<Role>).collect();
         let roles = roles.map_err(|error| StartError::Mistakes(vec![format!("stored key {}: {error}", row.id)]))?;
-        let record = KeyRecord { id: row.id.clone(), hash: row.secret_hash, account: row.account.clone(), roles };
+        let Some(aws) = opened(broker, row) else { continue };
+        let record = KeyRecord { id: row.id.clone(), hash: row.secret_hash, account: row.account.clone(), roles, aws };
         let number = broker.store.open_account(&record.account).await?;
         broker.keys.insert(&record, number);
     }
@@ -152,6 +157,19 @@ async fn load_keys(broker: &Arc<Broker>, env: &Env) -> Result<Option<String>, St
     broker.store.insert_key(row).await?;
     broker.keys.insert(&record, number);
     Ok(Some(secret))
+}
+
+/// The secret of a key that signs requests. One that can't be had leaves the key out, and says so.
+fn opened(broker: &Broker, row: &KeyRow) -> Option<Option<AwsSecret>> {
+    let Some(sealed) = &row.sealed_secret else { return Some(None) };
+    match broker.secrets.open(row.id.as_str(), sealed) {
+        Ok(secret) => Some(Some(AwsSecret::new(&secret))),
+        Err(error) => {
+            tracing::error!(key = %row.id, %error, "a key that signs requests is left out");
+            broker.keys.leave_out(&row.id, error);
+            None
+        }
+    }
 }
 
 impl Broker {
@@ -306,6 +324,7 @@ fn tell_unapplied(former: &Config, config: &Config) {
     for (section, changed) in [
         ("server", former.server != config.server),
         ("store", former.store != config.store),
+        ("secrets", former.secrets != config.secrets),
         ("log", former.log != config.log),
     ] {
         if changed {

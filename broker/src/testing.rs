@@ -21,6 +21,7 @@ use crate::clock::{Clock, Stopwatch, month_of};
 use crate::keys::{Key, Keys, Role};
 use crate::prices::{Exchange, MonthlyUsage, NewSheet, Prices};
 use crate::refusal::Refusal;
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::settle::Settled;
 use crate::venue::{Directory, VenueEntry};
@@ -149,7 +150,7 @@ impl Stage {
         let mut settings = Settings::of(&Config::default());
         settings.market.exploration_ppm = 0;
         let usage = MonthlyUsage::new(month_of(START), Pools::new());
-        let broker = Broker::new(BrokerParts { clock, settings, store, usage });
+        let broker = Broker::new(BrokerParts { clock, settings, store, usage, secrets: Secrets::default() });
         let mut directory = Directory::default();
         let mut venues = Vec::new();
         let mut deployments = BTreeMap::new();

@@ -41,7 +41,7 @@ pub use function::{Deployment, Function};
 pub use limits::Limits;
 pub use market::Market;
 pub use mistake::{ConfigErrors, Mistake, Place, near};
-pub use server::{Log, LogFormat, LogLevel, Server, Store};
+pub use server::{Log, LogFormat, LogLevel, Secrets, Server, Store};
 pub use setting::{Origin, Setting, Source};
 pub use venue::{AwsKeys, AwsLambda, Http, Isolation, Meters, Secret, Venue, VenueKind};
 
@@ -64,6 +64,8 @@ pub struct Config {
     pub server: Server,
     /// The database.
     pub store: Store,
+    /// Where the key is that encrypts secrets at rest.
+    pub secrets: Secrets,
     /// What is logged and how.
     pub log: Log,
     /// What callers are held to.

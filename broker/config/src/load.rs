@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use crate::reader::{Lines, Reader};
 use crate::{
     Config, ConfigErrors, DEFAULT_PATH, Env, Events, ExchangeRates, Limits, Log, Market, Mistake, PATH_VARIABLE, Place,
-    Server, Source, Store, account, check, function, venue,
+    Secrets, Server, Source, Store, account, check, function, venue,
 };
 
 const TEMPLATE: &str = include_str!("../merit.toml");
@@ -73,11 +73,13 @@ fn read(reader: &mut Reader<'_>, source: &Source) -> Config {
     .unwrap_or(Path::new(""));
     let server = Server::read(reader.section("server"));
     let store = Store::read(reader.section("store"), folder);
+    let secrets = Secrets::read(reader.section("secrets"), folder);
     let log = Log::read(reader.section("log"));
     let limits = Limits::read(reader.section("limits"));
     Config {
         server,
         store,
+        secrets,
         log,
         limits,
         market: Market::read(reader.section("market")),

@@ -1,4 +1,4 @@
-//! The sections `[server]`, `[store]` and `[log]`.
+//! The sections `[server]`, `[store]`, `[secrets]` and `[log]`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,22 @@ impl Store {
             queue: section.number("queue", 100..=10_000_000),
             receipts_retention_days: section.number("receipts_retention_days", 1..=3650),
         }
+    }
+}
+
+/// Where the key is that encrypts secrets at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secrets {
+    /// A file with the key; relative to the configuration file's folder. The environment's key comes before it.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Secrets {
+    pub(crate) fn read(mut section: Section<'_, '_>, folder: &Path) -> Self {
+        // The key itself is the environment's alone: not a setting, and not a misspelt one.
+        section.also_known("MERIT_SECRETS_KEY");
+        let file = |text: &str| Ok::<_, &str>(Some(text).filter(|text| !text.is_empty()).map(|text| folder.join(text)));
+        Self { key_file: section.value("key_file", &[Kind::String], file) }
     }
 }
 

@@ -137,6 +137,7 @@ pub(super) fn key(key: &KeyRow) -> KeyView {
         note: key.note.clone(),
         created_at: rfc3339(key.created_at),
         revoked_at: key.revoked_at.map(rfc3339),
+        aws: key.sealed_secret.is_some(),
     }
 }
 

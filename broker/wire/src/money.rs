@@ -80,19 +80,26 @@ pub struct KeySpec {
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Whether it signs requests, as clients of AWS do, instead of being sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aws: bool,
 }
 
 /// A key that was just made. Its secret is shown this once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct KeyCreated {
-    /// Its public part.
+    /// Its public part; the access key id of a key that signs requests.
     pub id: String,
-    /// The whole key, to be sent as `Authorization: Bearer ...`. It is not stored.
+    /// The whole key, to be sent as `Authorization: Bearer ...`, of which only the hash is stored. The secret access
+    /// key of a key that signs requests, which is stored encrypted.
     pub secret: String,
     /// Who pays.
     pub account: String,
     /// What it may do.
     pub roles: Vec<String>,
+    /// Whether it signs requests, as clients of AWS do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aws: bool,
 }
 
 /// A key without its secret.
@@ -111,6 +118,9 @@ pub struct KeyView {
     /// When it was revoked, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<String>,
+    /// Whether it signs requests, as clients of AWS do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aws: bool,
 }
 
 /// All keys.

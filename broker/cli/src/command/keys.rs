@@ -26,6 +26,11 @@ pub enum KeysCommand {
         /// What it is for
         #[arg(long, default_value = "")]
         note: String,
+        /// For clients of AWS Lambda: an access key id and a secret access key, which sign requests
+        ///
+        /// Works where the broker has a key to encrypt such secrets with: MERIT_SECRETS_KEY or secrets.key_file.
+        #[arg(long)]
+        aws: bool,
     },
     /// List all keys, without their secrets
     List,
@@ -40,8 +45,8 @@ pub enum KeysCommand {
 /// Runs a command on keys.
 pub(crate) async fn keys(command: KeysCommand, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     match command {
-        KeysCommand::Create { account, roles, note } => {
-            let spec = KeySpec { account: account.to_string(), roles, note };
+        KeysCommand::Create { account, roles, note, aws } => {
+            let spec = KeySpec { account: account.to_string(), roles, note, aws };
             create(&spec, client, output).await
         }
         KeysCommand::List => list(client, output).await,
@@ -60,8 +65,17 @@ async fn create(spec: &KeySpec, client: &Client, output: &mut Output<'_>) -> Res
         return Ok(Exit::Ok);
     }
     output.message(&format!("key {} for account {}: {}", created.id, created.account, created.roles.join(", ")))?;
-    output.message("keep the secret now, it is not stored and not shown again:")?;
-    output.line(&created.secret)?;
+    if created.aws {
+        output.message(
+            "keep the secret now, it is not shown again; an AWS SDK or CLI takes both from its environment,",
+        )?;
+        output.message("and calls this broker with AWS_ENDPOINT_URL_LAMBDA set to its address:")?;
+        output.line(&format!("AWS_ACCESS_KEY_ID={}", created.id))?;
+        output.line(&format!("AWS_SECRET_ACCESS_KEY={}", created.secret))?;
+    } else {
+        output.message("keep the secret now, it is not stored and not shown again:")?;
+        output.line(&created.secret)?;
+    }
     Ok(Exit::Ok)
 }
 

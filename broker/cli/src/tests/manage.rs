@@ -290,6 +290,7 @@ async fn a_secret_is_shown_once_and_alone_on_stdout() {
         secret: "mk_k7_abcdef".to_owned(),
         account: "search".to_owned(),
         roles: vec!["invoke".to_owned(), "finance".to_owned()],
+        aws: false,
     };
     broker.json("POST /v1/keys", &created);
     let outcome = broker.run(&["keys", "create", "--account", "search", "--role", "invoke,finance"]).await;
@@ -313,6 +314,7 @@ async fn a_secret_is_shown_once_and_alone_on_stdout() {
         note: "ci".to_owned(),
         created_at: "2026-11-21T12:00:00Z".to_owned(),
         revoked_at: None,
+        aws: false,
     };
     broker.json("GET /v1/keys", &KeyList { keys: vec![key] }).answer("DELETE /v1/keys/k7", 204, &[], b"");
     insta::assert_snapshot!(broker.run(&["keys", "list"]).await.shown(), @r#"
@@ -322,4 +324,28 @@ async fn a_secret_is_shown_once_and_alone_on_stdout() {
     --- Ok
     "#);
     assert_eq!(broker.run(&["keys", "revoke", "k7"]).await.err, "revoked k7\n");
+}
+
+#[tokio::test]
+async fn an_aws_key_is_shown_as_its_clients_take_it() {
+    let broker = Broker::start().await;
+    let created = KeyCreated {
+        id: "MRTAABCDEFGHIJKLMNOP".to_owned(),
+        secret: "abc+/".to_owned(),
+        account: "search".to_owned(),
+        roles: vec!["invoke".to_owned()],
+        aws: true,
+    };
+    broker.json("POST /v1/keys", &created);
+    let outcome = broker.run(&["keys", "create", "--aws", "--account", "search", "--role", "invoke"]).await;
+    insta::assert_snapshot!(outcome.shown(), @r#"
+    AWS_ACCESS_KEY_ID=MRTAABCDEFGHIJKLMNOP
+    AWS_SECRET_ACCESS_KEY=abc+/
+    ---
+    key MRTAABCDEFGHIJKLMNOP for account search: invoke
+    keep the secret now, it is not shown again; an AWS SDK or CLI takes both from its environment,
+    and calls this broker with AWS_ENDPOINT_URL_LAMBDA set to its address:
+    --- Ok
+    "#);
+    assert_eq!(broker.last().body, r#"{"account":"search","roles":["invoke"],"aws":true}"#);
 }

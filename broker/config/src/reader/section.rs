@@ -56,6 +56,11 @@ impl<'r, 'a> Section<'r, 'a> {
         given.unwrap_or_else(|| self.fall_back(key, default))
     }
 
+    /// An environment variable that is read elsewhere, and so is no misspelt one.
+    pub(crate) fn also_known(&mut self, variable: &str) {
+        self.reader.overrides.push(variable.to_owned());
+    }
+
     /// What `parse` understands; the default is the template's.
     pub(crate) fn value<T, E: Display>(
         &mut self,

@@ -12,6 +12,7 @@ fn the_template_is_the_default() {
     for (a, b) in [
         (format!("{:?}", file.server), format!("{:?}", none.server)),
         (format!("{:?}", file.store), format!("{:?}", none.store)),
+        (format!("{:?}", file.secrets), format!("{:?}", none.secrets)),
         (format!("{:?}", file.log), format!("{:?}", none.log)),
         (format!("{:?}", file.limits), format!("{:?}", none.limits)),
         (format!("{:?}", file.market), format!("{:?}", none.market)),
@@ -41,6 +42,7 @@ fn the_defaults_change_only_on_purpose() {
     store.group_commit_ms = 5
     store.queue = 100000
     store.receipts_retention_days = 90
+    secrets.key_file = 
     log.format = text
     log.level = info
     limits.per_key_per_second = 10000

@@ -8,7 +8,7 @@ use merit_wire::{KeyCreated, KeyList, KeySpec, Problem};
 
 use super::{Body, Caller, Denied, Json, Shared, blocking};
 use crate::doors::views;
-use crate::keys::{Keys, Role, Roles};
+use crate::keys::{self, Keys, Role, Roles};
 use crate::refusal::Refusal;
 
 /// All keys, without their secrets.
@@ -35,12 +35,21 @@ pub(super) async fn create(
     if roles.is_empty() {
         return Err(Refusal::BadRequest("a key needs at least one role".to_owned()).into());
     }
-    let (secret, record) = Keys::generate(account, roles.into_iter().collect::<Roles>());
+    let roles = roles.into_iter().collect::<Roles>();
+    let (secret, record, sealed_secret) = if spec.aws {
+        let (secret, record) = keys::aws::generate(account, roles);
+        let sealed = broker.secrets.seal(record.id.as_str(), secret.reveal());
+        let sealed = sealed.map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        (secret.reveal().to_owned(), record, Some(sealed))
+    } else {
+        let (secret, record) = Keys::generate(account, roles);
+        (secret, record, None)
+    };
     let number = broker.store.open_account(&record.account).await?;
     let row = KeyRow {
         id: record.id.clone(),
         secret_hash: record.hash,
-        sealed_secret: None,
+        sealed_secret,
         account: record.account.clone(),
         roles: record.roles.names().join(","),
         note: spec.note,
@@ -54,6 +63,7 @@ pub(super) async fn create(
         secret,
         account: record.account.to_string(),
         roles: record.roles.names(),
+        aws: spec.aws,
     };
     Ok((StatusCode::CREATED, Json(created)))
 }
