@@ -42,6 +42,7 @@ fn http_config(venue: &merit_config::Venue, own: &Http, config: &Config) -> Http
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,
         max_reply_bytes: config.server.max_reply_bytes,
+        max_streamed_bytes: config.server.max_streamed_bytes,
         max_connections: max_connections(venue),
         max_idle: max_connections(venue),
         allow_addresses: own.allow_addresses.clone(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, header};
 use merit_units::{InvocationId, Timestamp};
 
 use crate::Broker;
@@ -17,9 +17,6 @@ use crate::function::Function;
 use crate::keys::{Key, RateLeft, Role};
 use crate::refusal::Refusal;
 use crate::terms::Stated;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// An admitted call with its payload.
 pub struct Admitted {
@@ -50,7 +47,19 @@ pub struct Admitted {
 pub struct Admission(Admitted);
 
 /// A place among the calls in flight; dropping it gives it back.
-struct Ticket(Arc<Broker>);
+pub(crate) struct Ticket(Arc<Broker>);
+
+/// A caller whose key was checked.
+pub(crate) struct Arrived {
+    /// Its place among the calls in flight.
+    pub(crate) ticket: Ticket,
+    /// The invocation's id.
+    pub(crate) id: InvocationId,
+    /// Runs since the request's head was read.
+    pub(crate) stopwatch: Stopwatch,
+    /// Who is calling.
+    pub(crate) key: Arc<Key>,
+}
 
 impl Drop for Ticket {
     fn drop(&mut self) {
@@ -71,17 +80,29 @@ pub fn admit(
 ) -> Result<Admission, Refusal> {
     let ticket = enter(broker)?;
     let key = broker.keys.authenticate(headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes))?;
+    let content_type = headers.get(header::CONTENT_TYPE).cloned();
+    let stated = |at, max_tags| Stated::from_headers(headers, at, max_tags);
+    let passed_on = PassedOn::traced(content_type, headers);
+    admit_key(broker, Arrived { ticket, id, stopwatch, key }, function, passed_on, stated)
+}
+
+/// Checks what a caller may whose key was checked, and what it asks for.
+///
+/// # Errors
+/// As [`admit`], from the role on.
+pub(crate) fn admit_key(
+    broker: &Broker,
+    arrived: Arrived,
+    function: &str,
+    headers: PassedOn,
+    stated: impl FnOnce(Timestamp, usize) -> Result<Stated, Refusal>,
+) -> Result<Admission, Refusal> {
+    let Arrived { ticket, id, stopwatch, key } = arrived;
     key.require(Role::Invoke)?;
     let rate = key.take_call()?;
     let function = broker.functions.get(function)?;
     let at = broker.clock.now();
-    let stated = Stated::from_headers(headers, at, broker.settings.load().max_tags)?;
-    let headers = PassedOn {
-        content_type: headers.get(header::CONTENT_TYPE).cloned(),
-        traceparent: headers.get(TRACEPARENT).cloned(),
-        tracestate: headers.get(TRACESTATE).cloned(),
-        lambda: None,
-    };
+    let stated = stated(at, broker.settings.load().max_tags)?;
     let payload = Bytes::new();
     let event = None;
     Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, _ticket: ticket }))
@@ -132,7 +153,7 @@ impl Admission {
 }
 
 /// Sheds load before doing any work for it: a refusal must be cheap to be of use.
-fn enter(broker: &Arc<Broker>) -> Result<Ticket, Refusal> {
+pub(crate) fn enter(broker: &Arc<Broker>) -> Result<Ticket, Refusal> {
     if broker.is_draining() {
         return Err(Refusal::Draining);
     }

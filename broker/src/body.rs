@@ -13,13 +13,27 @@ use crate::refusal::Refusal;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 << 20;
 
-/// Reads the whole body, waiting for it no longer than `patience`. A declared length over the limit
-/// is refused before any of it is read.
+/// The most bytes a payload may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// How many.
+    pub(crate) bytes: usize,
+    /// What sets it.
+    pub(crate) named: &'static str,
+}
+
+/// Reads the whole body, waiting for it no longer than `patience`; `seen` is shown each piece as it comes. A declared
+/// length over the limit is refused before any of it is read.
 ///
 /// # Errors
 /// [`Refusal::PayloadTooLarge`], or [`Refusal::BadRequest`] when the client is too slow or stops half-way.
-pub(crate) async fn read(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, Refusal> {
-    let mut whole = std::pin::pin!(read_whole(body, limit));
+pub(crate) async fn read(
+    body: Incoming,
+    limit: Limit,
+    patience: Duration,
+    seen: impl FnMut(&[u8]),
+) -> Result<Bytes, Refusal> {
+    let mut whole = std::pin::pin!(read_whole(body, limit, seen));
     // Most payloads have arrived with the head: those need no timer.
     if let Poll::Ready(read) = futures_util::poll!(&mut whole) {
         return read;
@@ -28,16 +42,29 @@ pub(crate) async fn read(body: Incoming, limit: usize, patience: Duration) -> Re
     tokio::time::timeout(patience, whole).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn read_whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+/// Whether its declared length alone refuses a body.
+pub(crate) fn check_declared(body: &Incoming, limit: Limit) -> Result<(), Refusal> {
+    let Limit { bytes, named } = limit;
+    if body.size_hint().lower() > bytes as u64 { Err(Refusal::PayloadTooLarge { named, limit: bytes }) } else { Ok(()) }
+}
+
+async fn read_whole(body: Incoming, limit: Limit, mut seen: impl FnMut(&[u8])) -> Result<Bytes, Refusal> {
     let mut body = body;
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if declared > limit {
-        return Err(too_large(body, limit));
+    if let Err(refusal) = check_declared(&body, limit) {
+        discard(body);
+        return Err(refusal);
     }
+    let Limit { bytes: limit, named } = limit;
+    let too_large = |body| {
+        discard(body);
+        Refusal::PayloadTooLarge { named, limit }
+    };
     // Most payloads arrive in one frame, which is passed on without a copy.
     let Some(first) = next_data(&mut body).await? else { return Ok(Bytes::new()) };
+    seen(&first);
     if first.len() > limit {
-        return Err(too_large(body, limit));
+        return Err(too_large(body));
     }
     if body.is_end_stream() || first.len() == declared {
         return Ok(first);
@@ -45,17 +72,18 @@ async fn read_whole(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
     let mut whole = BytesMut::with_capacity(declared.max(first.len() * 2));
     whole.extend_from_slice(&first);
     while let Some(data) = next_data(&mut body).await? {
+        seen(&data);
         if whole.len() + data.len() > limit {
-            return Err(too_large(body, limit));
+            return Err(too_large(body));
         }
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
 }
 
-/// Refuses at once, and goes on throwing away what still comes: a client that is busy sending
-/// reads the refusal only if the connection is not reset under it.
-fn too_large(body: Incoming, limit: usize) -> Refusal {
+/// Throws away what still comes of a refused payload: a client that is busy sending reads the refusal
+/// only if the connection is not reset under it.
+pub(crate) fn discard(body: Incoming) {
     tokio::spawn(tokio::time::timeout(LINGER, async move {
         let mut body = body;
         let mut discarded = 0;
@@ -66,7 +94,6 @@ fn too_large(body: Incoming, limit: usize) -> Refusal {
             }
         }
     }));
-    Refusal::PayloadTooLarge { named: "server.max_payload_bytes", limit }
 }
 
 async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {

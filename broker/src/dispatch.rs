@@ -7,12 +7,13 @@
 //! A [`Flight`] is settled exactly once. If its future is dropped, because the client went away
 //! or the broker was told to stop, `Drop` settles it: the running attempt counts as unknown.
 
+pub mod streaming;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use merit_market::{Observation, Pick, Reservation};
 use merit_pricing::Usage;
 use merit_units::{Micros, Money};
@@ -26,6 +27,7 @@ use crate::function::View;
 use crate::publish;
 use crate::quote::{Exclusions, Quoted};
 use crate::settle::{self, Bill};
+use crate::venue::VenueEntry;
 
 /// One attempt that has ended.
 #[derive(Debug)]
@@ -112,23 +114,8 @@ pub struct Flight {
 
 /// Runs the call to its end and settles it.
 pub async fn dispatch(quoted: Quoted) -> settle::Settled {
-    let Quoted { broker, admitted, view, pick, exclusions, terms, deadline } = quoted;
-    let Pick { row, reservation, explored, least_bad, .. } = pick;
-    let mut flight = Flight {
-        broker,
-        admitted,
-        view,
-        chosen: row,
-        explored,
-        least_bad,
-        exclusions,
-        attempts: Vec::with_capacity(1),
-        terms,
-        deadline,
-        running: None,
-        settled: false,
-    };
-    let mut next = Some((row, reservation));
+    let (mut flight, first) = Flight::of(quoted);
+    let mut next = Some(first);
     let mut ending = Ending::Failed(Failed { retryable: false, deadline: false });
     while let Some((row, reservation)) = next.take() {
         match flight.attempt(row, reservation).await {
@@ -146,7 +133,39 @@ pub async fn dispatch(quoted: Quoted) -> settle::Settled {
 }
 
 impl Flight {
+    /// A flight that has not begun, and where it goes first.
+    fn of(quoted: Quoted) -> (Self, (usize, Reservation)) {
+        let Quoted { broker, admitted, view, pick, exclusions, terms, deadline } = quoted;
+        let Pick { row, reservation, explored, least_bad, .. } = pick;
+        let flight = Self {
+            broker,
+            admitted,
+            view,
+            chosen: row,
+            explored,
+            least_bad,
+            exclusions,
+            attempts: Vec::with_capacity(1),
+            terms,
+            deadline,
+            running: None,
+            settled: false,
+        };
+        (flight, (row, reservation))
+    }
+
     async fn attempt(&mut self, row: usize, reservation: Reservation) -> Result<Reply, VenueError> {
+        let (venue, call) = self.begin(row, reservation);
+        let result = venue.adapter.invoke(call).await;
+        match &result {
+            Ok(reply) => self.land_reply(reply),
+            Err(error) => self.land_error(error),
+        }
+        result
+    }
+
+    /// Makes the attempt the running one; what is to be called, and with what.
+    fn begin(&mut self, row: usize, reservation: Reservation) -> (Arc<VenueEntry>, Call) {
         let deployment = self.view.deployment(row);
         let call = Call {
             invocation: self.admitted.id,
@@ -163,12 +182,7 @@ impl Flight {
         let venue = Arc::clone(&deployment.venue);
         self.terms.mark_tried(row);
         self.running = Some(Running { row, stopwatch: Stopwatch::start(), reservation });
-        let result = venue.adapter.invoke(call).await;
-        match &result {
-            Ok(reply) => self.land_reply(reply),
-            Err(error) => self.land_error(error),
-        }
-        result
+        (venue, call)
     }
 
     /// Records the end of the running attempt.
@@ -290,8 +304,19 @@ pub struct PassedOn {
     pub traceparent: Option<HeaderValue>,
     /// Its vendor part.
     pub tracestate: Option<HeaderValue>,
-    /// What a caller of the Lambda-compatible door added.
+    /// What only the Lambda-compatible door takes in.
     pub lambda: Option<Arc<LambdaContext>>,
+}
+
+impl PassedOn {
+    /// With the trace context of these headers.
+    #[must_use]
+    pub fn traced(content_type: Option<HeaderValue>, headers: &HeaderMap) -> Self {
+        const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+        const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+        let (traceparent, tracestate) = (headers.get(TRACEPARENT).cloned(), headers.get(TRACESTATE).cloned());
+        Self { content_type, traceparent, tracestate, lambda: None }
+    }
 }
 
 impl Bill {

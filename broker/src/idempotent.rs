@@ -14,14 +14,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use merit_store::record::{IdempotencyBegun, IdempotencyClaim};
-use merit_units::AccountId;
+use merit_units::{AccountId, InvocationId};
 use merit_wire::header;
 use serde::{Deserialize, Serialize};
 
 use crate::Broker;
 use crate::admit::Admitted;
-use crate::doors::native::{self, Reply, When};
-use crate::doors::problem;
+use crate::doors::native::Reply;
 use crate::keys::sha256;
 use crate::refusal::{Refusal, Refused};
 
@@ -47,11 +46,28 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     Ok(Some(key.to_owned()))
 }
 
+/// How a door runs a call, and writes what is kept and replayed.
+pub(crate) trait Door: Send + Sync + 'static {
+    /// Runs the call, or accepts it.
+    fn run(
+        &self,
+        broker: Arc<Broker>,
+        admitted: Admitted,
+    ) -> impl Future<Output = Result<Reply, Refused>> + Send;
+    /// Why there is no reply.
+    fn refusal(&self, refusal: &Refusal, invocation: InvocationId) -> Reply;
+}
+
 /// Runs a call once for its key, or replays the reply of the one that ran.
 ///
 /// # Errors
 /// Why there is no reply.
-pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, when: When, key: String) -> Result<Reply, Refused> {
+pub(crate) async fn run(
+    broker: &Arc<Broker>,
+    admitted: Admitted,
+    key: String,
+    door: impl Door,
+) -> Result<Reply, Refused> {
     let account = admitted.key.account.id.clone();
     let idempotent = admitted.function.idempotent;
     let claim = IdempotencyClaim {
@@ -72,7 +88,7 @@ pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, when: When, ke
     let (broker, cut) = (Arc::clone(broker), broker.cut());
     let call = tokio::spawn(async move {
         tokio::select! {
-            ended = run_claimed(broker, admitted, when, account, key) => ended,
+            ended = run_claimed(broker, admitted, account, key, door) => ended,
             () = cut => Err(Refusal::Draining.into()),
         }
     });
@@ -82,19 +98,19 @@ pub(crate) async fn run(broker: &Arc<Broker>, admitted: Admitted, when: When, ke
 async fn run_claimed(
     broker: Arc<Broker>,
     admitted: Admitted,
-    when: When,
     account: AccountId,
     key: String,
+    door: impl Door,
 ) -> Result<Reply, Refused> {
     let id = admitted.id;
-    match native::run(Arc::clone(&broker), admitted, when).await {
+    match door.run(Arc::clone(&broker), admitted).await {
         Ok(reply) => {
             let (kept, reply) = keep(reply).await;
             broker.store.finish_idempotent(&account, key, id, kept).await.map_err(|error| unavailable(&error))?;
             Ok(reply)
         }
         Err(refused) if may_have_run(&refused.refusal) => {
-            let response = problem::response(&refused.refusal, refused.invocation.unwrap_or(id));
+            let response = door.refusal(&refused.refusal, refused.invocation.unwrap_or(id));
             let (kept, reply) = keep(response).await;
             broker.store.finish_idempotent(&account, key, id, kept).await.map_err(|error| unavailable(&error))?;
             Ok(reply)
@@ -107,7 +123,7 @@ async fn run_claimed(
 }
 
 /// Whether running the same request again could run the function twice.
-const fn may_have_run(refusal: &Refusal) -> bool {
+pub(crate) const fn may_have_run(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::VenuesFailed { retryable: false, .. } | Refusal::DeadlinePassed { retryable: false, .. })
 }
 

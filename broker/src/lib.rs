@@ -40,6 +40,7 @@ pub mod serve;
 pub mod server;
 pub mod settings;
 pub mod settle;
+mod stages;
 pub mod terms;
 #[cfg(test)]
 mod testing;

@@ -247,6 +247,13 @@ impl PriceSheet {
         sheet
     }
 
+    /// How long a call is billed for, before concurrent requests share it: what a provider's log calls the billed
+    /// duration.
+    #[must_use]
+    pub fn billed_time(&self, usage: &Usage) -> Micros {
+        Micros::new(self.rule.time_steps(usage).saturating_mul(self.rule.granularity.get()))
+    }
+
     /// The billing rule in words, such as `time rounded up to 1 ms; initialisation billed; ...`.
     #[must_use]
     pub fn rule_in_words(&self) -> String {

@@ -34,6 +34,8 @@ pub struct HttpConfig {
     pub max_request_bytes: usize,
     /// The largest reply, in bytes.
     pub max_reply_bytes: usize,
+    /// The largest reply that is passed on while it arrives, in bytes.
+    pub max_streamed_bytes: usize,
     /// The most connections open at once, in use or idle, over all hosts. Calls beyond it wait.
     pub max_connections: u32,
     /// The most connections kept open for reuse.
@@ -104,6 +106,9 @@ impl std::error::Error for ConfigErrors {}
 /// everywhere a call that fits one venue fits all.
 const DEFAULT_BODY_BYTES: usize = 6 * 1024 * 1024;
 
+/// AWS Lambda's for streamed responses.
+const DEFAULT_STREAMED_BYTES: usize = 200 * 1024 * 1024;
+
 /// Headers that the client or the call itself sets.
 const RESERVED_HEADERS: &[&str] = &[
     "host",
@@ -140,6 +145,7 @@ impl HttpConfig {
             whole_timeout: Duration::from_mins(5),
             max_request_bytes: DEFAULT_BODY_BYTES,
             max_reply_bytes: DEFAULT_BODY_BYTES,
+            max_streamed_bytes: DEFAULT_STREAMED_BYTES,
             max_connections: 256,
             max_idle: 64,
             idle_timeout: Duration::from_secs(4),
@@ -173,6 +179,7 @@ impl HttpConfig {
         for (field, zero) in [
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
+            ("max_streamed_bytes", self.max_streamed_bytes == 0),
             ("max_connections", self.max_connections == 0),
         ] {
             if zero {
@@ -227,6 +234,7 @@ impl fmt::Debug for HttpConfig {
             .field("whole_timeout", &self.whole_timeout)
             .field("max_request_bytes", &self.max_request_bytes)
             .field("max_reply_bytes", &self.max_reply_bytes)
+            .field("max_streamed_bytes", &self.max_streamed_bytes)
             .field("max_connections", &self.max_connections)
             .field("max_idle", &self.max_idle)
             .field("idle_timeout", &self.idle_timeout)

@@ -22,7 +22,7 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
@@ -98,6 +98,14 @@ impl Connection {
                 }
             }),
         }))
+    }
+
+    /// The next frame of a reply's body, or `None` at its end.
+    pub(crate) fn next_frame<'a>(
+        &'a mut self,
+        body: &'a mut Incoming,
+    ) -> impl Future<Output = Option<hyper::Result<Frame<Bytes>>>> + use<'a> {
+        Run { driver: &mut self.driver, work: body.frame() }
     }
 
     /// Whether it can take another request, as far as is known. That its server has closed it meanwhile shows

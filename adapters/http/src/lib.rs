@@ -13,7 +13,7 @@
 //! - Configured headers go only to the base URL's authority and the hosts the configuration
 //!   names, and appear in no log, error or debug output.
 //!
-//! Known limitation: HTTP/1.1 only. A reply is held in memory whole.
+//! Known limitation: HTTP/1.1 only. A reply that is not streamed is held in memory whole.
 
 mod address;
 mod config;
@@ -25,6 +25,7 @@ mod pool;
 mod request;
 mod route;
 mod status;
+mod streaming;
 mod tls;
 mod venue;
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use merit_venue::VenueError;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use crate::connect::Connector;
@@ -24,7 +24,7 @@ use crate::route::Origin;
 
 pub(crate) struct Pool {
     connector: Connector,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     max_open: usize,
     max_idle: usize,
     idle_timeout: Duration,
@@ -46,7 +46,7 @@ impl Pool {
         let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             connector,
-            permits: Semaphore::new(max_open),
+            permits: Arc::new(Semaphore::new(max_open)),
             max_open,
             max_idle: usize::try_from(max_idle).unwrap_or(usize::MAX),
             idle_timeout,
@@ -58,6 +58,12 @@ impl Pool {
     /// Waits, first come first served, for the right to one connection.
     pub(crate) async fn admit(&self) -> SemaphorePermit<'_> {
         self.permits.acquire().await.expect("invariant: the pool's semaphore is never closed")
+    }
+
+    /// The same right, kept for as long as a streamed reply lasts.
+    pub(crate) async fn admit_owned(&self) -> OwnedSemaphorePermit {
+        let permits = Arc::clone(&self.permits);
+        permits.acquire_owned().await.expect("invariant: the pool's semaphore is never closed")
     }
 
     /// An idle connection that is still good. The caller holds a permit.

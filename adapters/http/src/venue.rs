@@ -13,7 +13,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
-use merit_venue::{Call, Discovered, ErrorKind, Limits, Outcome, Reply, Venue, VenueError};
+use merit_venue::{Call, Discovered, ErrorKind, Limits, Outcome, Reply, Streamed, Venue, VenueError};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -25,6 +25,7 @@ use crate::meters::{self, Measured};
 use crate::pool::Pool;
 use crate::route::{Route, Routes};
 use crate::status::{self, Meaning};
+use crate::streaming::Arriving;
 use crate::{failure, request, tls};
 
 /// How long an answer that is not the function's is read, for the log: it must not cost the caller
@@ -47,6 +48,7 @@ pub struct HttpVenue {
     first_byte_timeout: Duration,
     max_request_bytes: usize,
     max_reply_bytes: usize,
+    max_streamed_bytes: usize,
     meters: Meters,
     price_sheet_path: Option<String>,
 }
@@ -90,12 +92,38 @@ impl HttpVenue {
             first_byte_timeout: config.first_byte_timeout,
             max_request_bytes: config.max_request_bytes,
             max_reply_bytes: config.max_reply_bytes,
+            max_streamed_bytes: config.max_streamed_bytes,
             meters: config.meters,
             price_sheet_path: config.price_sheet_path,
         })
     }
 
     async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
+        let (route, begun, ends) = self.prepare(&call)?;
+        let Ok(_permit) = before(ends, pin!(self.pool.admit())).await else {
+            return Err(waited_in_vain(&route, begun));
+        };
+        let (answer, failed) = self.answer_to(&call, &route, ends).await?;
+        self.receive(&route, answer, ends, failed).await
+    }
+
+    async fn attempt_streamed(&self, call: Call) -> Result<Streamed, VenueError> {
+        let (route, begun, ends) = self.prepare(&call)?;
+        let Ok(permit) = timeout_at(ends, self.pool.admit_owned()).await else {
+            return Err(waited_in_vain(&route, begun));
+        };
+        let (answer, failed) = self.answer_to(&call, &route, ends).await?;
+        if failed {
+            return self.receive(&route, answer, ends, failed).await.map(Streamed::whole);
+        }
+        let Answer { connection, response, sent } = answer;
+        let (head, body) = response.into_parts();
+        let (pool, max, meters) = (Arc::clone(&self.pool), self.max_streamed_bytes, self.meters);
+        Ok(Arriving { head, body, connection, route, pool, permit, sent, ends, max, meters }.into_streamed())
+    }
+
+    /// Checks a call; where it goes, and from when to when.
+    fn prepare(&self, call: &Call) -> Result<(Route, Instant, Instant), VenueError> {
         let begun = Instant::now();
         let ends = call.deadline.min(begun + self.limits.duration);
         if call.payload.len() > self.max_request_bytes {
@@ -107,18 +135,18 @@ impl HttpVenue {
         if ends <= begun {
             return Err(failure::timed_out(Outcome::NotStarted, "before calling", &route.shown(), Duration::ZERO));
         }
-        let Ok(_permit) = before(ends, pin!(self.pool.admit())).await else {
-            let doing = "waiting for one of the venue's connections to call";
-            return Err(failure::timed_out(Outcome::NotStarted, doing, &route.shown(), begun.elapsed()));
-        };
-        let build = |sent| request::invoke(&call, &route, &self.headers, ends, sent);
-        let answer = self.answer(&route, ends, build).await?;
-        let failed = match Meaning::of(answer.response.status(), answer.response.headers(), self.meters) {
-            Meaning::Success => false,
-            Meaning::FunctionError => true,
-            Meaning::Refusal(outcome, kind) => return Err(Box::pin(self.refusal(&route, answer, outcome, kind)).await),
-        };
-        self.receive(&route, answer, ends, failed).await
+        Ok((route, begun, ends))
+    }
+
+    /// Sends the call; the head of the function's reply, and whether it reports an error.
+    async fn answer_to(&self, call: &Call, route: &Route, ends: Instant) -> Result<(Answer, bool), VenueError> {
+        let build = |sent| request::invoke(call, route, &self.headers, ends, sent);
+        let answer = self.answer(route, ends, build).await?;
+        match Meaning::of(answer.response.status(), answer.response.headers(), self.meters) {
+            Meaning::Success => Ok((answer, false)),
+            Meaning::FunctionError => Ok((answer, true)),
+            Meaning::Refusal(outcome, kind) => Err(Box::pin(self.refusal(route, answer, outcome, kind)).await),
+        }
     }
 
     /// Sends the request on an idle connection, or on a new one.
@@ -237,6 +265,11 @@ async fn before<W: Future>(ends: Instant, mut work: Pin<&mut W>) -> Result<W::Ou
     }
 }
 
+fn waited_in_vain(route: &Route, begun: Instant) -> VenueError {
+    let doing = "waiting for one of the venue's connections to call";
+    failure::timed_out(Outcome::NotStarted, doing, &route.shown(), begun.elapsed())
+}
+
 /// What an operator can do about a status.
 fn hint(head: &response::Parts) -> String {
     if !head.status.is_redirection() {
@@ -254,6 +287,10 @@ impl Venue for HttpVenue {
 
     fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>> {
         Box::pin(self.attempt(call))
+    }
+
+    fn stream(&self, call: Call) -> BoxFuture<'_, Result<Streamed, VenueError>> {
+        Box::pin(self.attempt_streamed(call))
     }
 
     /// Plain HTTP has no way to list functions.

@@ -18,6 +18,8 @@ pub struct Server {
     pub max_payload_bytes: usize,
     /// Bytes a venue's reply may have.
     pub max_reply_bytes: usize,
+    /// Bytes a venue's reply may have that is passed on while it arrives.
+    pub max_streamed_bytes: usize,
     /// Milliseconds a client has to send its request's headers.
     pub header_timeout_ms: u64,
     /// Milliseconds that running calls have to end after SIGTERM.
@@ -34,6 +36,7 @@ impl Server {
             max_in_flight: section.number("max_in_flight", 1..=1_000_000),
             max_payload_bytes: section.number("max_payload_bytes", 1..=1 << 30),
             max_reply_bytes: section.number("max_reply_bytes", 1..=1 << 30),
+            max_streamed_bytes: section.number("max_streamed_bytes", 1..=1 << 40),
             header_timeout_ms: section.number("header_timeout_ms", 10..=600_000),
             drain_timeout_ms: section.number("drain_timeout_ms", 0..=3_600_000),
             worker_threads: section.number("worker_threads", 0..=1024),

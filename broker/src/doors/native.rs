@@ -18,14 +18,13 @@ use merit_wire::header;
 use crate::Broker;
 use crate::admit::{self, Admission, Admitted};
 use crate::clock::Stopwatch;
-use crate::dispatch;
 use crate::doors::line::Line;
 use crate::doors::problem;
 use crate::events::{self, EventId, NewEvent};
 use crate::keys::RateLeft;
 use crate::refusal::{Refusal, Refused};
-use crate::settle::{Replied, ReplyAccount, Settled};
-use crate::{body, idempotent, quote, server};
+use crate::settle::{Replied, ReplyAccount};
+use crate::{body, idempotent, server, stages};
 
 /// A reply of the native door.
 pub type Reply = Response<Full<Bytes>>;
@@ -57,12 +56,13 @@ async fn serve(
         let settings = broker.settings.load();
         (settings.max_payload_bytes, settings.default_timeout.to_std())
     };
-    let payload = body::read(payload, limit, patience).await?;
+    let limit = body::Limit { bytes: limit, named: "server.max_payload_bytes" };
+    let payload = body::read(payload, limit, patience, |_| {}).await?;
     let admitted = admission.with_payload(payload);
     let when = When::preferred(headers);
     match idempotent::key(headers)? {
         None => run(Arc::clone(broker), admitted, when).await,
-        Some(key) => idempotent::run(broker, admitted, when, key).await,
+        Some(key) => idempotent::run(broker, admitted, key, Native(when)).await,
     }
 }
 
@@ -92,10 +92,19 @@ pub async fn run(broker: Arc<Broker>, admitted: Admitted, when: When) -> Result<
     if when == When::Accepted {
         return Ok(accepted(Box::pin(events::enqueue(&broker, NewEvent::of(admitted))).await?));
     }
-    let quoted = quote::quote(broker, admitted).await?;
-    match dispatch::dispatch(quoted).await {
-        Settled::Replied(replied) => Ok(reply(*replied)),
-        Settled::Refused(refused) => Err(refused),
+    stages::run(broker, admitted).await.map(|replied| reply(*replied))
+}
+
+/// How a call with an idempotency key is run and its reply written here.
+struct Native(When);
+
+impl idempotent::Door for Native {
+    async fn run(&self, broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refused> {
+        run(broker, admitted, self.0).await
+    }
+
+    fn refusal(&self, refusal: &Refusal, invocation: InvocationId) -> Reply {
+        problem::response(refusal, invocation)
     }
 }
 
@@ -171,11 +180,11 @@ pub(super) fn tell_rate(headers: &mut HeaderMap, rate: RateLeft) {
 }
 
 /// A header value of text known to be ASCII.
-fn value(text: &str) -> HeaderValue {
+pub(super) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(EMPTY)
 }
 
-const EMPTY: HeaderValue = HeaderValue::from_static("");
+pub(super) const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 #[cfg(test)]
 mod tests {

@@ -34,6 +34,7 @@ fn the_defaults_change_only_on_purpose() {
     server.max_in_flight = 4096
     server.max_payload_bytes = 6291456
     server.max_reply_bytes = 6291456
+    server.max_streamed_bytes = 209715200
     server.header_timeout_ms = 10000
     server.drain_timeout_ms = 30000
     server.worker_threads = 0
