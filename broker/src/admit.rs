@@ -145,6 +145,14 @@ impl Admission {
         Admitted { payload, ..self.0 }
     }
 
+    /// Without a deadline of the caller's own, as long as the function itself may take: what callers of Lambda expect.
+    #[must_use]
+    pub(crate) fn waiting_for_the_function(mut self, broker: &Broker) -> Self {
+        let wait = self.0.function.timeout.max(broker.settings.load().default_timeout);
+        self.0.stated.deadline.get_or_insert(wait);
+        self
+    }
+
     /// What is left of the caller's rate.
     #[must_use]
     pub const fn rate(&self) -> RateLeft {

@@ -1,8 +1,9 @@
 //! The front doors: how requests come in and answers go out.
 //!
-//! [`native`] serves invocations; [`control`] everything else under `/v1` and operations.
-//! [`problem`] is the one place that turns a refusal into what a client sees.
+//! [`native`] serves invocations, [`aws`] clients of AWS Lambda; [`control`] everything else under `/v1` and
+//! operations. [`problem`] is the one place that turns a refusal into what a client sees; AWS's clients have theirs.
 
+pub mod aws;
 pub mod control;
 mod line;
 pub mod native;

@@ -21,7 +21,7 @@ use governor::{Quota, RateLimiter};
 use merit_ledger::AccountIndex;
 use merit_units::{AccountId, KeyId, Micros};
 
-use crate::keys::aws::AwsSecret;
+use crate::keys::aws::{AwsSecret, Signing};
 use crate::refusal::Refusal;
 use crate::secrets::SecretsError;
 
@@ -151,8 +151,8 @@ pub struct Key {
     pub account: Arc<Account>,
     /// What it may do.
     pub roles: Roles,
-    /// What it signs requests with, if it is a key that does.
-    pub aws: Option<AwsSecret>,
+    /// What its signatures are checked with, if it is a key that signs.
+    pub signing: Option<Signing>,
     hash: [u8; 32],
     limit: RateLimit,
 }
@@ -244,7 +244,7 @@ impl Keys {
         let keys: Vec<Arc<Key>> = self.keys.pin().values().cloned().collect();
         for key in keys {
             let (id, roles, hash, ledger) = (key.id.clone(), key.roles, key.hash, key.account.ledger);
-            let (account, aws) = (key.account.id.clone(), key.aws.clone());
+            let (account, aws) = (key.account.id.clone(), key.signing.as_ref().map(|signing| signing.secret.clone()));
             self.insert(&KeyRecord { id, hash, account, roles, aws }, ledger);
         }
     }
@@ -287,7 +287,7 @@ impl Keys {
             id: record.id.clone(),
             account: self.account(&record.account, ledger),
             roles: record.roles,
-            aws: record.aws.clone(),
+            signing: record.aws.clone().map(Signing::new),
             hash: record.hash,
             limit: RateLimit::new(self.rates.load().key),
         });
@@ -299,7 +299,7 @@ impl Keys {
     /// # Errors
     /// Why the secret of a key that exists can't be had.
     pub fn signing(&self, id: &str) -> Result<Option<Arc<Key>>, SecretsError> {
-        if let Some(key) = self.keys.pin().get(id).filter(|key| key.aws.is_some()) {
+        if let Some(key) = self.keys.pin().get(id).filter(|key| key.signing.is_some()) {
             return Ok(Some(Arc::clone(key)));
         }
         self.left_out.pin().get(id).map_or(Ok(None), |error| Err(*error))
@@ -350,7 +350,7 @@ impl Keys {
         )?;
         let (id, _) = split(whole).ok_or(WRONG)?;
         let keys = self.keys.pin();
-        let key = keys.get(id).filter(|key| key.aws.is_none()).ok_or(WRONG)?;
+        let key = keys.get(id).filter(|key| key.signing.is_none()).ok_or(WRONG)?;
         let given = sha256(whole.as_bytes());
         constant_time::verify_slices_are_equal(&key.hash, &given).map_err(|_| WRONG)?;
         Ok(Arc::clone(key))

@@ -104,6 +104,21 @@ pub async fn quote(broker: Arc<Broker>, admitted: Admitted) -> Result<Quoted, Re
     Ok(Quoted { broker, admitted, view, pick, exclusions, terms, deadline })
 }
 
+/// Whether some deployment would take the call now, without taking its room or holding its money.
+///
+/// # Errors
+/// As [`quote`], but for money.
+pub(crate) fn check(broker: &Broker, admitted: &Admitted) -> Result<(), Refusal> {
+    let value_of_time = admitted.stated.value_of_time.unwrap_or(admitted.function.value_of_time);
+    let terms = broker.directory.load().resolve(&admitted.stated, value_of_time.pico_saturating_i64())?;
+    let (view, now) = (admitted.function.view(), broker.clock.now());
+    if view.book.verdicts(&terms, now).any(|(_, verdict)| verdict.is_ok()) {
+        return Ok(());
+    }
+    let function = admitted.function.id.clone();
+    Err(Refusal::NoEligibleVenue { function, exclusions: exclusion_views(&view, &terms, now) })
+}
+
 fn no_money(admitted: &Admitted, error: HoldError) -> Refusal {
     match error {
         HoldError::Rejected(Rejection::BudgetExhausted { month, budget, spent, held, needed, .. }) => {

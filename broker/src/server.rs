@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::Broker;
-use crate::doors::{control, native};
+use crate::doors::{aws, control, native};
 
 type Reply = Response<Either<Full<Bytes>, axum::body::Body>>;
 
@@ -136,16 +136,30 @@ fn service(
     service_fn(move |request: Request<Incoming>| {
         let broker = Arc::clone(&broker);
         // The router is only cloned for the requests that need it.
-        let control = if invoked_function(&request).is_some() { None } else { Some(router.clone()) };
+        let door = if invoked_function(&request).is_some() {
+            Door::Native
+        } else if aws::is_asked(&request) {
+            Door::Aws
+        } else {
+            Door::Control(router.clone())
+        };
         async move {
-            match control {
-                None => Ok(native::invoke(broker, request).await.map(Either::Left)),
-                Some(router) => {
+            match door {
+                Door::Native => Ok(native::invoke(broker, request).await.map(Either::Left)),
+                Door::Aws => Ok(aws::serve(broker, request).await),
+                Door::Control(router) => {
                     router.oneshot(request.map(axum::body::Body::new)).await.map(|reply| reply.map(Either::Right))
                 }
             }
         }
     })
+}
+
+/// Whose request it is.
+enum Door {
+    Native,
+    Aws,
+    Control(Router),
 }
 
 /// The function a request invokes on the native door, still percent-encoded.

@@ -109,7 +109,8 @@ fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
     }
 }
 
-fn retry_after_seconds(refusal: &Refusal) -> Option<u64> {
+/// Whole seconds after which to try again, where that is known.
+pub(super) fn retry_after_seconds(refusal: &Refusal) -> Option<u64> {
     match refusal {
         Refusal::Overloaded { .. }
         | Refusal::StoreBehind { .. }

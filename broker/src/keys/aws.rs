@@ -7,7 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::rand;
+use merit_lambda_wire::sigv4::{AuthError, Presented, SigningKey};
 use merit_units::{AccountId, KeyId};
 
 use super::{KeyRecord, Roles, sha256};
@@ -44,6 +46,48 @@ impl AwsSecret {
 impl fmt::Debug for AwsSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+/// How many days and regions a key's derived keys are kept for. A client uses one region, and two days around midnight.
+const DERIVED_KEPT: usize = 8;
+
+/// What a key checks signatures with: its secret, and what was derived from it for a day and region.
+pub struct Signing {
+    pub(super) secret: AwsSecret,
+    derived: ArcSwap<Vec<Arc<Derived>>>,
+}
+
+struct Derived {
+    date: Box<str>,
+    region: Box<str>,
+    key: SigningKey,
+}
+
+impl Signing {
+    pub(super) fn new(secret: AwsSecret) -> Self {
+        Self { secret, derived: ArcSwap::default() }
+    }
+
+    /// Checks a signature over a body with that hash. What was derived for it is kept only if it holds, so that
+    /// nobody without the secret can fill the place.
+    ///
+    /// # Errors
+    /// [`AuthError`] in AWS's words.
+    pub fn verify(&self, presented: &Presented, body_sha256: &[u8; 32]) -> Result<(), AuthError> {
+        let (date, region) = (presented.date(), presented.region());
+        let derived = self.derived.load();
+        if let Some(derived) = derived.iter().find(|derived| *derived.date == *date && *derived.region == *region) {
+            return presented.verify(&derived.key, body_sha256);
+        }
+        let key = SigningKey::derive(self.secret.reveal(), date, region);
+        presented.verify(&key, body_sha256)?;
+        let fresh = Arc::new(Derived { date: date.into(), region: region.into(), key });
+        self.derived.rcu(|kept| {
+            let kept = kept.iter().take(DERIVED_KEPT - 1).cloned();
+            std::iter::once(Arc::clone(&fresh)).chain(kept).collect::<Vec<_>>()
+        });
+        Ok(())
     }
 }
 
