@@ -20,6 +20,10 @@ needs=(
   "libstd-rust-dev-wasm32      /usr/lib/rustlib/wasm32-wasi*/lib"
   "librust-pulldown-cmark-dev  /usr/share/cargo/registry/pulldown-cmark-*"
   "librust-serde-json-dev      /usr/share/cargo/registry/serde_json-*"
+  # Real clients of Merit, and real servers behind it (tests/peers).
+  "python3-venv                python3"
+  "nodejs                      node"
+  "npm                         npm"
 )
 
 there() {
@@ -35,8 +39,30 @@ for need in "${needs[@]}"; do
   there "$brings" || missing+=("$package")
 done
 
-if [ ${#missing[@]} -eq 0 ]; then
+# Clients and servers of others, beside the tests that speak to them; installed again when what is asked for changes.
+peers=$(cd "$(dirname "$0")/peers" && pwd)
+peers_there() {
+  cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt" && cmp -s "$peers/package.json" "$peers/node_modules/installed.json"
+}
+install_peers() {
+  if ! cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt"; then
+    python3 -m venv "$peers/.venv"
+    "$peers/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$peers/requirements.txt"
+    cp "$peers/requirements.txt" "$peers/.venv/installed.txt"
+  fi
+  if ! cmp -s "$peers/package.json" "$peers/node_modules/installed.json"; then
+    (cd "$peers" && npm install --silent --no-audit --no-fund --no-package-lock)
+    cp "$peers/package.json" "$peers/node_modules/installed.json"
+  fi
+  echo "setup: the peers in tests/peers are installed"
+}
+
+if [ ${#missing[@]} -eq 0 ] && peers_there; then
   echo "setup: nothing is missing"
+  exit 0
+fi
+if [ ${#missing[@]} -eq 0 ]; then
+  install_peers
   exit 0
 fi
 echo "setup: missing: ${missing[*]}"
@@ -66,3 +92,4 @@ if ! install "${missing[@]}"; then
   done
 fi
 echo "setup: installed: ${missing[*]}"
+install_peers

@@ -22,6 +22,11 @@ impl Client {
         Self { request: Arc::new(request), connections }
     }
 
+    /// Sends another request from now on, over the same connections.
+    pub fn send(&mut self, request: Request) {
+        self.request = Arc::new(request);
+    }
+
     /// Sends it once and returns the status and the body.
     ///
     /// # Errors

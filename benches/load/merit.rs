@@ -9,9 +9,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use merit_lambda_wire::sigv4::Signer;
+use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::clock;
 use crate::process::{self, Process};
 use crate::request::Request;
 
@@ -20,6 +23,13 @@ const START: Duration = Duration::from_secs(30);
 
 /// The function that is called; it exists from the start.
 const FUNCTION: &str = "echo";
+
+/// A key that signs requests.
+#[derive(Debug, Deserialize)]
+pub struct AwsKey {
+    id: String,
+    secret: String,
+}
 
 /// A running broker.
 #[derive(Debug)]
@@ -48,6 +58,7 @@ impl Merit {
         let key = random_key()?;
         let mut command = Command::new(program);
         command.args(["serve", "--config"]).arg(&config).env("MERIT_BOOTSTRAP_KEY", &key);
+        command.env("MERIT_SECRETS_KEY", random_hex(32)?);
         command.stdout(Stdio::null()).stderr(File::create(folder.path().join("log"))?);
         let mut merit = Self { process: Process::start(&mut command)?, address, key, folder };
         merit.ready().await?;
@@ -66,6 +77,33 @@ impl Merit {
     /// When the request is not valid.
     pub fn invocation(&self, payload: &[u8]) -> anyhow::Result<Request> {
         self.request("POST", &format!("v1/functions/{FUNCTION}/invocations"), payload)
+    }
+
+    /// A key for clients of AWS.
+    ///
+    /// # Errors
+    /// When the broker gives none.
+    pub async fn aws_key(&self) -> anyhow::Result<AwsKey> {
+        let spec = br#"{"account": "default", "roles": ["invoke"], "aws": true}"#;
+        let (status, body) = Client::new(self.request("POST", "v1/keys", spec)?, 1).once().await?;
+        ensure!(status == 201, "no key: {status} {}", String::from_utf8_lossy(&body));
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    /// A call of the function at the Lambda-compatible door, signed now: good for five minutes. As botocore's, it
+    /// declares no hash of its payload.
+    ///
+    /// # Errors
+    /// When the request is not valid.
+    pub fn lambda_invocation(&self, key: &AwsKey, payload: &[u8]) -> anyhow::Result<Request> {
+        let url = format!("http://{}/2015-03-31/functions/{FUNCTION}/invocations", self.address);
+        let mut request = http::Request::post(&url).body(payload)?;
+        let now = merit_units::Timestamp::from_micros(clock::unix_micros());
+        Signer::new(&key.id, &key.secret, None, "us-east-1").sign(&mut request, now)?;
+        let signed = request.headers().iter().filter(|(name, _)| *name != "host");
+        let headers: Vec<String> =
+            signed.map(|(name, value)| Ok(format!("{name}: {}", value.to_str()?))).collect::<anyhow::Result<_>>()?;
+        Request::new("POST", &url, &headers, payload)
     }
 
     /// Any request, with the key.
@@ -162,14 +200,19 @@ concurrency = 100000
 
 /// A key in Merit's form: an id of 8 random bytes and a secret of 32, in hex.
 fn random_key() -> anyhow::Result<String> {
-    let mut bytes = [0; 40];
+    let hex = random_hex(40)?;
+    let (id, secret) = hex.split_at(16);
+    Ok(format!("mrt_{id}_{secret}"))
+}
+
+fn random_hex(length: usize) -> anyhow::Result<String> {
+    let mut bytes = vec![0; length];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     let mut hex = String::new();
     for byte in bytes {
         write!(hex, "{byte:02x}")?;
     }
-    let (id, secret) = hex.split_at(16);
-    Ok(format!("mrt_{id}_{secret}"))
+    Ok(hex)
 }
 
 #[cfg(test)]
