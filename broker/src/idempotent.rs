@@ -49,11 +49,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 /// How a door runs a call, and writes what is kept and replayed.
 pub(crate) trait Door: Send + Sync + 'static {
     /// Runs the call, or accepts it.
-    fn run(
-        &self,
-        broker: Arc<Broker>,
-        admitted: Admitted,
-    ) -> impl Future<Output = Result<Reply, Refused>> + Send;
+    fn run(&self, broker: Arc<Broker>, admitted: Admitted) -> impl Future<Output = Result<Reply, Refused>> + Send;
     /// Why there is no reply.
     fn refusal(&self, refusal: &Refusal, invocation: InvocationId) -> Reply;
 }

@@ -326,6 +326,7 @@ impl Keys {
         Arc::new(Key {
             id: id.clone(),
             account: self.account(account, ledger),
+            signing: None,
             roles: Roles::default(),
             hash: [0; 32],
             limit: RateLimit::new(self.rates.load().key),

@@ -6,11 +6,11 @@ use reqwest::Method;
 use tokio::process::Command;
 
 use crate::functions::Functions;
-use crate::support::{Client, PATIENCE, Process, Reply, Setup, Worth};
+use crate::support::{Client, PATIENCE, Process, Reply, Setup, Worth, until};
 use merit_wire::{KeyCreated, KeySpec, ReceiptView};
 
-/// A function for each behaviour, and the last two for qualifiers and limits.
-const FUNCTIONS: [&str; 6] = ["echo", "raises", "throttled", "streams", "echo.prod", "once"];
+/// A function for each behaviour, and others that echo for what must not be mixed up.
+const FUNCTIONS: [&str; 7] = ["echo", "raises", "throttled", "streams", "echo.prod", "once", "later"];
 
 /// A broker, its venue, and a key for clients of AWS.
 struct Stage {
@@ -61,6 +61,15 @@ impl Stage {
         command
     }
 
+    /// Waits until these events have come to the function that takes them.
+    async fn delivered(&self, payloads: &[&str]) {
+        until("the events at their function", async || {
+            let seen = self.functions.seen("later");
+            payloads.iter().all(|payload| seen.iter().any(|seen| seen == payload.as_bytes())).then_some(())
+        })
+        .await;
+    }
+
     /// Runs a script to its end; the scenarios that it says went well.
     async fn run(&self, mut command: Command) -> Vec<String> {
         let ended = tokio::time::timeout(PATIENCE * 6, command.output()).await.expect("the client ends by itself");
@@ -88,7 +97,8 @@ fn python() -> PathBuf {
 async fn boto3_calls_functions_as_it_calls_lambda() {
     let stage = Stage::new().await;
     let passed = stage.run(stage.client(&python(), &["aws/calls.py"])).await;
-    assert_eq!(passed.len(), 19, "{passed:?}");
+    assert_eq!(passed.len(), 20, "{passed:?}");
+    stage.delivered(&["\"event\"", "\"old\""]).await;
     let once = stage.functions.seen("once");
     assert_eq!(once.len(), 1, "a durable execution runs once, however often it is asked for");
     let invocation = passed.iter().find_map(|line| line.strip_prefix("receipt ")).expect("an invocation").to_owned();
@@ -118,12 +128,14 @@ async fn the_aws_cli_calls_and_lists() {
     let mut command = stage.client(Path::new("bash"), &["aws/cli.sh"]);
     command.env("AWS", peers().join(".venv/bin/aws")).env("TMPDIR", stage.setup.path(""));
     let passed = stage.run(command).await;
-    assert_eq!(passed.len(), 6, "{passed:?}");
+    assert_eq!(passed.len(), 7, "{passed:?}");
+    stage.delivered(&["\"cli\""]).await;
 }
 
 #[tokio::test]
 async fn the_javascript_sdk_calls_and_streams() {
     let stage = Stage::new().await;
     let passed = stage.run(stage.client(Path::new("node"), &["aws/calls.mjs"])).await;
-    assert_eq!(passed.len(), 11, "{passed:?}");
+    assert_eq!(passed.len(), 12, "{passed:?}");
+    stage.delivered(&["\"js\""]).await;
 }

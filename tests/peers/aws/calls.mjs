@@ -43,6 +43,9 @@ const scenarios = {
   async "a dry run"() {
     assert.equal((await invoke("echo", { InvocationType: "DryRun" })).StatusCode, 204);
   },
+  async "an event"() {
+    assert.equal((await invoke("later", { InvocationType: "Event", Payload: '"js"' })).StatusCode, 202);
+  },
   async "a function's own error"() {
     const answer = await invoke("raises", { Payload: "{}" });
     assert.equal(answer.FunctionError, "Unhandled");
@@ -90,7 +93,7 @@ const scenarios = {
     for await (const page of paginateListFunctions({ client: lambda, pageSize: 4 }, {})) {
       names.push(...page.Functions.map((found) => found.FunctionName));
     }
-    assert.deepEqual(names, ["echo", "echo.prod", "once", "raises", "streams", "throttled"]);
+    assert.deepEqual(names, ["echo", "echo.prod", "later", "once", "raises", "streams", "throttled"]);
     const below = new LambdaClient({ endpoint: `${endpoint}/aws` });
     const found = await below.send(new GetFunctionCommand({ FunctionName: "echo" }));
     assert.equal(found.Configuration.MemorySize, 128);

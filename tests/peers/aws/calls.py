@@ -90,6 +90,12 @@ def a_dry_run():
     assert (answer["StatusCode"], body) == (204, b"")
 
 
+def an_event():
+    answer, body = invoke("later", b'"event"', InvocationType="Event")
+    assert (answer["StatusCode"], body) == (202, b"")
+    assert lam.invoke_async(FunctionName="later", InvokeArgs=b'"old"')["Status"] == 202
+
+
 def client_context_and_terms_in_it():
     context = {"custom": {"merit-tags": "team=search", "mine": "yes"}, "client": {"app_title": "shop"}}
     encoded = base64.b64encode(json.dumps(context).encode()).decode()
@@ -183,6 +189,7 @@ run(
         a_qualifier_is_a_function_of_its_own,
         a_functions_own_error,
         a_dry_run,
+        an_event,
         client_context_and_terms_in_it,
         a_tenant,
         terms_in_headers,

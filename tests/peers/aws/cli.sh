@@ -24,7 +24,10 @@ echo "ok a function's error"
 "$AWS" lambda invoke --function-name echo --invocation-type DryRun "$out" --query StatusCode --output text | grep -q '^204$' || fail "a dry run"
 echo "ok a dry run"
 
-"$AWS" lambda list-functions --endpoint-url "$AWS_ENDPOINT_URL_LAMBDA/aws" --query 'length(Functions)' --output text | grep -q '^6$' || fail "the list"
+"$AWS" lambda invoke --function-name later --invocation-type Event --payload '"cli"' "$out" --query StatusCode --output text | grep -q '^202$' || fail "an event"
+echo "ok an event"
+
+"$AWS" lambda list-functions --endpoint-url "$AWS_ENDPOINT_URL_LAMBDA/aws" --query 'length(Functions)' --output text | grep -q '^7$' || fail "the list"
 echo "ok the list, below /aws"
 
 status=0

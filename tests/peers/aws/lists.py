@@ -12,7 +12,7 @@ def all_functions_in_pages():
     rest = lam.list_functions(Marker=first["NextMarker"])
     assert "NextMarker" not in rest, rest
     names = [function["FunctionName"] for function in first["Functions"] + rest["Functions"]]
-    assert names == ["echo", "echo.prod", "once", "raises", "streams", "throttled"], names
+    assert names == ["echo", "echo.prod", "later", "once", "raises", "streams", "throttled"], names
     pages = lam.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 1})
     assert [function["FunctionName"] for page in pages for function in page["Functions"]] == names
 
@@ -55,7 +55,7 @@ def versions_and_aliases():
 
 def the_account():
     settings = lam.get_account_settings()
-    assert settings["AccountLimit"]["ConcurrentExecutions"] == 4096 and settings["AccountUsage"]["FunctionCount"] == 6
+    assert settings["AccountLimit"]["ConcurrentExecutions"] == 4096 and settings["AccountUsage"]["FunctionCount"] == 7
 
 
 run(

@@ -16,7 +16,8 @@ use super::{Answer, Asked, Denied, function, terms};
 use crate::admit::{self, Admitted, Arrived, Ticket};
 use crate::body::Limit;
 use crate::dispatch::PassedOn;
-use crate::{idempotent, quote, stages};
+use crate::idempotent::Door as _;
+use crate::{idempotent, quote};
 
 /// Lambda's events are JSON, whatever media type a client gives them: the JavaScript SDK says octets.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -26,8 +27,7 @@ pub(super) async fn invoke(asked: &Asked<'_>, segment: &str, body: Unread) -> Re
     let head = Head::of(&asked.parts.headers)?;
     let admitted = admitted(asked, segment, &head, body).await?;
     match head.kind {
-        InvocationType::RequestResponse => sync(asked, &head, admitted).await,
-        InvocationType::Event => event(asked, &head, admitted).await,
+        InvocationType::RequestResponse | InvocationType::Event => answered(asked, &head, admitted).await,
         InvocationType::DryRun => {
             quote::check(asked.broker, &admitted)?;
             Ok(empty(StatusCode::NO_CONTENT))
@@ -39,7 +39,7 @@ pub(super) async fn invoke(asked: &Asked<'_>, segment: &str, body: Unread) -> Re
 pub(super) async fn invoke_async(asked: &Asked<'_>, segment: &str, body: Unread) -> Result<Answer, Denied> {
     let head = Head { kind: InvocationType::Event, ..Head::default() };
     let admitted = admitted(asked, segment, &head, body).await?;
-    event(asked, &head, admitted).await
+    answered(asked, &head, admitted).await
 }
 
 /// Checks everything that can be before the payload is read, reads it, and checks the rest.
@@ -73,36 +73,29 @@ fn admit(
 }
 
 fn limit(asked: &Asked<'_>, kind: InvocationType) -> Limit {
-    let most = asked.broker.settings.load().max_payload_bytes;
-    match kind {
-        InvocationType::Event if MOST_ASYNC_BYTES <= most => {
-            Limit { bytes: MOST_ASYNC_BYTES, named: "Lambda's limit for events" }
+    let settings = asked.broker.settings.load();
+    let (lambdas, named, own) = match kind {
+        InvocationType::Event => (
+            MOST_ASYNC_BYTES,
+            "Lambda's limit for events",
+            ("events.max_payload_bytes", settings.events.max_payload_bytes),
+        ),
+        InvocationType::RequestResponse | InvocationType::DryRun => {
+            (MOST_SYNC_BYTES, "Lambda's limit for calls", ("server.max_payload_bytes", settings.max_payload_bytes))
         }
-        InvocationType::RequestResponse | InvocationType::DryRun if MOST_SYNC_BYTES <= most => {
-            Limit { bytes: MOST_SYNC_BYTES, named: "Lambda's limit for calls" }
-        }
-        _ => Limit { bytes: most, named: "server.max_payload_bytes" },
-    }
+    };
+    if own.1 < lambdas { Limit { bytes: own.1, named: own.0 } } else { Limit { bytes: lambdas, named } }
 }
 
-async fn sync(asked: &Asked<'_>, head: &Head, admitted: Admitted) -> Result<Answer, Denied> {
+/// Runs it, or accepts it as an event, once for the name of a durable execution.
+async fn answered(asked: &Asked<'_>, head: &Head, admitted: Admitted) -> Result<Answer, Denied> {
     let Some(name) = &head.durable else {
-        let replied = stages::run(Arc::clone(asked.broker), admitted).await?;
-        return Ok(Form::plain(head).reply(*replied).map(Either::Left));
+        return Ok(Form::plain(head).run(Arc::clone(asked.broker), admitted).await?.map(Either::Left));
     };
     let form = Form::durable(head, function::arn_of(asked.parts), name);
     // No header can hold this: names of durable executions and idempotency keys never meet.
     let key = format!("\u{1}durable/{}/{name}", admitted.function.id);
     Ok(idempotent::run(asked.broker, admitted, key, form).await?.map(Either::Left))
-}
-
-async fn event(asked: &Asked<'_>, _head: &Head, _admitted: Admitted) -> Result<Answer, Denied> {
-    let _ = asked;
-    Err(merit_lambda_wire::error::LambdaError::new(
-        merit_lambda_wire::error::ErrorCode::Service,
-        "events are not taken yet",
-    )
-    .into())
 }
 
 fn empty(status: StatusCode) -> Answer {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | too many calls in flight, no room, every venue throttled | 429 `TooManyRequestsException` with its reason |
 //! | over the caller's rate | 429 `TooManyRequestsException`, `CallerRateLimitExceeded` |
+//! | the queue of events full | 429 `TooManyRequestsException`, `CallerRateLimitExceeded` |
 //! | draining, the disk too slow | 503 `ServiceUnavailableException` |
 //! | budget exhausted | 402 `ServiceQuotaExceededException` |
 //! | no role | 403 `AccessDeniedException` |
@@ -107,7 +108,8 @@ fn error(refusal: &Refusal, arn: &str) -> LambdaError {
     match refusal {
         Refusal::Overloaded { .. } => throttled(Reason::ConcurrentInvocationLimitExceeded, retry_after, refusal),
         Refusal::RateLimited { .. } => throttled(Reason::CallerRateLimitExceeded, retry_after, refusal),
-        Refusal::StoreBehind { .. } | Refusal::Draining => {
+        Refusal::EventQueueFull { .. } => throttled(Reason::CallerRateLimitExceeded, retry_after, refusal),
+        Refusal::StoreBehind { .. } | Refusal::StoreBusy | Refusal::Draining => {
             LambdaError { retry_after, ..plain(Code::ServiceUnavailable) }
         }
         Refusal::Unauthenticated(_) => plain(Code::UnrecognizedClient),

@@ -4,12 +4,15 @@
 //! decided is in `X-Merit-*` headers, which a client that knows nothing of Merit passes over.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use merit_lambda_wire::error::REQUEST_ID;
-use merit_lambda_wire::invoke::{EXECUTED_VERSION, FUNCTION_ERROR, FunctionErrorKind, LOG_RESULT, encode_tail};
+use merit_lambda_wire::invoke::{
+    EXECUTED_VERSION, FUNCTION_ERROR, FunctionErrorKind, InvocationType, LOG_RESULT, encode_tail,
+};
 use merit_lambda_wire::model;
 use merit_lambda_wire::report::ReportLine;
 use merit_units::{InvocationId, Micros};
@@ -17,11 +20,15 @@ use merit_venue::FunctionError;
 
 use super::head::Head;
 use super::refusal;
+use crate::Broker;
+use crate::admit::Admitted;
 use crate::doors::line::Line;
 use crate::doors::native::{EMPTY, Reply, value};
+use crate::events::{self, NewEvent};
 use crate::idempotent::Door;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::settle::{Replied, ReplyAccount};
+use crate::stages;
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-merit-invocation-id");
 pub(super) const VENUE: HeaderName = HeaderName::from_static("x-merit-venue");
@@ -38,19 +45,34 @@ pub(super) struct Form {
     /// For calls that run once: the function's ARN and the execution's name.
     durable: Option<(String, String)>,
     log_tail: bool,
+    event: bool,
 }
 
 impl Form {
     pub(super) fn plain(head: &Head) -> Self {
-        Self { durable: None, log_tail: head.log_tail() }
+        Self { durable: None, log_tail: head.log_tail(), event: head.kind == InvocationType::Event }
     }
 
     pub(super) fn durable(head: &Head, arn: String, name: &str) -> Self {
-        Self { durable: Some((arn, name.to_owned())), log_tail: head.log_tail() }
+        Self { durable: Some((arn, name.to_owned())), ..Self::plain(head) }
+    }
+
+    /// An event that is on disk.
+    fn accepted(&self, id: InvocationId) -> Reply {
+        let mut response = Response::new(Full::new(Bytes::new()));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        let headers = response.headers_mut();
+        let id_shown = request_id(id);
+        headers.insert(REQUEST_ID, id_shown.clone());
+        headers.insert(INVOCATION_ID, id_shown);
+        if let Some((arn, name)) = &self.durable {
+            headers.insert(DURABLE_EXECUTION_ARN, execution(arn, name, id));
+        }
+        response
     }
 
     /// The whole reply.
-    pub(super) fn reply(&self, replied: Replied) -> Reply {
+    fn reply(&self, replied: Replied) -> Reply {
         let Replied { reply, account } = replied;
         let error = reply.function_error.as_ref();
         let log = self.log_tail.then(|| log_result(&reply, &account));
@@ -78,8 +100,12 @@ impl Form {
 }
 
 impl Door for Form {
-    fn reply(&self, replied: Replied) -> Reply {
-        Self::reply(self, replied)
+    async fn run(&self, broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refused> {
+        if self.event {
+            let id = Box::pin(events::enqueue(&broker, NewEvent::of(admitted))).await?;
+            return Ok(self.accepted(id));
+        }
+        stages::run(broker, admitted).await.map(|replied| self.reply(*replied))
     }
 
     fn refusal(&self, refusal: &Refusal, invocation: InvocationId) -> Reply {

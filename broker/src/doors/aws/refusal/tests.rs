@@ -1,3 +1,5 @@
+//! Each refusal, and what an SDK makes of it.
+
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
