@@ -92,15 +92,17 @@ impl Story {
         id
     }
 
+    fn is_quiet(&self) -> bool {
+        let now = self.broker().clock.now();
+        let state = self.broker().events.lock();
+        state.schedule.running() == 0 && state.schedule.next_at().is_none_or(|at| at > now)
+    }
+
     /// Waits until nothing runs and nothing is due.
     async fn quiet(&self) {
         let quiet = async {
             loop {
-                let now = self.broker().clock.now();
-                let state = self.broker().events.lock();
-                let idle = state.schedule.running() == 0 && state.schedule.next_at().is_none_or(|at| at > now);
-                drop(state);
-                if idle {
+                if self.is_quiet() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
