@@ -19,6 +19,7 @@ mod adapters;
 pub mod admit;
 mod alternatives;
 mod body;
+pub mod catalog;
 pub mod clock;
 pub mod discovery;
 pub mod dispatch;
@@ -48,6 +49,7 @@ pub mod upkeep;
 pub mod venue;
 pub mod venues;
 
+use crate::catalog::LiveCatalog;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::functions::Functions;
@@ -68,6 +70,8 @@ pub struct Broker {
     pub functions: Functions,
     /// Venues by name.
     pub directory: ArcSwap<Directory>,
+    /// Live prices.
+    pub catalog: LiveCatalog,
     /// API keys.
     pub keys: Keys,
     /// What encrypts the secrets of those that sign requests.
@@ -114,6 +118,7 @@ impl Broker {
             clock,
             functions: Functions::default(),
             directory: ArcSwap::default(),
+            catalog: LiveCatalog::default(),
             keys: Keys::new(settings.per_key, settings.per_account),
             secrets,
             ledger: Arc::clone(store.ledger()),

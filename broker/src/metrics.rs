@@ -7,7 +7,7 @@ mod events;
 
 use std::sync::atomic::AtomicU64;
 
-use merit_units::{Micros, Money, VenueId};
+use merit_units::{Micros, Money, Timestamp, VenueId};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -34,6 +34,11 @@ struct AttemptLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WordLabel {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FeedLabel {
+    feed: String,
 }
 
 /// The handles a venue's calls count on, looked up once when the venue is made.
@@ -84,6 +89,9 @@ pub struct Metrics {
     pub receipts_dropped: Counter,
     /// Events.
     pub events: EventMetrics,
+    catalog_held: Gauge,
+    feed_failures: Family<FeedLabel, Counter>,
+    feed_confirmed: Family<FeedLabel, Gauge>,
 }
 
 fn latency_buckets() -> Histogram {
@@ -117,6 +125,9 @@ impl Default for Metrics {
             hold_overruns: Counter::default(),
             receipts_dropped: Counter::default(),
             events: EventMetrics::default(),
+            catalog_held: Gauge::default(),
+            feed_failures: Family::default(),
+            feed_confirmed: Family::default(),
         };
         metrics.register();
         metrics
@@ -154,6 +165,14 @@ impl Metrics {
         registry.register("hold_overruns", "Charges above their hold", self.hold_overruns.clone());
         self.events.register(registry);
         registry.register("receipts_dropped", "Receipts the store had no room for", self.receipts_dropped.clone());
+        registry.register("catalog_held", "Sheets whose newer prices wait for a person", self.catalog_held.clone());
+        registry.register("catalog_feed_failures", "Looks at a price feed that failed", self.feed_failures.clone());
+        registry.register_with_unit(
+            "catalog_feed_confirmed_timestamp",
+            "When a price feed was last read or had not changed, since 1970",
+            Unit::Seconds,
+            self.feed_confirmed.clone(),
+        );
     }
 
     /// The handles of one venue.
@@ -186,6 +205,20 @@ impl Metrics {
     /// Counts one refused request by the stable word of its problem type.
     pub fn refusal(&self, kind: &'static str) {
         self.refusals.get_or_create(&WordLabel { kind }).inc();
+    }
+
+    /// Counts a look at a price feed that failed.
+    pub fn feed_failed(&self, feed: &str) {
+        self.feed_failures.get_or_create(&FeedLabel { feed: feed.to_owned() }).inc();
+    }
+
+    /// Sets how many sheets are held, and when each price feed was last confirmed.
+    pub fn catalog<'a>(&self, held: usize, feeds: impl Iterator<Item = (&'a str, Timestamp)>) {
+        self.catalog_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        for (feed, confirmed_at) in feeds {
+            let seconds = i64::try_from(confirmed_at.micros() / 1_000_000).unwrap_or(i64::MAX);
+            self.feed_confirmed.get_or_create(&FeedLabel { feed: feed.to_owned() }).set(seconds);
+        }
     }
 
     /// The exposition.

@@ -24,7 +24,7 @@ use crate::keys::{KeyRecord, Keys, Role, Roles};
 use crate::prices::MonthlyUsage;
 use crate::secrets::{SECRETS_KEY, Secrets};
 use crate::settings::Settings;
-use crate::{Broker, BrokerParts, events, profiles, server, upkeep};
+use crate::{Broker, BrokerParts, catalog, events, profiles, server, upkeep};
 
 /// Environment variable with a key that the broker lets in with the roles `admin` and `invoke`, for
 /// account [`FIRST_ACCOUNT`]: for a first start without hands, and for tests.
@@ -93,8 +93,10 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
     let (month, pools) = profiles::stored_usage(&store, now)?;
     let usage = MonthlyUsage::new(month, pools.unwrap_or_else(|| seeded(config)));
     let broker = Broker::new(BrokerParts { clock, settings: Settings::of(config), store, usage, secrets });
+    broker.catalog.load(&broker.store)?;
     broker.apply(config).await.map_err(StartError::Mistakes)?;
     broker.restore_profiles(now)?;
+    broker.count_catalog();
     let first_key = load_keys(&broker, env).await?;
     let waiting = broker.load_events()?;
     if waiting > 0 {
@@ -294,6 +296,7 @@ pub async fn serve(
     let kept = Micros::from_secs(u64::from(config.store.receipts_retention_days) * 86_400);
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept));
     let deliveries = tokio::spawn(events::run(Arc::clone(&broker)));
+    let catalog = tokio::spawn(catalog::run(Arc::clone(&broker)));
     listening(listener.local_addr()?);
     let stop = async {
         tokio::select! {
@@ -313,6 +316,7 @@ pub async fn serve(
     }
     reloading.abort();
     upkeep.abort();
+    catalog.abort();
     broker.store_learned().await?;
     let store = broker.store.clone();
     tokio::task::spawn_blocking(move || store.close()).await.map_err(std::io::Error::other)??;

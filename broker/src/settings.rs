@@ -48,6 +48,8 @@ pub struct Settings {
     pub exchange_rates: ExchangeRates,
     /// Events.
     pub events: events::Limits,
+    /// Live prices.
+    pub catalog: merit_config::Catalog,
     /// The socket's limits; read once at the start.
     pub server: ServerLimits,
 }
@@ -94,6 +96,7 @@ impl Settings {
             per_account: rate(limits.per_account_per_second, limits.per_account_burst),
             exchange_rates: config.exchange_rates.clone(),
             events: event_limits(&config.events),
+            catalog: config.catalog.clone(),
             server: ServerLimits {
                 max_connections: server.max_connections,
                 header_timeout: Duration::from_millis(server.header_timeout_ms),

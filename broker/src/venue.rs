@@ -13,6 +13,7 @@ use merit_market::{
     Architecture, ArchitectureSet, Ineligible, Isolation, IsolationSet, RegionIndex, RegionSet, Terms, VenueIndex,
     VenueSet, VenueSlots,
 };
+use merit_pricing::PriceSheet;
 use merit_units::{FunctionId, Money, RegionId, VenueId};
 use merit_venue::Venue;
 use merit_wire::header;
@@ -104,6 +105,13 @@ impl VenueEntry {
     pub fn sheets(&self) -> Vec<Arc<Prices>> {
         let own = self.own_prices.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::once(&self.prices).chain(own.values()).cloned().collect()
+    }
+
+    /// The prices there that have this very sheet in force, not only one of its name.
+    #[must_use]
+    pub fn billed_by(&self, sheet: &Arc<PriceSheet>) -> Vec<Arc<Prices>> {
+        let is_it = |prices: &Arc<Prices>| prices.sheet().is_some_and(|other| Arc::ptr_eq(&other, sheet));
+        self.sheets().into_iter().filter(is_it).collect()
     }
 
     /// The functions deployed there.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use merit_config::Config;
 use merit_market::{Isolation, RegionIndex, VenueIndex, VenueSlots};
-use merit_pricing::{Catalogue, PriceSheet};
-use merit_units::{Timestamp, VenueId};
+use merit_pricing::PriceSheet;
+use merit_units::{SheetName, Timestamp, VenueId};
 
 use crate::Broker;
 use crate::adapters::adapter;
@@ -65,7 +65,7 @@ impl Broker {
         let slots =
             former.map_or_else(|| Arc::new(VenueSlots::new(venue.concurrency)), |former| Arc::clone(&former.slots));
         slots.set_concurrency(venue.concurrency);
-        let sheet = stored.get(id).cloned().or_else(|| venue.sheet.clone());
+        let sheet = stored.get(id).cloned().or_else(|| venue.sheet.clone().map(|own| self.catalog.in_place_of(own)));
         let prices = match former {
             Some(former) => {
                 former.prices.replace(self.new_sheet(sheet, now));
@@ -108,10 +108,12 @@ impl Broker {
     fn new_sheet(&self, sheet: Option<Arc<PriceSheet>>, now: Timestamp) -> NewSheet {
         let settings = self.settings.load();
         let currency = sheet.as_ref().map_or(merit_units::Currency::USD, |sheet| sheet.currency());
+        let live = sheet.as_ref().filter(|sheet| self.catalog.is_live(sheet));
+        let confirmed_at = live.and_then(|sheet| self.catalog.confirmed_at(sheet.name().as_str())).unwrap_or(now);
         NewSheet {
             exchange: settings.exchange(currency, now),
             sheet,
-            confirmed_at: now,
+            confirmed_at,
             stale_after: settings.price_stale_after,
         }
     }
@@ -122,15 +124,14 @@ impl Broker {
     /// [`Refusal::Unknown`] when the catalogue has no such sheet.
     pub fn prices_of(&self, venue: &VenueEntry, sheet: Option<&str>) -> Result<Arc<Prices>, Refusal> {
         let Some(name) = sheet else { return Ok(Arc::clone(&venue.prices)) };
-        let catalogue = Catalogue::builtin();
-        let known = catalogue.get(name).ok_or_else(|| Refusal::Unknown {
+        let known = self.catalog.find(name).ok_or_else(|| Refusal::Unknown {
             kind: "price sheet",
             name: name.to_owned(),
-            near: crate::venue::near(name, catalogue.names().map(merit_units::SheetName::as_str)),
+            near: crate::venue::near(name, self.catalog.names().iter().map(SheetName::as_str)),
         })?;
         let mut own = venue.own_prices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let make = || {
-            let new = self.new_sheet(Some(Arc::clone(known)), self.clock.now());
+            let new = self.new_sheet(Some(known), self.clock.now());
             Arc::new(Prices::new(new, Arc::clone(&self.usage)))
         };
         Ok(Arc::clone(own.entry(name.to_owned()).or_insert_with(make)))
@@ -146,18 +147,44 @@ impl Broker {
         let now = self.clock.now();
         let reshaped = venue.prices.replace(self.new_sheet(Some(Arc::clone(sheet)), now));
         if reshaped {
-            self.rebase_profiles(venue, sheet);
+            self.rebase_profiles(venue, &venue.prices, sheet);
         }
         Ok(self.rebuild_books(venue, now))
     }
 
+    /// Puts the catalogue's next sheet in force wherever its `former` one is, and rebuilds the books it touches.
+    /// Returns how many. A sheet that came from elsewhere, if of the same name, is left alone.
+    pub(crate) fn put_catalog_sheet(&self, former: &Arc<PriceSheet>, next: &Arc<PriceSheet>, now: Timestamp) -> usize {
+        let directory = self.directory.load();
+        let mut rebuilt = 0;
+        for venue in directory.venues.values() {
+            let billed = venue.billed_by(former);
+            for prices in &billed {
+                if prices.replace(self.new_sheet(Some(Arc::clone(next)), now)) {
+                    self.rebase_profiles(venue, prices, next);
+                }
+            }
+            if !billed.is_empty() {
+                rebuilt += self.rebuild_books(venue, now);
+            }
+        }
+        rebuilt
+    }
+
+    /// The catalogue's sheet in force was confirmed: it is fresh again.
+    pub(crate) fn confirm_catalog_sheet(&self, sheet: &Arc<PriceSheet>, now: Timestamp) {
+        for venue in self.directory.load().venues.values() {
+            for prices in venue.billed_by(sheet) {
+                prices.replace(self.new_sheet(Some(Arc::clone(sheet)), now));
+            }
+        }
+    }
+
     /// Meters what was learned anew, under a sheet that rounds otherwise.
-    fn rebase_profiles(&self, venue: &VenueEntry, sheet: &PriceSheet) {
+    fn rebase_profiles(&self, venue: &VenueEntry, prices: &Arc<Prices>, sheet: &PriceSheet) {
         for function in venue.functions() {
             let Ok(function) = self.functions.get(function.as_str()) else { continue };
-            for deployment in
-                function.deployments.iter().filter(|deployment| Arc::ptr_eq(&deployment.prices, &venue.prices))
-            {
+            for deployment in function.deployments.iter().filter(|deployment| Arc::ptr_eq(&deployment.prices, prices)) {
                 deployment.profile().rebase(sheet, &deployment.size);
             }
         }

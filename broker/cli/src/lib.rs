@@ -95,7 +95,7 @@ pub enum Command {
     /// List and show venues, and set their prices
     #[command(subcommand)]
     Venues(VenuesCommand),
-    /// Look into the built-in price sheets and price a call with them, offline
+    /// Look into price sheets, price a call with them, and keep them up with the providers' price lists
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Report what was spent
@@ -143,7 +143,7 @@ async fn dispatch(
         Command::Async(args) => command::events(args, &client()?, output).await,
         Command::Functions(args) => command::functions(args, &client()?, output).await,
         Command::Venues(args) => command::venues(args, &client()?, output).await,
-        Command::Catalog(args) => command::catalog(args, output),
+        Command::Catalog(args) => command::catalog(args, client, output).await,
         Command::Spend(args) => command::spend(&args, &client()?, output).await,
         Command::Budgets(args) => command::budgets(args, &client()?, output).await,
         Command::Keys(args) => command::keys(args, &client()?, output).await,

@@ -11,6 +11,7 @@
 //! by environment variables; venues, functions and accounts cannot.
 
 mod account;
+mod catalog;
 mod check;
 mod env;
 mod events;
@@ -34,6 +35,7 @@ use std::collections::BTreeMap;
 use merit_units::{AccountId, FunctionId, VenueId};
 
 pub use account::AccountBudget;
+pub use catalog::Catalog;
 pub use env::Env;
 pub use events::{Events, FunctionEvents};
 pub use exchange::{DatedRate, ExchangeRates};
@@ -74,6 +76,8 @@ pub struct Config {
     pub market: Market,
     /// How events are kept and delivered.
     pub events: Events,
+    /// Live prices.
+    pub catalog: Catalog,
     /// Dollars for other currencies.
     pub exchange_rates: ExchangeRates,
     /// Where functions can run.

@@ -3,6 +3,7 @@
 //! Every error is a problem document, also axum's own. Keys see what their role allows: `invoke`
 //! its own account's receipts and budget, `finance` everybody's money, `admin` everything.
 
+mod catalog;
 mod discovery;
 mod events;
 mod functions;
@@ -54,6 +55,11 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(venues::show))
         .routes(routes!(venues::price_sheet, venues::put_price_sheet))
         .routes(routes!(discovery::discover))
+        .routes(routes!(catalog::show))
+        .routes(routes!(catalog::refresh))
+        .routes(routes!(catalog::accept))
+        .routes(routes!(catalog::sheet))
+        .routes(routes!(catalog::history))
         .routes(routes!(money::spend))
         .routes(routes!(money::alternatives))
         .routes(routes!(money::budget, money::put_budget))

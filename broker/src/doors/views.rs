@@ -1,5 +1,7 @@
 //! Domain types as the wire has them.
 
+mod catalog;
+
 use std::collections::BTreeMap;
 
 use merit_ledger::Balance;
@@ -15,6 +17,8 @@ use crate::clock::rfc3339;
 use crate::function::{Deployment, Function, View};
 use crate::receipt::millis;
 use crate::venue::VenueEntry;
+
+pub(super) use catalog::{catalog, catalog_history, refreshed};
 
 /// One ask of a book.
 pub(super) fn ask(broker: &Broker, view: &View, row: usize, value_of_time: i64, now: Timestamp) -> AskView {
@@ -109,6 +113,7 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
         sheet_seq: sheet.map_or(0, merit_pricing::PriceSheet::seq),
         sheet_source: sheet.map(|sheet| sheet.source().title.clone()),
         sheet_retrieved: sheet.map(|sheet| sheet.source().retrieved.to_string()),
+        price_warning: sheet.and_then(|sheet| broker.catalog.warning(sheet.name().as_str())),
         ineligible: why,
         deployments: u32::try_from(deployments).unwrap_or(u32::MAX),
         in_flight: room.in_flight,

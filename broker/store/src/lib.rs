@@ -19,6 +19,7 @@
 //! Known limitation: one broker per directory. Spend is summed from receipts, which takes one to two seconds a
 //! million when they are not in memory (measured).
 
+mod catalog;
 mod checkpoint;
 mod durable;
 mod error;

@@ -4,7 +4,9 @@ mod events;
 
 use std::collections::BTreeMap;
 
-use merit_units::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, Tag, Timestamp, VenueId};
+use merit_units::{
+    AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, SheetName, Tag, Timestamp, VenueId,
+};
 
 pub use events::{
     Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow,
@@ -47,6 +49,59 @@ pub enum SheetPut {
         /// The highest number stored.
         current: u64,
     },
+}
+
+/// A live price sheet that a feed put in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogSheetRow {
+    /// The sheet's name.
+    pub name: SheetName,
+    /// Grows with each sheet of the name.
+    pub seq: u64,
+    /// When it came into force.
+    pub since: Timestamp,
+    /// When a feed last said the same.
+    pub confirmed_at: Timestamp,
+    /// Which feed it is from.
+    pub feed: String,
+    /// The key of the person who put it in force; empty when it came by itself.
+    pub accepted_by: String,
+    /// What it changed, as the broker's JSON.
+    pub changes: String,
+    /// The sheet, as the broker's text.
+    pub body: String,
+}
+
+/// Live prices that are held: they wait for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogHeldRow {
+    /// The sheet's name.
+    pub name: SheetName,
+    /// Since when.
+    pub at: Timestamp,
+    /// Which feed they are from.
+    pub feed: String,
+    /// Why, as the broker's JSON.
+    pub reasons: String,
+    /// The sheet, as the broker's text; none when the feed has no usable one.
+    pub body: Option<String>,
+}
+
+/// What one look at a price feed found, to be stored together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CatalogRefresh {
+    /// When.
+    pub at: Timestamp,
+    /// Sheets now in force.
+    pub put: Vec<CatalogSheetRow>,
+    /// Sheets in force that the feed confirmed.
+    pub confirmed: Vec<SheetName>,
+    /// Names of which nothing is held any more; taken before `held`.
+    pub settled: Vec<SheetName>,
+    /// What is held now.
+    pub held: Vec<CatalogHeldRow>,
+    /// The feed and its state, as the broker's JSON.
+    pub feed: Option<(String, String)>,
 }
 
 /// An API key. The secret itself is never stored in clear.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "store/catalog.rs"]
+mod catalog;
 #[path = "store/events.rs"]
 mod events;
 #[path = "store/fixture.rs"]

@@ -5,6 +5,7 @@
 //! Money and prices are decimal strings in US dollars unless a `currency` stands beside them;
 //! times are RFC 3339 in UTC; lengths of time carry their unit in the name.
 
+mod catalog;
 mod discovery;
 mod events;
 mod functions;
@@ -14,6 +15,10 @@ mod quotes;
 mod receipts;
 mod venues;
 
+pub use catalog::{
+    CatalogAccept, CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, FeedOutcomeView, FeedView,
+    HeldSheetView, LiveSheetView, PriceDifference,
+};
 pub use discovery::{ChangeView, DiscoveryView, FoundView};
 pub use events::{DeliveryView, EventDetail, EventList, EventSelection, EventView, EventsChanged};
 pub use functions::{DeploymentSpec, DeploymentView, EventSpec, FunctionList, FunctionSpec, FunctionView};

@@ -22,6 +22,9 @@ pub struct VenueView {
     pub sheet_source: Option<String>,
     /// When they were retrieved.
     pub sheet_retrieved: Option<String>,
+    /// What is wrong with how its prices are kept up: newer ones are held, or their feed fails. Absent when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_warning: Option<String>,
     /// Why nothing can run there now; absent when it is eligible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ineligible: Option<String>,

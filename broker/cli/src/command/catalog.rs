@@ -1,5 +1,6 @@
-//! `merit catalog`: the built-in price sheets, offline.
+//! `merit catalog`: the built-in price sheets, offline, and the live ones of a broker.
 
+mod live;
 mod price;
 
 use clap::Subcommand;
@@ -8,6 +9,7 @@ use merit_units::SheetName;
 use serde_json::json;
 
 use crate::Exit;
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, Table};
 use crate::values::or_dash;
@@ -23,21 +25,60 @@ pub enum CatalogCommand {
         #[arg(value_name = "TEXT")]
         filter: Option<String>,
     },
-    /// Show a price sheet: its rule, prices, grants and sources
+    /// Show a built-in price sheet, or with --live the one a broker bills by; without a sheet, how live prices stand
     Show {
         /// The sheet, such as aws-lambda/us-east-1/x86_64
         #[arg(value_parser = SheetName::try_new)]
+        sheet: Option<SheetName>,
+        /// Ask the broker for the sheet in force there
+        #[arg(long, requires = "sheet")]
+        live: bool,
+        /// Ask the broker for the sheet that was in force at this RFC 3339 time
+        #[arg(long, value_name = "TIME", requires = "sheet", conflicts_with = "live")]
+        at: Option<String>,
+    },
+    /// Look at the price lists now; prices that change too much are held
+    Refresh {
+        /// Look at nothing: put in force what is held, as `diff` shows it. Without a sheet, all that can be
+        #[arg(long, value_name = "SHEET", num_args = 0.., value_parser = SheetName::try_new)]
+        accept: Option<Vec<SheetName>>,
+    },
+    /// Show prices that are held: what they would change, and why a person should look
+    Diff {
+        /// Only this sheet
+        #[arg(value_parser = SheetName::try_new)]
+        sheet: Option<SheetName>,
+    },
+    /// List the sheets a name had in force, newest first, with what each changed
+    History {
+        /// The sheet, such as aws-lambda/us-east-1/x86_64
+        #[arg(value_parser = SheetName::try_new)]
         sheet: SheetName,
+        /// The most entries
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
     },
     /// Price a call exactly, to the picodollar
     Price(Box<PriceArgs>),
 }
 
-/// Runs a command on the catalogue.
-pub(crate) fn catalog(command: CatalogCommand, output: &mut Output<'_>) -> Result<Exit, Failure> {
+/// Runs a command on the catalogue. Only those on live prices need a broker.
+pub(crate) async fn catalog(
+    command: CatalogCommand,
+    client: impl FnOnce() -> Result<Client, Failure>,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     match command {
         CatalogCommand::List { filter } => list(filter.as_deref().unwrap_or_default(), output)?,
-        CatalogCommand::Show { sheet } => show(find(&sheet)?, output)?,
+        CatalogCommand::Show { sheet: None, .. } => return live::overview(&client()?, output).await,
+        CatalogCommand::Show { sheet: Some(sheet), live: false, at: None } => show(find(&sheet)?, output)?,
+        CatalogCommand::Show { sheet: Some(sheet), at, .. } => {
+            return live::show(&sheet, at.as_deref(), &client()?, output).await;
+        }
+        CatalogCommand::Refresh { accept: None } => return live::refresh(&client()?, output).await,
+        CatalogCommand::Refresh { accept: Some(sheets) } => return live::accept(&sheets, &client()?, output).await,
+        CatalogCommand::Diff { sheet } => return live::diff(sheet.as_ref(), &client()?, output).await,
+        CatalogCommand::History { sheet, limit } => return live::history(&sheet, limit, &client()?, output).await,
         CatalogCommand::Price(args) => price::price(&args, find(&args.sheet)?, output)?,
     }
     Ok(Exit::Ok)

@@ -86,7 +86,12 @@ async fn list(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure>
         ]);
     }
     output.table(&table)?;
+    list.venues.iter().try_for_each(|venue| warn_of_prices(venue, output))?;
     Ok(Exit::Ok)
+}
+
+fn warn_of_prices(venue: &VenueView, output: &mut Output<'_>) -> std::io::Result<()> {
+    venue.price_warning.iter().try_for_each(|warning| output.message(&format!("warning: {}: {warning}", venue.name)))
 }
 
 fn show(venue: &VenueView, output: &mut Output<'_>) -> Result<Exit, Failure> {
@@ -108,6 +113,7 @@ fn show(venue: &VenueView, output: &mut Output<'_>) -> Result<Exit, Failure> {
     ] {
         output.line(&format!("{name:<12} {value}"))?;
     }
+    warn_of_prices(venue, output)?;
     Ok(Exit::Ok)
 }
 

@@ -131,6 +131,7 @@ fn venue(ineligible: Option<&str>) -> VenueView {
         sheet_seq: 2,
         sheet_source: Some("help.aliyun.com".to_owned()),
         sheet_retrieved: Some("2026-11-01".to_owned()),
+        price_warning: ineligible.map(|_| "its price feed ali fails: the server answered 503".to_owned()),
         ineligible: ineligible.map(str::to_owned),
         deployments: 4,
         in_flight: 0,

@@ -26,7 +26,7 @@ fn the_help_says_what_there_is() {
       async        List, show, redrive and drop calls that are run after they were answered
       functions    List, show, register and delete functions and their deployments
       venues       List and show venues, and set their prices
-      catalog      Look into the built-in price sheets and price a call with them, offline
+      catalog      Look into price sheets, price a call with them, and keep them up with the providers' price lists
       spend        Report what was spent
       budgets      Show and set the monthly budget of an account
       keys         Create, list and revoke API keys

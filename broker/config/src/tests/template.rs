@@ -93,6 +93,11 @@ fn the_defaults_change_only_on_purpose() {
     events.max_dead_letter_bytes = 1073741824
     events.destination_timeout_ms = 10000
     events.private_destinations = false
+    catalog.refresh_hours = 0
+    catalog.max_move_percent = 25
+    catalog.max_file_bytes = 67108864
+    catalog.timeout_ms = 120000
+    catalog.aws_lambda_url = https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSLambda/current/{region}/index.json
     exchange_rates.stale_after_days = 35
     "#);
 }
@@ -165,7 +170,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 58, "every number of the template");
+    assert_eq!(promised.len(), 62, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);
@@ -178,6 +183,20 @@ fn every_range_is_the_promised_one() {
                 assert!(error.to_string().contains("must be at most max_"), "{error}");
             }
         }
+    }
+}
+
+#[test]
+fn a_price_lists_address_is_a_url_or_none() {
+    let url =
+        |text: &str| parse(&format!("[catalog]\naws_lambda_url = \"{text}\"\n")).map(|c| c.catalog.aws_lambda_url);
+    assert_eq!(url("").expect("none"), None);
+    for good in ["http://127.0.0.1:8080/{region}.json", "https://prices.example/index.json"] {
+        assert_eq!(url(good).expect("an address").as_deref(), Some(good));
+    }
+    for bad in ["prices.example", "ftp://prices.example/x", "https://", "/x", "https://a b/"] {
+        let error = url(bad).expect_err("no address").to_string();
+        assert!(error.contains("catalog.aws_lambda_url: must be an http or https URL"), "{error}");
     }
 }
 

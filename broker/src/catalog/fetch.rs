@@ -1,0 +1,230 @@
+//! Fetching a price list: only when it has changed, only so much of it, in several tries, in limited time.
+//!
+//! The server compares `If-None-Match` or `If-Modified-Since`. A transfer that breaks off goes on where it stopped
+//! when the server told a strong `ETag` (`Range` with `If-Range`), and from the start otherwise. What arrives packed
+//! is unpacked here and not by the client library, so that both lengths are bounded and a range means what it says.
+
+use std::error::Error;
+use std::io::Read as _;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use reqwest::{Client, Response, redirect};
+use serde::{Deserialize, Serialize};
+
+/// Tries of one fetch.
+const TRIES: u32 = 4;
+/// The first pause between two tries; it doubles.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The longest a server may say nothing.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What a server gave to recognise a version by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+/// How much may be fetched, in which time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FetchLimits {
+    pub(super) max_bytes: usize,
+    pub(super) timeout: Duration,
+}
+
+#[derive(Debug)]
+pub(super) enum Fetched {
+    NotModified,
+    File(Packed),
+}
+
+/// A file as it came.
+#[derive(Debug, Default)]
+pub(super) struct Packed {
+    bytes: Vec<u8>,
+    gzip: bool,
+    pub(super) validators: Validators,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the server answered {0}{hint}", hint = hint(*.0))]
+    Status(StatusCode),
+    #[error("{0}")]
+    Transfer(String),
+    #[error("it has more than catalog.max_file_bytes = {0} bytes")]
+    TooLong(usize),
+    #[error("unpacked it has more than catalog.max_file_bytes = {0} bytes")]
+    Bomb(usize),
+    #[error("it is packed as `{0}`, which was not asked for")]
+    Packing(String),
+    #[error("it can't be unpacked: {0}")]
+    Damaged(std::io::Error),
+    #[error("it was not there within catalog.timeout_ms = {0}")]
+    TooSlow(u128),
+}
+
+fn hint(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 | 403 => "; it wants credentials or does not know the file: check the address",
+        404 | 410 => "; check the address in [catalog]",
+        _ => "",
+    }
+}
+
+impl FetchError {
+    /// Whether another try may help.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Transfer(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A client for a price list. Redirects are followed, but never from https to http.
+pub(super) fn client(url: &str) -> Result<Client, String> {
+    let policy = redirect::Policy::custom(|attempt| {
+        let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
+        if attempt.previous().len() > 5 {
+            attempt.error("more than 5 redirects")
+        } else if was_secure && attempt.url().scheme() != "https" {
+            attempt.error("a redirect from https to http")
+        } else {
+            attempt.follow()
+        }
+    });
+    let mut builder = Client::builder()
+        .user_agent(concat!("merit/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(SILENCE)
+        .redirect(policy);
+    // A proxy of the environment can't reach this machine's own loopback.
+    let host = url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    if host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| innermost(&error))
+}
+
+/// Fetches a file, unless it is the one that `known` tells.
+pub(super) async fn fetch(
+    client: &Client,
+    url: &str,
+    known: &Validators,
+    limits: FetchLimits,
+) -> Result<Fetched, FetchError> {
+    let tries = async {
+        let mut packed = Packed::default();
+        let mut pause = PAUSE;
+        for last in (0..TRIES).map(|number| number + 1 == TRIES) {
+            match attempt(client, url, known, limits, &mut packed).await {
+                Ok(true) => return Ok(Fetched::File(packed)),
+                Ok(false) => return Ok(Fetched::NotModified),
+                Err(error) if last || !error.passes() => return Err(error),
+                Err(error) => tracing::debug!(url, %error, "fetching a price list is tried again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        unreachable!("the last try returns")
+    };
+    let too_slow = FetchError::TooSlow(limits.timeout.as_millis());
+    tokio::time::timeout(limits.timeout, tries).await.unwrap_or(Err(too_slow))
+}
+
+/// One try, which goes on with what is there. Whether there is a file now; `false`: nothing has changed.
+async fn attempt(
+    client: &Client,
+    url: &str,
+    known: &Validators,
+    limits: FetchLimits,
+    packed: &mut Packed,
+) -> Result<bool, FetchError> {
+    let mut request = client.get(url).header(header::ACCEPT_ENCODING, "gzip");
+    let resumable = packed.validators.etag.clone().filter(|etag| !etag.starts_with("W/") && !packed.bytes.is_empty());
+    if let Some(etag) = &resumable {
+        request =
+            request.header(header::RANGE, format!("bytes={}-", packed.bytes.len())).header(header::IF_RANGE, etag);
+    } else if let Some(etag) = &known.etag {
+        request = request.header(header::IF_NONE_MATCH, etag);
+    } else if let Some(date) = &known.last_modified {
+        request = request.header(header::IF_MODIFIED_SINCE, date);
+    }
+    let response = request.send().await.map_err(|error| FetchError::Transfer(innermost(&error)))?;
+    match response.status() {
+        StatusCode::NOT_MODIFIED => return Ok(false),
+        StatusCode::OK => *packed = begin(response.headers())?,
+        StatusCode::PARTIAL_CONTENT if resumable.is_some() && continues(response.headers(), packed.bytes.len()) => {}
+        // What is there stays for the next try.
+        status if FetchError::Status(status).passes() => return Err(FetchError::Status(status)),
+        status if resumable.is_some() => {
+            // The rest is not to be had: the next try begins again.
+            *packed = Packed::default();
+            return Err(FetchError::Transfer(format!("the server answered {status} to a request for the rest")));
+        }
+        status => return Err(FetchError::Status(status)),
+    }
+    receive(response, limits.max_bytes, &mut packed.bytes).await?;
+    Ok(true)
+}
+
+fn begin(headers: &HeaderMap) -> Result<Packed, FetchError> {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let gzip = match text(header::CONTENT_ENCODING).as_deref() {
+        None | Some("identity" | "") => false,
+        Some("gzip" | "x-gzip") => true,
+        Some(other) => return Err(FetchError::Packing(other.chars().take(40).collect())),
+    };
+    let validators = Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
+    Ok(Packed { bytes: Vec::new(), gzip, validators })
+}
+
+fn continues(headers: &HeaderMap, at: usize) -> bool {
+    let range = headers.get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    range.is_some_and(|range| range.starts_with(&format!("bytes {at}-")))
+}
+
+async fn receive(mut response: Response, max_bytes: usize, bytes: &mut Vec<u8>) -> Result<(), FetchError> {
+    let expected = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    if bytes.len().saturating_add(expected) > max_bytes {
+        return Err(FetchError::TooLong(max_bytes));
+    }
+    bytes.reserve_exact(expected);
+    while let Some(chunk) = response.chunk().await.map_err(|error| FetchError::Transfer(innermost(&error)))? {
+        if bytes.len() + chunk.len() > max_bytes {
+            return Err(FetchError::TooLong(max_bytes));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(())
+}
+
+impl Packed {
+    /// The file itself. Takes tens of milliseconds for a large one.
+    pub(super) fn unpack(self, max_bytes: usize) -> Result<Vec<u8>, FetchError> {
+        if !self.gzip {
+            return Ok(self.bytes);
+        }
+        let mut bytes = Vec::new();
+        let unpacked = flate2::read::MultiGzDecoder::new(self.bytes.as_slice());
+        let bound = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+        unpacked.take(bound).read_to_end(&mut bytes).map_err(FetchError::Damaged)?;
+        if bytes.len() > max_bytes { Err(FetchError::Bomb(max_bytes)) } else { Ok(bytes) }
+    }
+}
+
+/// The innermost error says what happened; the outer ones only where.
+fn innermost(error: &dyn Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}

@@ -1,0 +1,331 @@
+//! One look at the feeds: fetched, read, judged, stored, and only then in force.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use merit_pricing::{Catalogue, Change, Date, Difference, MoveLimit, PriceSheet};
+use merit_store::StoreError;
+use merit_store::record::{CatalogHeldRow, CatalogRefresh, CatalogSheetRow};
+use merit_units::{SheetName, Timestamp};
+use merit_wire::PriceDifference;
+
+use super::feeds::{Feed, Read};
+use super::fetch::{self, FetchLimits, Fetched, Validators};
+use super::judge::{InForce, Verdict, judge};
+use super::state::{FeedState, Held, Live, State};
+use crate::Broker;
+use crate::clock::rfc3339;
+use crate::refusal::Refusal;
+
+/// The feed of a sheet that was there before any feed.
+pub(crate) const BUILT_IN: &str = "built-in";
+
+/// What a look at the feeds came to.
+#[derive(Clone, Debug, Default)]
+pub struct Refreshed {
+    /// Each feed with what came of it.
+    pub feeds: Vec<FeedOutcome>,
+    /// Sheets that came into force.
+    pub put: Vec<SheetName>,
+    /// How many sheets in force were confirmed.
+    pub confirmed: usize,
+    /// Sheets held.
+    pub held: Vec<SheetName>,
+}
+
+/// What came of a look at one feed.
+#[derive(Clone, Debug)]
+pub struct FeedOutcome {
+    /// Its name.
+    pub feed: String,
+    /// What happened, or why it failed.
+    pub outcome: Result<String, String>,
+}
+
+/// A feed's answer.
+enum Answer {
+    NotModified,
+    Read(Read, Validators),
+}
+
+/// What is to be stored and then to come into force.
+#[derive(Default)]
+struct Plan {
+    rows: CatalogRefresh,
+    live: Vec<(SheetName, Live)>,
+    held: Vec<(SheetName, Held)>,
+}
+
+impl Broker {
+    /// Looks at these feeds, one after another.
+    pub async fn refresh_feeds(&self, feeds: &[Feed]) -> Refreshed {
+        let mut all = Refreshed::default();
+        for feed in feeds {
+            let outcome = match self.ask(feed).await {
+                Ok((answer, now)) => self.take(feed, answer, now, &mut all).await,
+                Err(problem) => Err(problem),
+            };
+            let outcome = match outcome {
+                Ok(done) => Ok(done),
+                Err(problem) => Err(self.note_problem(feed, problem).await),
+            };
+            all.feeds.push(FeedOutcome { feed: feed.name.clone(), outcome });
+        }
+        self.count_catalog();
+        all
+    }
+
+    /// Fetches and reads; nothing changes.
+    async fn ask(&self, feed: &Feed) -> Result<(Answer, Timestamp), String> {
+        let settings = self.settings.load_full();
+        let limits = FetchLimits {
+            max_bytes: settings.catalog.max_file_bytes,
+            timeout: Duration::from_millis(settings.catalog.timeout_ms),
+        };
+        let state = self.catalog.state();
+        let known = state.feeds.get(&feed.name).filter(|known| known.url == feed.url);
+        let validators = known.map(|known| known.validators.clone()).unwrap_or_default();
+        let client = fetch::client(&feed.url)?;
+        let fetched = fetch::fetch(&client, &feed.url, &validators, limits).await.map_err(|error| error.to_string())?;
+        let now = self.clock.now();
+        let packed = match fetched {
+            Fetched::NotModified => return Ok((Answer::NotModified, now)),
+            Fetched::File(packed) => packed,
+        };
+        let (feed, today) = (feed.clone(), day_of(now));
+        let read = tokio::task::spawn_blocking(move || {
+            let validators = packed.validators.clone();
+            let bytes = packed.unpack(limits.max_bytes).map_err(|error| error.to_string())?;
+            Ok::<_, String>(Answer::Read(feed.read(&bytes, today)?, validators))
+        });
+        let read = read.await.map_err(|error| error.to_string())??;
+        Ok((read, now))
+    }
+
+    /// Judges an answer, stores what follows, and puts it in force.
+    async fn take(&self, feed: &Feed, answer: Answer, now: Timestamp, all: &mut Refreshed) -> Result<String, String> {
+        let _changing = self.catalog.changing.lock().await;
+        let state = self.catalog.state();
+        let mut known = state.feeds.get(&feed.name).cloned().unwrap_or_default();
+        let (plan, outcome) = match answer {
+            Answer::NotModified => (Plan::confirming(feed, &state, now), "not modified".to_owned()),
+            Answer::Read(read, validators) => {
+                known.validators = validators;
+                known.version.clone_from(&read.version);
+                let limit = MoveLimit { percent: self.settings.load().catalog.max_move_percent };
+                let outcome = format!("read version {}", read.version);
+                (Plan::of(feed, read, &state, limit, now), outcome)
+            }
+        };
+        let at = now.micros();
+        let known = FeedState { url: feed.url.clone(), checked_at: at, confirmed_at: at, problem: None, ..known };
+        all.put.extend(plan.live.iter().map(|(name, _)| name.clone()));
+        all.confirmed += plan.rows.confirmed.len();
+        all.held.extend(plan.held.iter().map(|(name, _)| name.clone()));
+        self.carry_out(plan, Some((feed.name.clone(), known)), now).await.map_err(|error| error.to_string())?;
+        Ok(outcome)
+    }
+
+    /// Stores, and then puts in force.
+    async fn carry_out(&self, plan: Plan, feed: Option<(String, FeedState)>, now: Timestamp) -> Result<(), StoreError> {
+        let Plan { mut rows, live, held } = plan;
+        rows.at = now;
+        rows.feed = feed.as_ref().map(|(name, state)| (name.clone(), json(state)));
+        let (confirmed, settled) = (rows.confirmed.clone(), rows.settled.clone());
+        self.store.put_catalog(rows).await?;
+        let former = self.catalog.state();
+        let mut next = (*former).clone();
+        next.feeds.extend(feed);
+        for name in &confirmed {
+            if let Some(live) = next.live.get_mut(name) {
+                live.confirmed_at = now;
+            }
+        }
+        settled.iter().for_each(|name| drop(next.held.remove(name)));
+        next.live.extend(live.iter().cloned());
+        next.held.extend(held);
+        self.catalog.state.store(Arc::new(next));
+        for (name, live) in &live {
+            let in_force = in_force(&former, name);
+            let functions = in_force.map_or(0, |former| self.put_catalog_sheet(&former, &live.sheet, now));
+            tracing::info!(sheet = %name, seq = live.sheet.seq(), functions, feed = live.feed, "live prices are in force");
+        }
+        for name in &confirmed {
+            if let Some(sheet) = in_force(&former, name) {
+                self.confirm_catalog_sheet(&sheet, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps why a look failed. What is in force stays.
+    async fn note_problem(&self, feed: &Feed, problem: String) -> String {
+        tracing::warn!(feed = feed.name, url = feed.url, problem, "the price feed fails; the last good prices stay");
+        self.metrics.feed_failed(&feed.name);
+        let _changing = self.catalog.changing.lock().await;
+        let now = self.clock.now();
+        let known = self.catalog.state().feeds.get(&feed.name).cloned().unwrap_or_default();
+        let known =
+            FeedState { url: feed.url.clone(), checked_at: now.micros(), problem: Some(problem.clone()), ..known };
+        if let Err(error) = self.carry_out(Plan::default(), Some((feed.name.clone(), known)), now).await {
+            tracing::error!(%error, "the state of a price feed could not be stored");
+        }
+        problem
+    }
+
+    /// Puts held sheets in force on a person's word: these, or all that can be when none is named.
+    ///
+    /// # Errors
+    /// [`Refusal`] for a name of which nothing is held or can be used; then nothing has changed.
+    pub async fn accept_held(&self, names: &[String], by: &str) -> Result<Refreshed, Refusal> {
+        let _changing = self.catalog.changing.lock().await;
+        let (state, now) = (self.catalog.state(), self.clock.now());
+        let mut plan = Plan::default();
+        let chosen: Vec<SheetName> = match names {
+            [] => state.held.iter().filter(|(_, held)| held.sheet.is_some()).map(|(name, _)| name.clone()).collect(),
+            names => names.iter().map(|name| held_name(&state, name)).collect::<Result<_, _>>()?,
+        };
+        for name in chosen {
+            let held = &state.held[&name];
+            let Some(sheet) = &held.sheet else {
+                let why = held.reasons.join("; ");
+                return Err(Refusal::BadRequest(format!("{name} has no usable prices to put in force: {why}")));
+            };
+            let last = in_force(&state, &name);
+            let change = last.as_ref().map_or_else(Change::default, |last| unlimited(last, sheet, now));
+            let sheet = sheet.numbered(last.map_or(1, |last| last.seq().saturating_add(1)));
+            plan.put(&state, name, sheet, &change.differences, (&held.feed, by), now);
+        }
+        let put = plan.live.iter().map(|(name, _)| name.clone()).collect();
+        self.carry_out(plan, None, now).await.map_err(|error| Refusal::Internal(error.to_string()))?;
+        self.count_catalog();
+        Ok(Refreshed { put, ..Refreshed::default() })
+    }
+
+    pub(crate) fn count_catalog(&self) {
+        let state = self.catalog.state();
+        let confirmed = |feed: &FeedState| Timestamp::from_micros(feed.confirmed_at);
+        let feeds = state.feeds.iter().map(|(name, feed)| (name.as_str(), confirmed(feed)));
+        self.metrics.catalog(state.held.len(), feeds);
+    }
+}
+
+impl Plan {
+    fn confirming(feed: &Feed, state: &State, now: Timestamp) -> Self {
+        let of_feed =
+            state.live.iter().filter(|(name, live)| live.feed == feed.name && !state.held.contains_key(*name));
+        let confirmed = of_feed.map(|(name, _)| name.clone()).collect();
+        Self { rows: CatalogRefresh { at: now, confirmed, ..CatalogRefresh::default() }, ..Self::default() }
+    }
+
+    fn of(feed: &Feed, read: Read, state: &State, limit: MoveLimit, now: Timestamp) -> Self {
+        let mut plan = Self::default();
+        let gone = state.live.iter().filter(|(name, live)| {
+            live.feed == feed.name && feed.covers(name.as_str()) && !read.sheets.iter().any(|(read, _)| read == *name)
+        });
+        let gone: Vec<SheetName> = gone.map(|(name, _)| name.clone()).collect();
+        let why = || vec![format!("version {} of the feed has it no more", read.version)];
+        gone.into_iter().for_each(|name| plan.hold(state, name, (None, why()), &feed.name, now));
+        for (name, offered) in read.sheets {
+            let last = in_force(state, &name);
+            let last = last.as_deref().map(|sheet| InForce { sheet, live: state.live.contains_key(&name) });
+            match judge(offered, last.as_ref(), limit, now) {
+                Verdict::Confirmed => {
+                    plan.rows.confirmed.push(name.clone());
+                    plan.rows.settled.push(name);
+                }
+                Verdict::Put(sheet, change) => {
+                    plan.put(state, name, sheet, &change.differences, (&feed.name, ""), now);
+                }
+                Verdict::Held(sheet, reasons) => plan.hold(state, name, (sheet, reasons), &feed.name, now),
+            }
+        }
+        plan
+    }
+
+    fn put(
+        &mut self,
+        state: &State,
+        name: SheetName,
+        sheet: PriceSheet,
+        differences: &[Difference],
+        (feed, accepted_by): (&str, &str),
+        now: Timestamp,
+    ) {
+        let row = |sheet: &PriceSheet, since: Timestamp, feed: &str| CatalogSheetRow {
+            name: name.clone(),
+            seq: sheet.seq(),
+            since,
+            confirmed_at: now,
+            feed: feed.to_owned(),
+            accepted_by: String::new(),
+            changes: "[]".to_owned(),
+            body: sheet.to_toml(),
+        };
+        // The built-in sheet opens the history: it is what earlier calls were charged by.
+        if !state.live.contains_key(&name)
+            && let Some(built_in) = Catalogue::builtin().get(name.as_str())
+        {
+            self.rows.put.push(row(built_in, Timestamp::from_micros(0), BUILT_IN));
+        }
+        let (accepted_by, changes) = (accepted_by.to_owned(), json(&views(differences)));
+        self.rows.put.push(CatalogSheetRow { accepted_by, changes, ..row(&sheet, now, feed) });
+        self.rows.settled.push(name.clone());
+        let live = Live { sheet: Arc::new(sheet), since: now, confirmed_at: now, feed: feed.to_owned() };
+        self.live.push((name, live));
+    }
+
+    fn hold(
+        &mut self,
+        state: &State,
+        name: SheetName,
+        (sheet, reasons): (Option<PriceSheet>, Vec<String>),
+        feed: &str,
+        now: Timestamp,
+    ) {
+        tracing::warn!(sheet = %name, feed, reasons = reasons.join("; "), "new prices are held; the last good ones stay");
+        let now = state.held.get(&name).filter(|held| held.reasons == reasons).map_or(now, |held| held.at);
+        let body = sheet.as_ref().map(PriceSheet::to_toml);
+        let row = CatalogHeldRow { name: name.clone(), at: now, feed: feed.to_owned(), reasons: json(&reasons), body };
+        self.rows.held.push(row);
+        self.held.push((name, Held { sheet: sheet.map(Arc::new), at: now, feed: feed.to_owned(), reasons }));
+    }
+}
+
+fn held_name(state: &State, name: &str) -> Result<SheetName, Refusal> {
+    let found = state.held.get_key_value(name).map(|(name, _)| name.clone());
+    found.ok_or_else(|| Refusal::Unknown {
+        kind: "held sheet",
+        name: name.to_owned(),
+        near: crate::venue::near(name, state.held.keys().map(SheetName::as_str)),
+    })
+}
+
+/// The sheet of a name in force under `state`.
+pub(crate) fn in_force(state: &State, name: &SheetName) -> Option<Arc<PriceSheet>> {
+    let live = state.live.get(name).map(|live| Arc::clone(&live.sheet));
+    live.or_else(|| Catalogue::builtin().get(name.as_str()).cloned())
+}
+
+/// Every difference, whatever its size.
+pub(crate) fn unlimited(last: &PriceSheet, next: &PriceSheet, now: Timestamp) -> Change {
+    Change::between(last, next, MoveLimit { percent: u32::MAX }, now)
+}
+
+/// Differences as the wire has them.
+pub(crate) fn views(differences: &[Difference]) -> Vec<PriceDifference> {
+    let view = |difference: &Difference| PriceDifference {
+        what: difference.what.clone(),
+        from: difference.from.clone(),
+        to: difference.to.clone(),
+    };
+    differences.iter().map(view).collect()
+}
+
+fn day_of(now: Timestamp) -> Date {
+    rfc3339(now)[..10].parse().expect("invariant: a time begins with its day")
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("invariant: names and numbers are serialisable")
+}

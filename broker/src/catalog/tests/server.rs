@@ -1,0 +1,114 @@
+//! An HTTP server of one page that answers by a script, byte by byte, and breaks off when told to.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// One answer.
+pub(super) struct Answer {
+    status: &'static str,
+    headers: String,
+    body: Vec<u8>,
+    /// What `Content-Length` says.
+    length: usize,
+    silent: bool,
+}
+
+impl Answer {
+    fn new(status: &'static str, body: Vec<u8>) -> Self {
+        Self { status, headers: String::new(), length: body.len(), body, silent: false }
+    }
+
+    pub(super) fn ok(body: Vec<u8>) -> Self {
+        Self::new("200 OK", body)
+    }
+
+    pub(super) fn partial(body: Vec<u8>) -> Self {
+        Self::new("206 Partial Content", body)
+    }
+
+    pub(super) fn status(status: u16) -> Self {
+        let line = match status {
+            304 => "304 Not Modified",
+            403 => "403 Forbidden",
+            404 => "404 Not Found",
+            503 => "503 Service Unavailable",
+            other => panic!("no line for {other}"),
+        };
+        Self::new(line, Vec::new())
+    }
+
+    pub(super) fn silence() -> Self {
+        Self { silent: true, ..Self::ok(Vec::new()) }
+    }
+
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self
+    }
+
+    /// Promises this many bytes and closes before.
+    pub(super) fn cut_short_of(self, length: usize) -> Self {
+        Self { length, ..self }
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    script: Mutex<VecDeque<Answer>>,
+    last: Mutex<BTreeMap<String, String>>,
+}
+
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    pub(super) url: String,
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared::default());
+        let serving = Arc::clone(&shared);
+        drop(tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(tokio::spawn(answer(stream, Arc::clone(&serving))));
+            }
+        }));
+        Self { shared, url }
+    }
+
+    pub(super) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.shared.script.lock().unwrap().extend(answers);
+    }
+
+    /// A header of the last request.
+    pub(super) fn last(&self, header: &str) -> Option<String> {
+        self.shared.last.lock().unwrap().get(header).cloned()
+    }
+}
+
+async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
+    let head = String::from_utf8(head).unwrap();
+    let headers = head.lines().filter_map(|line| line.split_once(": "));
+    *shared.last.lock().unwrap() = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let answer = shared.script.lock().unwrap().pop_front();
+    let Some(Answer { status, headers, body, length, silent }) = answer else { return };
+    if silent {
+        std::future::pending::<()>().await;
+    }
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+    // A client that has read enough may be gone.
+    drop(stream.write_all(head.as_bytes()).await);
+    drop(stream.write_all(&body).await);
+    drop(stream.shutdown().await);
+}
