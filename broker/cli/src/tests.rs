@@ -5,6 +5,7 @@ mod calls;
 mod discover;
 mod events;
 mod failures;
+mod live;
 mod manage;
 mod offline;
 mod usage;

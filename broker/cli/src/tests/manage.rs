@@ -147,6 +147,7 @@ async fn venues_are_listed_and_shown() {
     VENUE   KIND  REGION       ISOLATION  SHEET          SEQ  DEPLOYMENTS  RUNNING  INELIGIBLE
     ali-cn  http  cn-hangzhou  provider   alibaba-fc/cn    2            4        0  no exchange rate for CNY
     ---
+    warning: ali-cn: its price feed ali fails: the server answered 503
     --- Ok
     "#);
     insta::assert_snapshot!(broker.run(&["venues", "show", "ali-cn"]).await.shown(), @r#"
