@@ -14,6 +14,7 @@
 mod feeds;
 mod fetch;
 mod judge;
+mod plan;
 mod refresh;
 mod state;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use merit_units::{Micros, SheetName, Timestamp};
 
 use crate::Broker;
 pub use feeds::Feed;
-pub(crate) use refresh::{BUILT_IN, in_force, unlimited, views as differences};
+pub(crate) use plan::{BUILT_IN, in_force, unlimited, views as differences};
 pub use refresh::{FeedOutcome, Refreshed};
 pub use state::{FeedState, Held, Live, State};
 

@@ -1,4 +1,7 @@
 //! Calendar dates, for when a price was retrieved and from when it holds.
+//!
+//! By hand, and not by jiff as everywhere else: jiff can read the clock and the time zones of the machine, and this crate
+//! only computes (`tests/tidy/imports.rs`). What is needed of a calendar here is one conversion.
 
 use std::fmt;
 use std::str::FromStr;

@@ -26,6 +26,7 @@ mod overload;
 mod overspend;
 mod passed_on;
 mod pool_death;
+mod prices;
 mod refusals;
 mod retries;
 mod venue_death;

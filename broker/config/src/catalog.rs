@@ -41,7 +41,10 @@ fn address(text: &str) -> Result<Option<String>, String> {
     }
     let uri: Result<Uri, _> = text.replace(Catalog::REGION, "us-east-1").parse();
     let usable = |uri: &Uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
+    let secret = |uri: &Uri| uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     match uri {
+        // Every key may see where prices come from.
+        Ok(uri) if secret(&uri) => Err("must not have a user or password in it: the address is shown".to_owned()),
         Ok(uri) if usable(&uri) => Ok(Some(text.to_owned())),
         _ => Err(format!("must be an http or https URL, with or without {{region}}, or empty, got `{text}`")),
     }

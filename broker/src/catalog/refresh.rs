@@ -3,22 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use merit_pricing::{Catalogue, Change, Date, Difference, MoveLimit, PriceSheet};
+use merit_pricing::{Change, Date, MoveLimit};
 use merit_store::StoreError;
-use merit_store::record::{CatalogHeldRow, CatalogRefresh, CatalogSheetRow};
 use merit_units::{SheetName, Timestamp};
-use merit_wire::PriceDifference;
 
 use super::feeds::{Feed, Read};
 use super::fetch::{self, FetchLimits, Fetched, Validators};
-use super::judge::{InForce, Verdict, judge};
-use super::state::{FeedState, Held, Live, State};
+use super::plan::{Plan, in_force, json, unlimited};
+use super::state::{FeedState, State};
 use crate::Broker;
 use crate::clock::rfc3339;
 use crate::refusal::Refusal;
-
-/// The feed of a sheet that was there before any feed.
-pub(crate) const BUILT_IN: &str = "built-in";
 
 /// What a look at the feeds came to.
 #[derive(Clone, Debug, Default)]
@@ -46,14 +41,6 @@ pub struct FeedOutcome {
 enum Answer {
     NotModified,
     Read(Read, Validators),
-}
-
-/// What is to be stored and then to come into force.
-#[derive(Default)]
-struct Plan {
-    rows: CatalogRefresh,
-    live: Vec<(SheetName, Live)>,
-    held: Vec<(SheetName, Held)>,
 }
 
 impl Broker {
@@ -210,88 +197,6 @@ impl Broker {
     }
 }
 
-impl Plan {
-    fn confirming(feed: &Feed, state: &State, now: Timestamp) -> Self {
-        let of_feed =
-            state.live.iter().filter(|(name, live)| live.feed == feed.name && !state.held.contains_key(*name));
-        let confirmed = of_feed.map(|(name, _)| name.clone()).collect();
-        Self { rows: CatalogRefresh { at: now, confirmed, ..CatalogRefresh::default() }, ..Self::default() }
-    }
-
-    fn of(feed: &Feed, read: Read, state: &State, limit: MoveLimit, now: Timestamp) -> Self {
-        let mut plan = Self::default();
-        let gone = state.live.iter().filter(|(name, live)| {
-            live.feed == feed.name && feed.covers(name.as_str()) && !read.sheets.iter().any(|(read, _)| read == *name)
-        });
-        let gone: Vec<SheetName> = gone.map(|(name, _)| name.clone()).collect();
-        let why = || vec![format!("version {} of the feed has it no more", read.version)];
-        gone.into_iter().for_each(|name| plan.hold(state, name, (None, why()), &feed.name, now));
-        for (name, offered) in read.sheets {
-            let last = in_force(state, &name);
-            let last = last.as_deref().map(|sheet| InForce { sheet, live: state.live.contains_key(&name) });
-            match judge(offered, last.as_ref(), limit, now) {
-                Verdict::Confirmed => {
-                    plan.rows.confirmed.push(name.clone());
-                    plan.rows.settled.push(name);
-                }
-                Verdict::Put(sheet, change) => {
-                    plan.put(state, name, sheet, &change.differences, (&feed.name, ""), now);
-                }
-                Verdict::Held(sheet, reasons) => plan.hold(state, name, (sheet, reasons), &feed.name, now),
-            }
-        }
-        plan
-    }
-
-    fn put(
-        &mut self,
-        state: &State,
-        name: SheetName,
-        sheet: PriceSheet,
-        differences: &[Difference],
-        (feed, accepted_by): (&str, &str),
-        now: Timestamp,
-    ) {
-        let row = |sheet: &PriceSheet, since: Timestamp, feed: &str| CatalogSheetRow {
-            name: name.clone(),
-            seq: sheet.seq(),
-            since,
-            confirmed_at: now,
-            feed: feed.to_owned(),
-            accepted_by: String::new(),
-            changes: "[]".to_owned(),
-            body: sheet.to_toml(),
-        };
-        // The built-in sheet opens the history: it is what earlier calls were charged by.
-        if !state.live.contains_key(&name)
-            && let Some(built_in) = Catalogue::builtin().get(name.as_str())
-        {
-            self.rows.put.push(row(built_in, Timestamp::from_micros(0), BUILT_IN));
-        }
-        let (accepted_by, changes) = (accepted_by.to_owned(), json(&views(differences)));
-        self.rows.put.push(CatalogSheetRow { accepted_by, changes, ..row(&sheet, now, feed) });
-        self.rows.settled.push(name.clone());
-        let live = Live { sheet: Arc::new(sheet), since: now, confirmed_at: now, feed: feed.to_owned() };
-        self.live.push((name, live));
-    }
-
-    fn hold(
-        &mut self,
-        state: &State,
-        name: SheetName,
-        (sheet, reasons): (Option<PriceSheet>, Vec<String>),
-        feed: &str,
-        now: Timestamp,
-    ) {
-        tracing::warn!(sheet = %name, feed, reasons = reasons.join("; "), "new prices are held; the last good ones stay");
-        let now = state.held.get(&name).filter(|held| held.reasons == reasons).map_or(now, |held| held.at);
-        let body = sheet.as_ref().map(PriceSheet::to_toml);
-        let row = CatalogHeldRow { name: name.clone(), at: now, feed: feed.to_owned(), reasons: json(&reasons), body };
-        self.rows.held.push(row);
-        self.held.push((name, Held { sheet: sheet.map(Arc::new), at: now, feed: feed.to_owned(), reasons }));
-    }
-}
-
 fn held_name(state: &State, name: &str) -> Result<SheetName, Refusal> {
     let found = state.held.get_key_value(name).map(|(name, _)| name.clone());
     found.ok_or_else(|| Refusal::Unknown {
@@ -301,31 +206,6 @@ fn held_name(state: &State, name: &str) -> Result<SheetName, Refusal> {
     })
 }
 
-/// The sheet of a name in force under `state`.
-pub(crate) fn in_force(state: &State, name: &SheetName) -> Option<Arc<PriceSheet>> {
-    let live = state.live.get(name).map(|live| Arc::clone(&live.sheet));
-    live.or_else(|| Catalogue::builtin().get(name.as_str()).cloned())
-}
-
-/// Every difference, whatever its size.
-pub(crate) fn unlimited(last: &PriceSheet, next: &PriceSheet, now: Timestamp) -> Change {
-    Change::between(last, next, MoveLimit { percent: u32::MAX }, now)
-}
-
-/// Differences as the wire has them.
-pub(crate) fn views(differences: &[Difference]) -> Vec<PriceDifference> {
-    let view = |difference: &Difference| PriceDifference {
-        what: difference.what.clone(),
-        from: difference.from.clone(),
-        to: difference.to.clone(),
-    };
-    differences.iter().map(view).collect()
-}
-
 fn day_of(now: Timestamp) -> Date {
     rfc3339(now)[..10].parse().expect("invariant: a time begins with its day")
-}
-
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("invariant: names and numbers are serialisable")
 }

@@ -64,7 +64,7 @@ impl OfferSample {
 
     /// Adds products of other kinds until the file has about `bytes`, as AWS's own has by its managed instances.
     pub fn fill_to(&mut self, bytes: usize) {
-        const BYTES_OF_ONE: usize = 1460;
+        const BYTES_OF_ONE: usize = 1280;
         let now = self.to_file().len();
         for number in 0..bytes.saturating_sub(now) / BYTES_OF_ONE {
             let usage =

@@ -198,6 +198,8 @@ fn a_price_lists_address_is_a_url_or_none() {
         let error = url(bad).expect_err("no address").to_string();
         assert!(error.contains("catalog.aws_lambda_url: must be an http or https URL"), "{error}");
     }
+    let error = url("https://me:secret@prices.example/").expect_err("a password").to_string();
+    assert!(error.contains("must not have a user or password") && !error.contains("secret"), "{error}");
 }
 
 #[test]
