@@ -6,7 +6,7 @@ use reqwest::Method;
 use tokio::process::Command;
 
 use crate::functions::Functions;
-use crate::support::{Client, PATIENCE, Process, Reply, Setup, Worth, until};
+use crate::support::{Client, PATIENCE, Process, Reply, Setup, until};
 use merit_wire::{KeyCreated, KeySpec, ReceiptView};
 
 /// A function for each behaviour, and others that echo for what must not be mixed up.
@@ -26,7 +26,10 @@ impl Stage {
         let functions = Functions::start().await;
         let mut setup = Setup::new().flat("here", &functions.url(), "0.00001");
         for function in FUNCTIONS {
-            setup = setup.function(&quoted(function), Worth::Once, &["here"]);
+            // A name with a dot is quoted in TOML.
+            let section = format!("functions.\"{function}\".deployments.here");
+            setup = setup.text(&section, "venue", "here").text(&section, "target", function);
+            setup = setup.set(&section, "memory_mb", 128);
         }
         // Nothing is told of the venue's being throttled but by the call itself.
         let setup = setup.set("market", "throttle_pause_max_ms", 0);
@@ -56,6 +59,7 @@ impl Stage {
             .env("AWS_REGION", "eu-west-1")
             .env("AWS_ENDPOINT_URL_LAMBDA", endpoint)
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("NO_PROXY", "127.0.0.1")
             .env("MERIT_UPSTREAM", self.functions.url());
         command
@@ -78,11 +82,6 @@ impl Stage {
         assert!(output.status.success(), "{out}\n{err}\n{}", self.broker.log());
         out.lines().filter_map(|line| line.strip_prefix("ok ")).map(str::to_owned).collect()
     }
-}
-
-/// A name with a dot is quoted in TOML.
-fn quoted(name: &str) -> String {
-    if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
 }
 
 fn peers() -> PathBuf {

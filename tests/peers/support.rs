@@ -13,5 +13,5 @@ mod wait;
 
 pub(crate) use client::{Client, Reply};
 pub(crate) use process::{Process, merit_command};
-pub(crate) use setup::{KEY, Setup, Worth};
+pub(crate) use setup::{KEY, Setup};
 pub(crate) use wait::{PATIENCE, until};

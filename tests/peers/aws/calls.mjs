@@ -52,7 +52,7 @@ const scenarios = {
     assert.equal(JSON.parse(text(answer.Payload)).errorType, "ValueError");
   },
   async "refusals are its own exceptions"() {
-    await assert.rejects(invoke("ekho"), (error) => error instanceof ResourceNotFoundException && /ekho/.test(error.Message));
+    await assert.rejects(invoke("ekho"), (error) => error instanceof ResourceNotFoundException && /ekho/.test(error.message));
     await assert.rejects(invoke("throttled"), (error) => {
       assert.ok(error instanceof TooManyRequestsException, error);
       assert.equal(error.Reason, "ConcurrentInvocationLimitExceeded");
