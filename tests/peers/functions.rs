@@ -78,10 +78,10 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Answer, 
     let payload = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let name = head.uri.path().trim_start_matches('/').to_owned();
     state.seen.lock().unwrap_or_else(PoisonError::into_inner).push((name.clone(), payload.clone()));
-    Ok(answer(&name, payload, state))
+    Ok(answer(&name, payload, &state))
 }
 
-fn answer(name: &str, payload: Bytes, state: Arc<State>) -> Answer {
+fn answer(name: &str, payload: Bytes, state: &State) -> Answer {
     let whole = |status: u16, text: Bytes| {
         let mut response = Response::new(Full::new(text).boxed());
         *response.status_mut() = status.try_into().expect("a status");
@@ -90,7 +90,7 @@ fn answer(name: &str, payload: Bytes, state: Arc<State>) -> Answer {
     match name {
         "raises" => whole(500, Bytes::from_static(br#"{"errorType":"ValueError","errorMessage":"no such order"}"#)),
         "throttled" => whole(429, Bytes::new()),
-        "streams" => Response::new(pieces(&state)),
+        "streams" => Response::new(pieces(state)),
         // Asked by the client itself: the next piece may go.
         "release" => {
             state.released.send_modify(|released| *released += 1);

@@ -1,6 +1,5 @@
 //! Invoke and InvokeAsync: one call, waited for, queued, or only asked about.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -61,7 +60,7 @@ pub(super) async fn admitted(asked: &Asked<'_>, segment: &str, head: &Head, body
 fn admit(
     asked: &Asked<'_>,
     head: &Head,
-    name: &Cow<'_, str>,
+    name: &str,
     ticket: Ticket,
     signed: &Signed,
 ) -> Result<admit::Admission, Denied> {
