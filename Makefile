@@ -44,6 +44,7 @@ bench: ## Measures: micro benches, then the broker under load beside a bare pass
 	$(CARGO) bench --locked -p merit-benches
 	$(CARGO) build --locked --release -p merit -p merit-benches
 	target/release/compare
+	target/release/doors
 	target/release/reprice
 	target/release/memory
 

@@ -52,7 +52,7 @@ impl Merit {
         let folder = TempDir::new()?;
         // The port is free again when the listener goes; nothing else here asks for one meanwhile.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        fs::write(folder.path().join("plain.toml"), sheet("0.00001", 0))?;
+        fs::write(folder.path().join("plain.toml"), sheet("0.00001", 1))?;
         let config = folder.path().join("merit.toml");
         fs::write(&config, configuration(address, upstream, venues)?)?;
         let key = random_key()?;

@@ -95,7 +95,7 @@ impl Arriving {
         loop {
             let event = match timeout_at(self.ends, self.events.recv()).await {
                 Err(_) => return Some((Err(self.timed_out()), None)),
-                Ok(Err(error)) => return Some((Err(self.broken(error)), None)),
+                Ok(Err(error)) => return Some((Err(self.broken(&error)), None)),
                 Ok(Ok(None)) => return Some((Err(self.cut("the stream ended without its last event")), None)),
                 Ok(Ok(Some(event))) => event,
             };
@@ -147,14 +147,14 @@ impl Arriving {
         VenueError::ran(ErrorKind::ConnectionCut, message, usage, basis)
     }
 
-    fn broken<R>(&self, error: SdkError<EventError, R>) -> VenueError
+    fn broken<R>(&self, error: &SdkError<EventError, R>) -> VenueError
     where
         R: std::fmt::Debug + Send + Sync + 'static,
     {
         let Measured { usage, basis } = self.own();
-        let cut = matches!(error, SdkError::DispatchFailure(_)) || failure::is_cut(&error);
+        let cut = matches!(error, SdkError::DispatchFailure(_)) || failure::is_cut(error);
         let kind = if cut { ErrorKind::ConnectionCut } else { ErrorKind::MalformedReply };
-        let why = failure::innermost(&error);
+        let why = failure::innermost(error);
         VenueError::ran(kind, format!("the streamed reply of `{}` broke: {why}", self.shown), usage, basis)
     }
 }

@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
     let mut cpu_us = 0;
     for change in 0..args.changes {
         let before = cost_of(&mut quotes, "own-0").await?;
-        let sheet = merit::sheet(if change % 2 == 0 { "0.00002" } else { "0.00001" }, change + 1);
+        let sheet = merit::sheet(if change % 2 == 0 { "0.00002" } else { "0.00001" }, change + 2);
         let mut put = Client::new(merit.request("PUT", "v1/venues/own-0/price-sheet", sheet.as_bytes())?, 1);
         let (began, used) = (clock::now(), process::cpu_us(merit.id())?);
         let (status, reply) = put.once().await?;

@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
             let _payload = request.into_body().collect().await;
             let mut response = Response::new(Full::new(body));
             if args.lambda {
-                response.headers_mut().extend(LAMBDA.clone());
+                response.headers_mut().extend(LAMBDA);
             }
             response
         }

@@ -32,7 +32,8 @@ async fn broker(folder: &Path, clock: &Clock, server: &Server, more: &str) -> Ar
         server.url,
     );
     let config = Config::parse(&text, &Source::Defaults, &Env::default()).unwrap_or_else(|errors| panic!("{errors}"));
-    crate::serve::start(&config, &Env::default(), clock.clone()).await.expect("a broker").broker
+    let started = Box::pin(crate::serve::start(&config, &Env::default(), clock.clone()));
+    started.await.expect("a broker").broker
 }
 
 struct Stage {
@@ -53,7 +54,7 @@ impl Stage {
     async fn look(&self, answer: Answer) -> Refreshed {
         self.server.then([answer]);
         self.clock.advance(Micros::from_secs(60));
-        self.broker.refresh_feeds(&self.broker.feeds()).await
+        Box::pin(self.broker.refresh_feeds(&self.broker.feeds())).await
     }
 
     /// What the venue bills a request and a GB-second at, in the first tier.

@@ -25,6 +25,7 @@ fn the_template_is_the_default() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a line for each setting")]
 fn the_defaults_change_only_on_purpose() {
     let config = Config::default();
     let shown = config.settings().iter().map(|setting| format!("{} = {}", setting.key, setting.value));
