@@ -32,7 +32,8 @@ async fn broker(folder: &Path, clock: &Clock, server: &Server, more: &str) -> Ar
         server.url,
     );
     let config = Config::parse(&text, &Source::Defaults, &Env::default()).unwrap_or_else(|errors| panic!("{errors}"));
-    let started = Box::pin(crate::serve::start(&config, &Env::default(), clock.clone()));
+    let env = Env::default();
+    let started = Box::pin(crate::serve::start(&config, &env, clock.clone()));
     started.await.expect("a broker").broker
 }
 
