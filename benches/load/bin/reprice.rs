@@ -69,7 +69,7 @@ fn print(args: &Args, took: &Histogram<u64>, cpu_us: u64) -> anyhow::Result<()> 
     let mut text = format!("price changes of merit {version}, {build}\n{}\n", report::machine());
     let Args { functions, deployments, changes } = args;
     writeln!(text, "{functions} functions of {deployments} deployments use the venue; {changes} changes, one by one")?;
-    let ms = |share: f64| took.value_at_quantile(share) as f64 / 1e3;
+    let ms = |share: f64| took.value_at_quantile(share) as f64 / 1e6;
     writeln!(
         text,
         "from PUT to answer: p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms (goal: 10 ms)",
