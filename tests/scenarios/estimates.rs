@@ -65,18 +65,23 @@ impl Clouds {
         self.client.get(&format!("/_sim/clouds/{cloud}/invoice")).await
     }
 
+    /// A cloud as a venue, by the protocol it speaks.
+    fn reached(&self, setup: Setup, cloud: &Value) -> Setup {
+        let (name, sheet) = (text(cloud, "name"), text(cloud, "price_sheet"));
+        let url = format!("http://{}/{name}", self.process.address());
+        match &cloud["lambda"] {
+            Value::Null => setup.venue(name, &format!("{url}/"), sheet),
+            lambda => setup.lambda(name, &url, text(lambda, "region")).text(&format!("venues.{name}"), "sheet", sheet),
+        }
+    }
+
     /// Every cloud as a venue, with the function deployed as the cloud has it.
     async fn configure(&self, setup: Setup) -> Setup {
         let rate = format!("{{ usd = \"0.{USD_PER_CNY}\", date = \"{}\" }}", today());
         let mut setup = setup.set("exchange_rates", "CNY", rate);
         for cloud in &self.all {
             let (name, section) = (text(cloud, "name"), format!("venues.{}", text(cloud, "name")));
-            let url = format!("http://{}/{name}/", self.process.address());
-            setup = setup.venue(name, &url, text(cloud, "price_sheet")).text(
-                &section,
-                "architecture",
-                text(cloud, "architecture"),
-            );
+            setup = self.reached(setup, cloud).text(&section, "architecture", text(cloud, "architecture"));
             for (meter, quantity) in self.sheet(name).await.grants() {
                 setup = setup.text(&format!("{section}.month_to_date"), meter.name(), quantity);
             }

@@ -25,9 +25,21 @@ pub struct Cloud {
     pub vcpu_milli: Option<u32>,
     /// Calls it runs at once.
     pub concurrency: u32,
+    /// Where it speaks AWS Lambda's own protocol, the account it plays.
+    #[serde(default)]
+    pub lambda: Option<LambdaAccount>,
     /// Meters of its sheet with what is free of them each month.
     #[serde(skip)]
     pub free_grants: Vec<(String, String)>,
+}
+
+/// An account at AWS, as a cloud that speaks Lambda's protocol plays it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct LambdaAccount {
+    /// The region it is in.
+    pub region: String,
+    /// Its number.
+    pub account: String,
 }
 
 impl Cloud {

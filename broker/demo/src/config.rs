@@ -15,6 +15,12 @@ const POOL_MEMORY_MB: u64 = 128;
 /// rate has one that holds when the demo is run.
 pub(crate) const EXAMPLE_USD_PER_CNY: &str = "0.1405";
 
+/// The key pair of AWS's documentation, which the simulated clouds of the demo know.
+const EXAMPLE_KEYS: &str = "\
+access_key_id = \"AKIAIOSFODNN7EXAMPLE\"
+secret_access_key = \"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"
+";
+
 /// What the broker is configured with.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
@@ -100,14 +106,13 @@ concurrency = {pool_slots}
 
     fn cloud(&self, text: &mut String, cloud: &Cloud) {
         let Cloud { name, price_sheet, architecture, concurrency, free_grants, .. } = cloud;
-        let (url, region) = (self.clouds_url, cloud.region());
+        let (reached, region) = (self.reached(cloud), cloud.region());
         write(
             text,
             &format!(
                 "
 [venues.{name}]
-kind = \"http\"
-url = \"{url}/{name}/\"
+{reached}
 region = \"{region}\"
 architecture = \"{architecture}\"
 sheet = \"{price_sheet}\"
@@ -115,6 +120,9 @@ concurrency = {concurrency}
 "
             ),
         );
+        if cloud.lambda.is_some() {
+            write(text, &format!("[venues.{name}.credentials]\n{EXAMPLE_KEYS}"));
+        }
         if !free_grants.is_empty() {
             write(
                 text,
@@ -125,6 +133,21 @@ concurrency = {concurrency}
         }
         for (meter, quantity) in free_grants {
             write(text, &format!("{meter} = \"{quantity}\"\n"));
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// How the broker reaches a cloud.
+    fn reached(&self, Cloud { name, lambda, .. }: &Cloud) -> String {
+        let url = self.clouds_url;
+        match lambda {
+            None => format!("kind = \"http\"\nurl = \"{url}/{name}/\""),
+            Some(lambda) => format!(
+                "# It speaks Lambda's own protocol, signatures and all.\nkind = \"aws-lambda\"\n\
+                 endpoint_url = \"{url}/{name}\"\naccount = \"{}\"",
+                lambda.account
+            ),
         }
     }
 }

@@ -68,6 +68,16 @@ impl Setup {
         self.text(&section, "kind", "http").text(&section, "url", url).text(&section, "region", "here")
     }
 
+    /// A simulated Lambda, which knows the key pair of AWS's documentation.
+    pub(crate) fn lambda(self, name: &str, endpoint: &str, region: &str) -> Self {
+        let (section, credentials) = (format!("venues.{name}"), format!("venues.{name}.credentials"));
+        self.text(&section, "kind", "aws-lambda")
+            .text(&section, "endpoint_url", endpoint)
+            .text(&section, "region", region)
+            .text(&credentials, "access_key_id", "AKIAIOSFODNN7EXAMPLE")
+            .text(&credentials, "secret_access_key", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    }
+
     /// A function of 128 MB deployed at these venues, each deployment named like its venue.
     pub(crate) fn function(self, name: &str, worth: Worth, venues: &[&str]) -> Self {
         let section = format!("functions.{name}");

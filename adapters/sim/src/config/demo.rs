@@ -1,14 +1,14 @@
 //! The clouds of `merit demo`: three hyperscalers with two offerings each, Alibaba, Tencent and
 //! Workers, all by their real price sheets.
 //!
-//! AWS and Google in two regions each. Azure has prices for one region only, so its second offering
+//! AWS and Google in two regions each; AWS's speak Lambda's own protocol, for AWS's example key pair. Azure has prices for one region only, so its second offering
 //! there is the Flex plan. Alibaba is billed in dollars (Singapore), Tencent in yuan (Guangzhou), so
 //! one venue needs an exchange rate.
 
 use merit_pricing::Catalogue;
 use merit_units::{MemoryMb, Micros, VenueId};
 
-use super::{CloudConfig, DEFAULT_SEED, Provider, SimConfig, TimeScale};
+use super::{CloudConfig, DEFAULT_SEED, KeyPair, LambdaAccount, Protocol, Provider, SimConfig, TimeScale};
 
 /// A cloud, its sheet, the round trip in ms, memory in MB and vCPU in thousandths where chosen.
 type Row = (&'static str, &'static str, u64, u64, Option<u32>);
@@ -46,5 +46,20 @@ fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudCon
     cloud.round_trip = Some(Micros::from_millis(round_trip_ms));
     cloud.size.memory = MemoryMb::try_new(memory_mb).expect("invariant: the demo's sizes are sizes");
     cloud.size.vcpu_milli = vcpu_milli;
+    if let Some(region) = cloud.name.as_str().strip_prefix("aws-") {
+        cloud.protocol = Protocol::Lambda(account(region));
+    }
     cloud
+}
+
+/// An account with the key pair of AWS's documentation. The samples take pictures and texts, so payloads that
+/// are no JSON are taken too.
+fn account(region: &str) -> LambdaAccount {
+    let key = KeyPair {
+        access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+        secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+        session_token: None,
+    };
+    let account = "123456789012".to_owned();
+    LambdaAccount { region: region.to_owned(), account, keys: vec![key], json_payloads: false }
 }
