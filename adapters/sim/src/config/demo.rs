@@ -1,9 +1,9 @@
 //! The clouds of `merit demo`: three hyperscalers with two offerings each, Alibaba, Tencent and
 //! Workers, all by their real price sheets.
 //!
-//! AWS and Google in two regions each; AWS's speak Lambda's own protocol, for AWS's example key pair. Azure has prices for one region only, so its second offering
-//! there is the Flex plan. Alibaba is billed in dollars (Singapore), Tencent in yuan (Guangzhou), so
-//! one venue needs an exchange rate.
+//! AWS and Google in two regions each; AWS's speak Lambda's own protocol, for AWS's example key pair.
+//! Azure has prices for one region only, so its second offering there is the Flex plan. Alibaba is
+//! billed in dollars (Singapore), Tencent in yuan (Guangzhou), so one venue needs an exchange rate.
 
 use merit_pricing::Catalogue;
 use merit_units::{MemoryMb, Micros, VenueId};
