@@ -126,18 +126,23 @@ impl Running {
     /// A call with that payload and ten seconds left.
     #[must_use]
     pub fn call(&self, payload: impl Into<Bytes>) -> Call {
-        Call {
-            invocation: InvocationId::v7(1_795_255_200_000, 7),
-            attempt: 1,
-            function: FunctionId::try_new("card").expect("invariant: a valid name"),
-            target: Arc::clone(&self.target),
-            payload: payload.into(),
-            content_type: Some(HeaderValue::from_static("application/vnd.merit.card")),
-            traceparent: None,
-            tracestate: None,
-            deadline: Instant::now() + Duration::from_secs(10),
-            lambda: None,
-        }
+        call(&self.target, payload)
+    }
+}
+
+/// A call of a deployment with that payload and ten seconds left.
+fn call(target: &Arc<Target>, payload: impl Into<Bytes>) -> Call {
+    Call {
+        invocation: InvocationId::v7(1_795_255_200_000, 7),
+        attempt: 1,
+        function: FunctionId::try_new("card").expect("invariant: a valid name"),
+        target: Arc::clone(target),
+        payload: payload.into(),
+        content_type: Some(HeaderValue::from_static("application/vnd.merit.card")),
+        traceparent: None,
+        tracestate: None,
+        deadline: Instant::now() + Duration::from_secs(10),
+        lambda: None,
     }
 }
 

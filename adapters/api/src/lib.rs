@@ -15,6 +15,7 @@
 //! the others hand a reply on in one piece.
 
 mod call;
+mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -24,6 +25,7 @@ mod target;
 mod venue;
 
 pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
+pub use config::{ConfigError, ConfigErrors};
 pub use error::{ErrorKind, Outcome, VenueError};
 pub use streamed::{Piece, Streamed};
 pub use target::{Target, TargetError};

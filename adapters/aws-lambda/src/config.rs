@@ -8,6 +8,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use merit_venue::{ConfigError, ConfigErrors};
+
 /// Lambda's limit on a payload and on a reply of a synchronous call: 6 MB, which it counts as
 /// 6 x 1,024 x 1,024 bytes. Source: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, 2026-11-21.
 pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
@@ -105,38 +107,6 @@ impl fmt::Debug for CredentialsFrom {
     }
 }
 
-/// A mistake in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: {message}")]
-pub struct ConfigError {
-    /// The field of [`LambdaConfig`].
-    pub field: &'static str,
-    /// Names the value, and says what to write instead.
-    pub message: String,
-}
-
-/// All mistakes in a configuration; at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<ConfigError>);
-
-impl ConfigErrors {
-    /// The mistakes, in the order of the fields.
-    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
-
 impl LambdaConfig {
     /// The defaults for a region: the default credential chain, two seconds to connect, 900 seconds
     /// for a call. Idle connections are kept 20 seconds.
@@ -198,7 +168,7 @@ impl LambdaConfig {
                 refuse(field, "0 allows no call: give at least 1".to_owned());
             }
         }
-        if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+        ConfigErrors::check(errors)
     }
 }
 

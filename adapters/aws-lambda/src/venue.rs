@@ -17,11 +17,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
-use merit_venue::{Call, Discovered, ErrorKind, Limits, Outcome, Reply, Streamed, Venue, VenueError};
+use merit_venue::{Call, ConfigErrors, Discovered, ErrorKind, Limits, Outcome, Reply, Streamed, Venue, VenueError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{ConfigErrors, LambdaConfig, MAX_BODY_BYTES, MAX_DURATION, Meters};
+use crate::config::{LambdaConfig, MAX_BODY_BYTES, MAX_DURATION, Meters};
 use crate::credentials::{AsCache, Keyring};
 use crate::reply::{self, Told};
 use crate::target::{self, Called};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
+use merit_venue::ConfigError;
 
 /// How to reach one HTTP venue. Start from [`HttpConfig::new`] and set what differs.
 #[derive(Clone)]
@@ -64,43 +65,6 @@ pub enum Meters {
     #[default]
     OwnClock,
 }
-
-/// A mistake in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: {message}")]
-pub struct ConfigError {
-    /// The field of [`HttpConfig`].
-    pub field: &'static str,
-    /// Names the value, and says what to write instead.
-    pub message: String,
-}
-
-/// All mistakes in a configuration; at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<ConfigError>);
-
-impl ConfigErrors {
-    /// `Ok` when there are none.
-    pub(crate) fn check(errors: Vec<ConfigError>) -> Result<(), Self> {
-        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
-    }
-
-    /// The mistakes, in the order of the fields.
-    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
 
 /// The least common sync limit of the big clouds is AWS Lambda's 6 MB; with the same bound
 /// everywhere a call that fits one venue fits all.

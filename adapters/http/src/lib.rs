@@ -29,5 +29,6 @@ mod streaming;
 mod tls;
 mod venue;
 
-pub use config::{ConfigError, ConfigErrors, HttpConfig, Meters};
+pub use config::{HttpConfig, Meters};
+
 pub use venue::HttpVenue;

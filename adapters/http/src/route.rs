@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 use merit_units::FunctionId;
-use merit_venue::{ErrorKind, Target, VenueError};
+use merit_venue::{ConfigError, ErrorKind, Target, VenueError};
 
-use crate::config::{ConfigError, HttpConfig};
+use crate::config::HttpConfig;
 
 /// Stands for the function's name in a configured host.
 const FUNCTION_PLACEHOLDER: &str = "{function}";

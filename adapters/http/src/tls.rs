@@ -6,11 +6,10 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use merit_venue::ConfigError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-
-use crate::config::ConfigError;
 
 /// A client configuration for HTTP/1.1.
 ///

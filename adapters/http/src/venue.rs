@@ -13,12 +13,12 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
-use merit_venue::{Call, Discovered, ErrorKind, Limits, Outcome, Reply, Streamed, Venue, VenueError};
+use merit_venue::{Call, ConfigErrors, Discovered, ErrorKind, Limits, Outcome, Reply, Streamed, Venue, VenueError};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::address::AddressPolicy;
-use crate::config::{ConfigErrors, HttpConfig, Meters};
+use crate::config::{HttpConfig, Meters};
 use crate::connect::Connector;
 use crate::connection::Connection;
 use crate::meters::{self, Measured};

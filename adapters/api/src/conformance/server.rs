@@ -16,6 +16,9 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::conformance::{Behaviour, Running, Server, call};
+use crate::{Target, Venue};
+
 /// How long a test waits for what should happen at once, on a machine that is busy.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -89,6 +92,40 @@ pub struct TestServer {
     pub address: SocketAddr,
     state: Arc<State>,
     task: AbortHandle,
+}
+
+/// A card's server, and a call that keeps the venue's only connection busy, if the card needs that.
+struct Playing {
+    server: TestServer,
+    occupying: Option<AbortHandle>,
+}
+
+impl Server for Playing {
+    fn calls(&self) -> usize {
+        self.server.calls() - usize::from(self.occupying.is_some())
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        if let Some(call) = &self.occupying {
+            call.abort();
+        }
+    }
+}
+
+impl TestServer {
+    /// What a card runs against: this server, and the venue that reaches it. With [`Behaviour::NotAccepting`] a call
+    /// of another caller is under way then, which has the venue's only connection.
+    pub async fn running(self, venue: Arc<dyn Venue>, target: Arc<Target>, behaviour: &Behaviour) -> Running {
+        let mut playing = Playing { server: self, occupying: None };
+        if *behaviour == Behaviour::NotAccepting {
+            let (venue, endless) = (Arc::clone(&venue), call(&target, "occupies"));
+            playing.occupying = Some(tokio::spawn(async move { venue.invoke(endless).await }).abort_handle());
+            playing.server.until_calls(1).await;
+        }
+        Running { venue, target, server: Box::new(playing) }
+    }
 }
 
 impl Drop for TestServer {

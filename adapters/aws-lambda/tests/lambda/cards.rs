@@ -1,40 +1,16 @@
 //! The conformance cards.
 
-use std::sync::Arc;
-
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_pricing::Usage;
 use merit_units::Micros;
-use merit_venue::Venue;
-use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET, Server};
+use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
 use merit_venue_aws_lambda::Meters;
-use tokio::task::AbortHandle;
 
-use crate::server::{Answer, Received, TestServer, call, head, keys, log, ok, refused, reply, target, venue_at};
+use crate::server::{Answer, Received, TestServer, head, keys, log, ok, refused, reply, target, venue_at};
 
 struct Lambda {
     meters: Meters,
-}
-
-/// A server, and a call that keeps the venue's only connection busy, if the card needs that.
-struct Playing {
-    server: TestServer,
-    occupying: Option<AbortHandle>,
-}
-
-impl Server for Playing {
-    fn calls(&self) -> usize {
-        self.server.calls() - usize::from(self.occupying.is_some())
-    }
-}
-
-impl Drop for Playing {
-    fn drop(&mut self) {
-        if let Some(call) = &self.occupying {
-            call.abort();
-        }
-    }
 }
 
 impl Fixture for Lambda {
@@ -69,13 +45,7 @@ async fn start(meters: Meters, behaviour: Behaviour) -> Running {
         }
     })
     .await;
-    let mut occupying = None;
-    if behaviour == Behaviour::NotAccepting {
-        let venue = Arc::clone(&venue);
-        occupying = Some(tokio::spawn(async move { venue.invoke(call("occupies")).await }).abort_handle());
-        server.until_calls(1).await;
-    }
-    Running { venue, target: target("card:live"), server: Box::new(Playing { server, occupying }) }
+    server.running(venue, target("card:live"), &behaviour).await
 }
 
 fn play(behaviour: &Behaviour, request: &Received) -> Answer {

@@ -4,35 +4,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET, Server};
-use merit_venue::{Call, Target, Venue, meter_header};
+use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
+use merit_venue::{Target, meter_header};
 use merit_venue_http::{HttpConfig, Meters};
-use tokio::task::AbortHandle;
 
-use crate::server::{Answer, Received, TestServer, call, echo, head, reply};
+use crate::server::{Answer, Received, TestServer, echo, head, reply};
 
 struct Http {
     meters: Meters,
-}
-
-/// A server, and a call that keeps the venue's only connection busy, if the card needs that.
-struct Playing {
-    server: TestServer,
-    occupying: Option<AbortHandle>,
-}
-
-impl Server for Playing {
-    fn calls(&self) -> usize {
-        self.server.calls() - usize::from(self.occupying.is_some())
-    }
-}
-
-impl Drop for Playing {
-    fn drop(&mut self) {
-        if let Some(call) = &self.occupying {
-            call.abort();
-        }
-    }
 }
 
 impl Fixture for Http {
@@ -58,13 +37,7 @@ async fn start(meters: Meters, behaviour: Behaviour) -> Running {
             _ => {}
         }
     });
-    let mut occupying = None;
-    if behaviour == Behaviour::NotAccepting {
-        let (venue, endless) = (Arc::clone(&venue), Call { target: target(), ..call("occupies") });
-        occupying = Some(tokio::spawn(async move { venue.invoke(endless).await }).abort_handle());
-        server.until_calls(1).await;
-    }
-    Running { venue, target: target(), server: Box::new(Playing { server, occupying }) }
+    server.0.running(venue, target(), &behaviour).await
 }
 
 fn target() -> Arc<Target> {

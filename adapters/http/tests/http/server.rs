@@ -9,7 +9,7 @@ pub(crate) use merit_venue::conformance::server::{Answer, PATIENCE, Received, ec
 use merit_venue::{Call, Reply, Target, Venue, VenueError};
 use merit_venue_http::{HttpConfig, HttpVenue};
 
-pub(crate) struct TestServer(server::TestServer);
+pub(crate) struct TestServer(pub(crate) server::TestServer);
 
 impl Deref for TestServer {
     type Target = server::TestServer;
