@@ -1,8 +1,9 @@
 //! Estimates against charges on every simulated cloud, and Merit's charges against the clouds' own bills.
 //!
 //! The clouds play in real time, with their measured latencies, cold starts and spreads, and really
-//! run the functions. Merit is told what the clouds' books begin with, month-to-date usage at the
-//! end of each free grant, and from then on counts for itself.
+//! run the functions, whose CPU time is fixed: what is measured here drifts with whatever else this
+//! machine does, which is no cloud's. Merit is told what the clouds' books begin with, month-to-date
+//! usage at the end of each free grant, and from then on counts for itself.
 //!
 //! The tolerance of 2 % is for what is learned. Bills are compared to the quantum of each meter; a
 //! charge is rounded to the picodollar once a call and the bill once a month, so the sums may
@@ -42,7 +43,8 @@ struct Clouds {
 impl Clouds {
     async fn start(folder: &Setup) -> Self {
         let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/functions");
-        let mut command = merit_command(&["sim", "--listen", "127.0.0.1:0", "--time-scale", "1", "--functions"]);
+        let mut command =
+            merit_command(&["sim", "--listen", "127.0.0.1:0", "--time-scale", "1", "--cpu-ms", "5", "--functions"]);
         command.arg(functions);
         let process = Process::start(command, &folder.path("clouds.log")).await;
         let client = Client::new(process.address(), "none");

@@ -33,6 +33,9 @@ pub(crate) struct SimArgs {
     /// How much real time a modelled second takes, 0 to 1. Below 1 a broker finds the meters too long to be true
     #[arg(long, value_name = "SCALE")]
     time_scale: Option<TimeScale>,
+    /// CPU every call is taken to use, instead of what was measured: bills that do not depend on how busy this machine is
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=900_000))]
+    cpu_ms: Option<u32>,
     /// Where compiled functions are kept between starts
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -57,12 +60,12 @@ pub(crate) fn sim(args: &SimArgs) -> Result<Exit, Failure> {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         usage(anyhow::anyhow!(lines.join("\n")))
     })?;
+    let cpu = args.cpu_ms.map(|millis| Micros::from_millis(millis.into()));
+    let executor = Arc::new(InSandbox { sandbox, slots, cpu });
     runtime(0)?.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
         announce(listener.local_addr()?);
-        merit_sim::serve(listener, config, Arc::new(InSandbox { sandbox, slots }), stop_signal())
-            .await
-            .map_err(usage)?;
+        merit_sim::serve(listener, config, executor, stop_signal()).await.map_err(usage)?;
         Ok::<_, Failure>(())
     })?;
     Ok(Exit::Ok)
@@ -73,6 +76,8 @@ struct InSandbox {
     sandbox: Sandbox,
     /// What a cloud has let in waits for its turn on this machine and is not turned away by it.
     slots: Semaphore,
+    /// What a call is taken to use, instead of what was measured.
+    cpu: Option<Micros>,
 }
 
 impl Executor for InSandbox {
@@ -101,8 +106,9 @@ impl Executor for InSandbox {
                 Err(error) => return failed(ExecuteErrorKind::Machine, error.to_string(), MachineUsage::default()),
             };
             // Time it waited for its turn is this machine's, which plays many clouds at once, and no cloud's.
-            let wall = run.usage.cpu.saturating_add(run.usage.waited);
-            let usage = MachineUsage { cpu: run.usage.cpu, wall, memory_peak: Some(run.usage.memory_peak) };
+            let cpu = self.cpu.unwrap_or(run.usage.cpu);
+            let wall = cpu.saturating_add(run.usage.waited);
+            let usage = MachineUsage { cpu, wall, memory_peak: Some(run.usage.memory_peak) };
             match run.outcome {
                 Ok(output) => Ok(Executed { output, usage }),
                 Err(error) => failed(ExecuteErrorKind::Function(error.kind().to_owned()), error.to_string(), usage),
