@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use merit_venue::{ConfigError, ConfigErrors};
 
-/// Lambda's limit on a payload and on a reply of a synchronous call: 6 MB, which it counts as
-/// 6 x 1,024 x 1,024 bytes. Source: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, 2026-11-21.
-pub const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+/// Lambda's limit on a payload and on a reply of a synchronous call, in bytes.
+pub use merit_lambda_wire::invoke::MOST_SYNC_BYTES as MAX_BODY_BYTES;
 
-/// The longest a function may run: 900 seconds. The same source.
+/// The longest a function may run: 900 seconds.
+/// Source: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, 2026-11-21.
 pub const MAX_DURATION: Duration = Duration::from_mins(15);
 
 /// How to reach Lambda in one region of one account. Start from [`LambdaConfig::new`].

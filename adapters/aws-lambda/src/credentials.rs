@@ -9,7 +9,6 @@
 //! Invariant: no secret leaves this module but inside the SDK's own types, which do not show it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +21,10 @@ use aws_smithy_runtime_api::client::identity::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::display::DisplayErrorContext;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::transport::Attempt;
 
 /// The longest a provider may take. The slowest link of the default chain, the metadata service
 /// where there is none, gives up after about four seconds.
@@ -40,9 +42,9 @@ pub(crate) struct Keyring {
     /// How long after a failure the provider is asked again.
     retry: Duration,
     state: ArcSwap<State>,
-    renewing: AtomicBool,
-    /// Held while the provider is asked, and while the state is replaced.
-    turn: tokio::sync::Mutex<()>,
+    /// Held while the provider is asked.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held while the state is replaced.
     replacing: Mutex<()>,
 }
 
@@ -55,7 +57,7 @@ struct State {
 
 struct Held {
     identity: Identity,
-    access_key_id: String,
+    access_key_id: Arc<str>,
     until: Option<Instant>,
     renew_at: Option<Instant>,
 }
@@ -80,8 +82,7 @@ impl Keyring {
             provider,
             retry,
             state: ArcSwap::default(),
-            renewing: AtomicBool::new(false),
-            turn: tokio::sync::Mutex::new(()),
+            turn: Arc::default(),
             replacing: Mutex::new(()),
         });
         keyring.renew();
@@ -111,7 +112,10 @@ impl Keyring {
         drop(state);
         let keyring = Arc::clone(self);
         // A task of its own: a caller that goes away does not take the answer from the others.
-        let asked = tokio::spawn(async move { keyring.ask().await });
+        let asked = tokio::spawn(async move {
+            let turn = Arc::clone(&keyring.turn).lock_owned().await;
+            keyring.ask(turn).await;
+        });
         match timeout_at(ends, asked).await {
             Ok(_) if self.state.load().usable(Instant::now()).is_some() => Ok(()),
             Ok(_) => Err(self.unready().unwrap_or_else(|| Arc::from("the credentials could not be had"))),
@@ -134,15 +138,10 @@ impl Keyring {
     pub(crate) fn refused(&self, access_key_id: Option<&str>, reason: &str) {
         let _turn = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state.load();
-        let same = state.held.as_ref().is_some_and(|held| Some(held.access_key_id.as_str()) == access_key_id);
+        let same = state.held.as_ref().is_some_and(|held| Some(&*held.access_key_id) == access_key_id);
         if same {
             self.state.store(Arc::new(State { held: None, failed: Some(self.failed(reason)) }));
         }
-    }
-
-    /// The id of the access key in use.
-    pub(crate) fn access_key_id(&self) -> Option<String> {
-        self.state.load().held.as_ref().map(|held| held.access_key_id.clone())
     }
 
     fn failed(&self, reason: &str) -> Failed {
@@ -152,19 +151,14 @@ impl Keyring {
 
     /// Asks the provider in a task of its own, unless one is at it.
     fn renew(self: &Arc<Self>) {
-        if self.renewing.swap(true, Ordering::AcqRel) {
-            return;
+        if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+            let keyring = Arc::clone(self);
+            tokio::spawn(async move { keyring.ask(turn).await });
         }
-        let keyring = Arc::clone(self);
-        tokio::spawn(async move {
-            keyring.ask().await;
-            keyring.renewing.store(false, Ordering::Release);
-        });
     }
 
-    /// Asks the provider, unless somebody else did while this waited for its turn.
-    async fn ask(&self) {
-        let _turn = self.turn.lock().await;
+    /// Asks the provider, unless somebody else did while this waited for its `turn`.
+    async fn ask(&self, _turn: OwnedMutexGuard<()>) {
         let now = Instant::now();
         {
             let state = self.state.load();
@@ -208,7 +202,7 @@ impl Held {
         // Credentials that live shorter than the head start are renewed at half their life.
         let renew = |left: Duration| now + left.checked_sub(RENEW_AHEAD).unwrap_or(left / 2).max(retry.min(left / 2));
         Ok(Self {
-            access_key_id: credentials.access_key_id().to_owned(),
+            access_key_id: credentials.access_key_id().into(),
             until: left.map(|left| now + left),
             renew_at: left.map(renew),
             identity: Identity::from(credentials),
@@ -218,7 +212,7 @@ impl Held {
     fn renewed_at(&self, at: Instant) -> Self {
         Self {
             identity: self.identity.clone(),
-            access_key_id: self.access_key_id.clone(),
+            access_key_id: Arc::clone(&self.access_key_id),
             until: self.until,
             renew_at: Some(at),
         }
@@ -250,7 +244,10 @@ impl ResolveCachedIdentity for AsCache {
     ) -> IdentityFuture<'a> {
         let state = self.0.state.load();
         IdentityFuture::ready(match &state.held {
-            Some(held) => Ok(held.identity.clone()),
+            Some(held) => {
+                Attempt::note_key(&held.access_key_id);
+                Ok(held.identity.clone())
+            }
             None => Err("the venue has no credentials".into()),
         })
     }

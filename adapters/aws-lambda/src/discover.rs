@@ -21,7 +21,7 @@ use crate::failure;
 use crate::venue::LambdaVenue;
 
 /// For one answer.
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For one operation with its repetitions.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);

@@ -33,13 +33,13 @@ pub(crate) struct Refusal {
 pub(crate) fn timed_out(attempt: &Attempt, shown: &str, measured: Measured) -> VenueError {
     let millis = attempt.elapsed().as_millis();
     let Measured { usage, basis } = measured;
-    match (attempt.head(), attempt.may_be_sent()) {
-        (Some(head), _) if head.status == 200 => {
+    match attempt.outcome() {
+        Outcome::Ran => {
             let message = format!("time ran out after {millis} ms reading the reply of `{shown}`");
             VenueError::ran(ErrorKind::Timeout, message, usage, basis)
         }
-        (None, false) => late(Outcome::NotStarted, "connecting to call", shown, attempt.elapsed()),
-        _ => late(Outcome::Unknown, "waiting for the reply of", shown, attempt.elapsed()),
+        Outcome::NotStarted => late(Outcome::NotStarted, "connecting to call", shown, attempt.elapsed()),
+        Outcome::Unknown => late(Outcome::Unknown, "waiting for the reply of", shown, attempt.elapsed()),
     }
 }
 
@@ -65,13 +65,8 @@ where
     }
     let kind = kind_of(&error);
     let said = innermost(&error);
-    let outcome = match (attempt.head(), attempt.may_be_sent()) {
-        (Some(head), _) if head.status == 200 => Outcome::Ran,
-        (None, false) => Outcome::NotStarted,
-        _ => Outcome::Unknown,
-    };
     let message = message(kind, shown, &said, attempt);
-    let failure = match outcome {
+    let failure = match attempt.outcome() {
         Outcome::Ran => VenueError::ran(kind, message, own.usage, own.basis),
         outcome => VenueError::new(outcome, kind, message),
     };

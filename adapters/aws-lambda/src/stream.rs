@@ -57,7 +57,7 @@ impl LambdaVenue {
             .set_log_type(self.log_type(&call))
             .set_client_context(context.and_then(|context| context.client_context.as_deref()).map(str::to_owned))
             .set_tenant_id(context.and_then(|context| context.tenant.as_deref()).map(str::to_owned))
-            .payload(Blob::new(call.payload.to_vec()));
+            .payload(Blob::from_maybe_shared(call.payload.clone()));
         let own = |attempt: &Attempt| Measured::own(Micros::from_std(attempt.elapsed()), 0);
         let output = match timeout_at(ends, attempt.run(request.send())).await {
             Ok(Ok(output)) => output,
@@ -101,7 +101,7 @@ impl Arriving {
             };
             match event {
                 Event::PayloadChunk(chunk) => {
-                    let data = Bytes::from(chunk.payload.map(Blob::into_inner).unwrap_or_default());
+                    let data = chunk.payload.map(Blob::into_bytes).unwrap_or_default();
                     if data.is_empty() {
                         continue;
                     }

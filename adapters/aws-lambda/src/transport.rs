@@ -14,7 +14,7 @@
 //! written; so `NotStarted` is never claimed of a request that was begun.
 
 use std::error::Error as StdError;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_http_client::{Builder, tls};
@@ -28,6 +28,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http::HeaderValue;
 use http_body_util::Limited;
+use merit_venue::Outcome;
 use tokio::time::{Instant, timeout_at};
 
 tokio::task_local! {
@@ -51,6 +52,8 @@ pub(crate) struct Attempt {
 
 #[derive(Debug, Default)]
 struct Progress {
+    /// The id of the access key it is signed with.
+    key: Option<Arc<str>>,
     connection: Option<CaptureSmithyConnection>,
     sent: Option<Instant>,
     head: Option<Head>,
@@ -73,6 +76,16 @@ impl Attempt {
         ATTEMPT.scope(Arc::clone(self), call).await
     }
 
+    /// Notes the id of the access key that the attempt under way, if this is one, is signed with.
+    pub(crate) fn note_key(key: &Arc<str>) {
+        ATTEMPT.try_with(|attempt| attempt.progress().key = Some(Arc::clone(key))).ok();
+    }
+
+    /// The id of the access key it was signed with.
+    pub(crate) fn key(&self) -> Option<Arc<str>> {
+        self.progress().key.clone()
+    }
+
     /// Whether a connection was taken, so that the request may have been sent.
     pub(crate) fn may_be_sent(&self) -> bool {
         self.progress().connection.as_ref().is_some_and(|connection| connection.get().is_some())
@@ -81,6 +94,15 @@ impl Attempt {
     /// The reply's head, if it has come.
     pub(crate) fn head(&self) -> Option<Head> {
         self.progress().head.clone()
+    }
+
+    /// What breaking off now means for money.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match (self.head(), self.may_be_sent()) {
+            (Some(head), _) if head.status == 200 => Outcome::Ran,
+            (None, false) => Outcome::NotStarted,
+            _ => Outcome::Unknown,
+        }
     }
 
     /// How long ago the request was handed to the HTTP client.
@@ -105,21 +127,22 @@ pub(crate) fn client(idle_timeout: Duration, max_idle: usize) -> SharedHttpClien
         .pool_idle_timeout(idle_timeout)
         .pool_max_idle_per_host(max_idle)
         .build_https();
-    SharedHttpClient::new(Watched { inner, made: Mutex::new(None) })
+    SharedHttpClient::new(Watched { inner, made: OnceLock::new() })
 }
 
 #[derive(Debug)]
 struct Watched {
     inner: SharedHttpClient,
-    /// The connector: the settings never change within a venue.
-    made: Mutex<Option<SharedHttpConnector>>,
+    /// The connector, made once: its settings, of which there is only the time to connect, never
+    /// change within a venue. A client with a read timeout would need one of its own.
+    made: OnceLock<SharedHttpConnector>,
 }
 
 impl HttpClient for Watched {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        debug_assert!(settings.read_timeout().is_none(), "invariant: one connector serves every client of the venue");
         let make = || SharedHttpConnector::new(Link(self.inner.http_connector(settings, components)));
-        made.get_or_insert_with(make).clone()
+        self.made.get_or_init(make).clone()
     }
 }
 

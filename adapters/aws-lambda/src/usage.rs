@@ -11,18 +11,14 @@
 //! Known limitation: the tail is 4 KB at most, so a function whose extensions log more than that
 //! after the REPORT line is metered by the own clock.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use merit_lambda_wire::invoke::{LOG_TAIL_BYTES, decode_tail};
 use merit_lambda_wire::report::ReportLine;
 use merit_pricing::Usage;
 use merit_units::Micros;
 use merit_venue::MeterBasis;
 
 use crate::config::Meters;
-
-/// The longest tail that is taken, in bytes: what Lambda sends at most.
-const TAIL_BYTES: usize = 4096;
 
 /// What a call used, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,8 +58,8 @@ pub(crate) fn read(
     elapsed: Micros,
     reply_bytes: usize,
 ) -> Read {
-    let tail = log.and_then(|log| BASE64_STANDARD.decode(log).ok()).map(|mut tail| {
-        let surplus = tail.len().saturating_sub(TAIL_BYTES);
+    let tail = log.and_then(|log| decode_tail(log.as_bytes())).map(|mut tail| {
+        let surplus = tail.len().saturating_sub(LOG_TAIL_BYTES);
         tail.drain(..surplus);
         Bytes::from(tail)
     });
@@ -105,6 +101,9 @@ fn told(report: &ReportLine, reply_bytes: usize) -> Usage {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
 
     const ID: &str = "8f10f676-9f28-4dd8-ae05-83fe17ac5f8e";

@@ -73,7 +73,10 @@ impl LambdaVenue {
         let timeouts = TimeoutConfig::builder().connect_timeout(config.connect_timeout);
         let once = base.clone().retry_config(RetryConfig::disabled()).timeout_config(timeouts.clone().build());
         let patient = base.retry_config(RetryConfig::standard()).timeout_config(
-            timeouts.read_timeout(discover::READ_TIMEOUT).operation_timeout(discover::OPERATION_TIMEOUT).build(),
+            timeouts
+                .operation_attempt_timeout(discover::ATTEMPT_TIMEOUT)
+                .operation_timeout(discover::OPERATION_TIMEOUT)
+                .build(),
         );
         let limits = Limits {
             request_bytes: config.max_request_bytes.min(MAX_BODY_BYTES) as u64,
@@ -140,7 +143,7 @@ impl LambdaVenue {
             .set_log_type(self.log_type(&call))
             .set_client_context(context.and_then(|context| context.client_context.as_deref()).map(str::to_owned))
             .set_tenant_id(context.and_then(|context| context.tenant.as_deref()).map(str::to_owned))
-            .payload(Blob::new(call.payload.to_vec()));
+            .payload(Blob::from_maybe_shared(call.payload.clone()));
         let answer = timeout_at(ends, attempt.run(request.send())).await;
         let elapsed = Micros::from_std(attempt.elapsed());
         match answer {
@@ -154,7 +157,7 @@ impl LambdaVenue {
         let (log, request) = (output.log_result.as_deref(), output.request_id());
         let length = output.payload.as_ref().map_or(0, |payload| payload.as_ref().len());
         let read = usage::read(log, request, self.config.meters, elapsed, length);
-        let payload = Bytes::from(output.payload.map(Blob::into_inner).unwrap_or_default());
+        let payload = output.payload.map(Blob::into_bytes).unwrap_or_default();
         let told = Told {
             function_error: output.function_error.as_deref().map(|named| reply::function_error(named, &payload)),
             content_type: attempt.head().and_then(|head| head.content_type),
@@ -195,7 +198,7 @@ impl LambdaVenue {
         }
         let failure::Refusal { error, refuses_key } = failure::refused(raw, shown);
         if refuses_key {
-            self.keyring.refused(self.keyring.access_key_id().as_deref(), &error.message);
+            self.keyring.refused(attempt.key().as_deref(), &error.message);
         }
         error
     }

@@ -33,7 +33,6 @@ pub enum Operation<'p> {
     GetFunctionConcurrency { function: &'p str },
     /// The instances that are kept warm for a version or alias.
     GetProvisionedConcurrencyConfig { function: &'p str },
-    /// The same for all of a function's versions and aliases.
     /// A function's aliases, in pages.
     ListAliases { function: &'p str },
     /// A function's versions, in pages.
