@@ -34,7 +34,6 @@ mod error;
 mod execute;
 mod guest;
 mod observe;
-pub mod pool;
 mod sandbox;
 mod stream;
 mod ticker;

@@ -24,7 +24,7 @@ enum May {
 const ADAPTER: May = May::Import(&["merit-units", "merit-pricing", "merit-venue"]);
 
 /// One line per crate, bottom up.
-const EDGES: [(&str, May); 18] = [
+const EDGES: [(&str, May); 20] = [
     ("merit-units", May::Import(&[])),
     ("merit-pricing", May::Import(&["merit-units"])),
     ("merit-market", May::Import(&["merit-units", "merit-pricing"])),
@@ -35,6 +35,8 @@ const EDGES: [(&str, May); 18] = [
     ("merit-venue-aws-lambda", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-sim", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-sandbox", May::Import(&["merit-units"])),
+    ("merit-programs", May::Import(&["merit-units"])),
+    ("merit-pool", May::Import(&["merit-units", "merit-sandbox", "merit-programs"])),
     ("merit-wire", May::Import(&[])),
     ("merit-store", May::Import(&["merit-units", "merit-ledger"])),
     ("merit-config", May::Import(&["merit-units", "merit-pricing"])),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use merit_cli::Exit;
-use merit_sandbox::pool::{Pool, PoolConfig};
+use merit_pool::{Pool, PoolConfig};
 use merit_sandbox::{Limits, SandboxConfig};
 use merit_units::{MemoryMb, Micros};
 use tokio::net::TcpListener;
@@ -60,7 +60,7 @@ pub(crate) fn pool(args: PoolArgs) -> Result<Exit, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use merit_sandbox::pool;
+    use merit_pool as pool;
     use merit_venue::meter_header as read;
 
     /// The sandbox may not import the adapters' interface, so it states the names itself.

@@ -7,12 +7,12 @@ use hyper::body::{Body, Incoming};
 use merit_units::Micros;
 use tokio::time::{Instant, timeout_at};
 
-use super::door::Door;
-use super::reply::{self, DEADLINE_MS, Refusal, Reply};
-use crate::{NotStarted, Run};
+use crate::door::Door;
+use crate::reply::{self, DEADLINE_MS, Refusal, Reply};
+use merit_sandbox::{NotStarted, Run};
 
 impl Door {
-    pub(super) async fn call(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    pub(crate) async fn call(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
         let function = self.sandbox.function(&request.uri().path()[1..]).map_err(|error| self.not_started(&error))?;
         let wall = self.limits.wall.min(deadline(request.headers())?.unwrap_or(Micros::MAX));
         let deadline = Instant::now() + wall.to_std();

@@ -9,23 +9,23 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::PoolConfig;
-use super::reply::{self, Refusal, Reply};
-use crate::{Function, Limits, Sandbox};
+use crate::PoolConfig;
+use crate::reply::{self, Refusal, Reply};
+use merit_sandbox::{Function, Limits, Sandbox};
 
-pub(super) struct Door {
-    pub(super) sandbox: Sandbox,
-    pub(super) limits: Limits,
-    pub(super) payload_bytes: usize,
-    pub(super) concurrency: u32,
+pub(crate) struct Door {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) limits: Limits,
+    pub(crate) payload_bytes: usize,
+    pub(crate) concurrency: u32,
     /// One permit a call, so that calls over the concurrency are refused before their body is read.
-    pub(super) calls: Semaphore,
+    pub(crate) calls: Semaphore,
     key_digest: Option<[u8; 32]>,
     closed: AtomicBool,
 }
 
 impl Door {
-    pub(super) fn new(sandbox: Sandbox, config: PoolConfig) -> Self {
+    pub(crate) fn new(sandbox: Sandbox, config: PoolConfig) -> Self {
         Self {
             sandbox,
             limits: config.limits,
@@ -37,16 +37,16 @@ impl Door {
         }
     }
 
-    pub(super) const fn sandbox(&self) -> &Sandbox {
+    pub(crate) const fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
 
     /// Takes no more calls, on connections that are still open.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    pub(super) async fn handle(&self, request: Request<Incoming>) -> Reply {
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Reply {
         let answered = match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => self.health(),
             (_, "/healthz") => Err(Refusal::MethodNotAllowed("GET")),

@@ -28,8 +28,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::{DirectoryError, Limits, Sandbox, SandboxConfig, SandboxError};
 use door::Door;
+use merit_sandbox::{DirectoryError, Limits, Sandbox, SandboxConfig, SandboxError};
 
 pub use reply::{DEADLINE_MS, meter_header};
 

@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use crate::{GuestError, Run, Usage};
+use merit_sandbox::{GuestError, Run, Usage};
 
-pub(super) type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// Request: milliseconds until the caller stops waiting. It shortens the call's wall time.
 pub const DEADLINE_MS: &str = "merit-deadline-ms";
@@ -32,7 +32,7 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// A call that was not run, by what the caller can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("{0}")]
     BadRequest(String),
     #[error("a bearer token is needed; send `authorization: Bearer <key>` with the pool's key")]
@@ -80,7 +80,7 @@ impl Refusal {
 }
 
 /// A call that was not run. `Retry-After` says that it surely did not start.
-pub(super) fn refused(refusal: &Refusal) -> Reply {
+pub(crate) fn refused(refusal: &Refusal) -> Reply {
     let mut reply = error(refusal.status(), refusal.kind(), &refusal.to_string());
     let headers = reply.headers_mut();
     match refusal {
@@ -93,7 +93,7 @@ pub(super) fn refused(refusal: &Refusal) -> Reply {
 }
 
 /// A call that ran, with its meters.
-pub(super) fn ran(run: Run) -> Reply {
+pub(crate) fn ran(run: Run) -> Reply {
     let mut reply = match run.outcome {
         Ok(output) => bytes(output),
         Err(failure) => failed(&failure),
@@ -128,7 +128,7 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Reply {
     reply
 }
 
-pub(super) fn json(value: &serde_json::Value) -> Reply {
+pub(crate) fn json(value: &serde_json::Value) -> Reply {
     let mut reply = Response::new(Full::new(value.to_string().into()));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply

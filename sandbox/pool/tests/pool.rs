@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use merit_sandbox::pool::{self, DEADLINE_MS, Pool, PoolConfig, meter_header};
+use merit_pool::{DEADLINE_MS, Pool, PoolConfig, meter_header};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 fn examples() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/functions")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/functions")
 }
 
 fn config() -> PoolConfig {
@@ -281,7 +281,7 @@ async fn what_is_wrong_with_a_directory_is_said_all_at_once() {
     let start = async || {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let config = PoolConfig::new(dir.path().to_owned());
-        pool::serve(listener, config, std::future::ready(())).await.expect_err("can't start").to_string()
+        merit_pool::serve(listener, config, std::future::ready(())).await.expect_err("can't start").to_string()
     };
     assert!(start().await.contains("no functions in"));
 

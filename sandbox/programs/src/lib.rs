@@ -1,0 +1,1 @@
+//! Runs ordinary programs as functions, isolated: by the Lambda Runtime API, or over HTTP.
