@@ -72,10 +72,31 @@ pub struct Reply {
 /// An error the function reported: a result, not a failure of the venue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
-    /// Its kind in the function's or venue's own words, such as `Trap`, `Unhandled` or `Http422`.
+    /// Its kind in the function's or venue's own words, such as `Trap`, `Unhandled` or `Http422`,
+    /// cut to 128 bytes.
     pub kind: String,
-    /// What it said, cut to 1,024 bytes.
+    /// What it said, cut to [`Self::MESSAGE_BYTES`].
     pub message: String,
+}
+
+impl FunctionError {
+    /// The longest message that is kept, in bytes.
+    pub const MESSAGE_BYTES: usize = 1024;
+    const KIND_BYTES: usize = 128;
+
+    /// An error with both parts cut to what is kept, at the end of a character.
+    #[must_use]
+    pub fn new(mut kind: String, mut message: String) -> Self {
+        kind.truncate(kind.floor_char_boundary(Self::KIND_BYTES));
+        message.truncate(message.floor_char_boundary(Self::MESSAGE_BYTES));
+        Self { kind, message }
+    }
+
+    /// The start of a payload as a message, for an error that has no other.
+    #[must_use]
+    pub fn excerpt(payload: &[u8]) -> String {
+        String::from_utf8_lossy(&payload[..payload.len().min(Self::MESSAGE_BYTES)]).into_owned()
+    }
 }
 
 /// Who measured what a call used.

@@ -11,6 +11,9 @@ use merit_pricing::Usage;
 
 use crate::MeterBasis;
 
+/// The longest wait taken from a venue.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
 /// Whether a failed attempt ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -156,10 +159,11 @@ impl VenueError {
         Self { usage: Some(usage), meters, ..Self::new(Outcome::Ran, kind, message) }
     }
 
-    /// Adds how long the venue asked to be left alone.
+    /// Adds how long the venue asked to be left alone: an hour at most. A longer wait is a mistake or
+    /// malice, and the venue's health is tried again anyway.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.retry_after = wait;
+        self.retry_after = wait.map(|wait| wait.min(LONGEST_RETRY_AFTER));
         self
     }
 

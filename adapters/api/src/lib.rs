@@ -19,6 +19,7 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod measured;
 pub mod meter_header;
 mod streamed;
 mod target;
@@ -27,6 +28,7 @@ mod venue;
 pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
 pub use config::{ConfigError, ConfigErrors};
 pub use error::{ErrorKind, Outcome, VenueError};
+pub use measured::Measured;
 pub use streamed::{Piece, Streamed};
 pub use target::{Target, TargetError};
 pub use venue::{Alias, Discovered, Limits, Venue};

@@ -10,15 +10,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
 use merit_lambda_wire::error::LambdaError;
-use merit_venue::{ErrorKind, Outcome, VenueError};
+use merit_venue::{ErrorKind, Measured, Outcome, VenueError};
 
 use crate::meaning::{self, Meaning};
 use crate::transport::{Attempt, HeadTooLate, cause};
-use crate::usage::Measured;
-
-/// The longest wait taken from a venue: an hour. A larger one is a mistake or malice, and the
-/// venue's health is tried again anyway.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// The longest part of a text of the venue that is passed on, in characters.
 const MESSAGE_CHARS: usize = 500;
@@ -152,7 +147,7 @@ pub(crate) fn refused(response: &HttpResponse, shown: &str) -> Refusal {
     }
     let Meaning { outcome, kind, refuses_key } = meaning::of(&error);
     let message = said(&error, shown);
-    let retry_after = error.retry_after.map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
+    let retry_after = error.retry_after.map(Duration::from_secs);
     Refusal { error: VenueError::new(outcome, kind, message).with_retry_after(retry_after), refuses_key }
 }
 

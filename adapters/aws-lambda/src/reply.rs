@@ -10,16 +10,8 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
-use merit_venue::{FunctionError, Reply};
-use serde::Deserialize;
-
-use crate::usage::Measured;
-
-/// The longest part of an error's text that is kept, in bytes.
-const MESSAGE_BYTES: usize = 1024;
-
-/// The longest kind of a function's error that is kept, in bytes.
-const KIND_BYTES: usize = 128;
+use merit_lambda_wire::model;
+use merit_venue::{FunctionError, Measured, Reply};
 
 /// What the venue told besides the payload.
 #[derive(Default)]
@@ -37,21 +29,11 @@ pub(crate) fn reply(payload: Bytes, told: Told, measured: Measured) -> Reply {
     Reply { payload, content_type, status: 200, function_error, usage, meters: basis, cold, log_tail, version }
 }
 
-/// The error body that Lambda's runtimes write.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorBody {
-    error_type: Option<String>,
-    error_message: Option<String>,
-}
-
 /// A function's error from its body; `named` is what the header says, `Handled` or `Unhandled`.
 pub(crate) fn function_error(named: &str, payload: &[u8]) -> FunctionError {
-    let body: ErrorBody = serde_json::from_slice(payload).unwrap_or_default();
+    let body: model::FunctionError = serde_json::from_slice(payload).unwrap_or_default();
     let kind = body.error_type.filter(|kind| !kind.is_empty()).unwrap_or_else(|| named.to_owned());
-    let cut = &payload[..payload.len().min(MESSAGE_BYTES)];
-    let message = body.error_message.unwrap_or_else(|| String::from_utf8_lossy(cut).into_owned());
-    error(kind, message)
+    FunctionError::new(kind, body.error_message.unwrap_or_else(|| FunctionError::excerpt(payload)))
 }
 
 /// The error of a function whose emulator answers 500 with the error's JSON and nothing of AWS's.
@@ -59,20 +41,8 @@ pub(crate) fn emulated_error(status: u16, error_type: Option<&str>, payload: &[u
     if status != 500 || error_type.is_some() {
         return None;
     }
-    let body: ErrorBody = serde_json::from_slice(payload).ok()?;
-    Some(error(body.error_type?, body.error_message?))
-}
-
-/// An error with both parts cut to what is kept.
-pub(crate) fn error(kind: String, message: String) -> FunctionError {
-    FunctionError { kind: shorten(kind, KIND_BYTES), message: shorten(message, MESSAGE_BYTES) }
-}
-
-fn shorten(mut text: String, bytes: usize) -> String {
-    if text.len() > bytes {
-        text.truncate(text.floor_char_boundary(bytes));
-    }
-    text
+    let body: model::FunctionError = serde_json::from_slice(payload).ok()?;
+    Some(FunctionError::new(body.error_type?, body.error_message?))
 }
 
 #[cfg(test)]
@@ -93,7 +63,7 @@ mod tests {
             assert!(error.message.starts_with(message), "{error:?}");
         }
         let long = function_error("Unhandled", "é".repeat(2000).as_bytes());
-        assert!(long.message.len() <= MESSAGE_BYTES + 3, "{}", long.message.len());
+        assert!(long.message.len() <= FunctionError::MESSAGE_BYTES, "{}", long.message.len());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::HeaderValue;
 use merit_units::Micros;
-use merit_venue::{Call, ErrorKind, Outcome, Piece, Streamed, VenueError};
+use merit_venue::{Call, ErrorKind, FunctionError, Measured, Outcome, Piece, Streamed, VenueError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
@@ -26,7 +26,7 @@ use crate::config::Meters;
 use crate::failure;
 use crate::reply::{self, Told};
 use crate::transport::Attempt;
-use crate::usage::{self, Measured};
+use crate::usage;
 use crate::venue::{Admitted, LambdaVenue, wants_tail};
 
 /// A reply that is arriving.
@@ -121,7 +121,7 @@ impl Arriving {
         let read = usage::read(log, request, self.meters, elapsed, self.bytes);
         let details = complete.error_details.unwrap_or_default();
         let told = Told {
-            function_error: complete.error_code.map(|code| reply::error(code, details)),
+            function_error: complete.error_code.map(|code| FunctionError::new(code, details)),
             content_type: self.content_type,
             log_tail: read.tail.filter(|_| self.wants_tail),
             version: self.version,

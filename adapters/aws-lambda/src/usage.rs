@@ -16,16 +16,9 @@ use merit_lambda_wire::invoke::{LOG_TAIL_BYTES, decode_tail};
 use merit_lambda_wire::report::ReportLine;
 use merit_pricing::Usage;
 use merit_units::Micros;
-use merit_venue::MeterBasis;
+use merit_venue::{Measured, MeterBasis};
 
 use crate::config::Meters;
-
-/// What a call used, and who says so.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Measured {
-    pub(crate) usage: Usage,
-    pub(crate) basis: MeterBasis,
-}
 
 /// What the end of the log says.
 #[derive(Debug, PartialEq)]
@@ -35,18 +28,6 @@ pub(crate) struct Read {
     pub(crate) cold: bool,
     /// The log itself.
     pub(crate) tail: Option<Bytes>,
-}
-
-impl Measured {
-    /// By the own clock.
-    pub(crate) fn own(elapsed: Micros, reply_bytes: usize) -> Self {
-        Self::by_clock(elapsed, reply_bytes, MeterBasis::OwnClock)
-    }
-
-    fn by_clock(elapsed: Micros, reply_bytes: usize, basis: MeterBasis) -> Self {
-        let usage = Usage { duration: elapsed, egress_bytes: reply_bytes as u64, ..Usage::default() };
-        Self { usage, basis }
-    }
 }
 
 /// What a call that took `elapsed` by the own clock used; `log` is the tail in base64, `request` the
@@ -80,9 +61,7 @@ pub(crate) fn read(
 
 fn is_false(report: &ReportLine, request: Option<&str>, elapsed: Micros) -> bool {
     let other = request.is_some_and(|request| request != report.request_id);
-    // Two clocks may differ a little: a millisecond, and 16 in 1,000.
-    let longest = elapsed.get() + elapsed.get() / 64 + 1000;
-    other || report.duration.get() > longest
+    other || report.duration > Measured::longest_credible(elapsed)
 }
 
 fn told(report: &ReportLine, reply_bytes: usize) -> Usage {

@@ -17,7 +17,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
-use merit_venue::{Call, ConfigErrors, Discovered, ErrorKind, Limits, Outcome, Reply, Streamed, Venue, VenueError};
+use merit_venue::{
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Streamed, Venue, VenueError,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -26,7 +28,7 @@ use crate::credentials::{AsCache, Keyring};
 use crate::reply::{self, Told};
 use crate::target::{self, Called};
 use crate::transport::{self, Attempt};
-use crate::usage::{self, Measured};
+use crate::usage;
 use crate::{discover, failure, provider, trace};
 
 /// The functions of one account in one region of AWS Lambda.

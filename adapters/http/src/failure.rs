@@ -9,10 +9,9 @@
 use std::error::Error as StdError;
 use std::io;
 
-use merit_venue::{ErrorKind, Outcome, VenueError};
+use merit_venue::{ErrorKind, Measured, Outcome, VenueError};
 
 use crate::connection::ReadError;
-use crate::meters::Measured;
 use crate::route::Route;
 
 /// No reply's head came, because the connection broke or what came is not HTTP.

@@ -6,7 +6,7 @@
 use http::{HeaderMap, HeaderValue};
 use merit_pricing::Usage;
 use merit_units::{MemoryMb, Micros};
-use merit_venue::{MeterBasis, meter_header};
+use merit_venue::{Measured, MeterBasis, meter_header};
 
 use crate::config::Meters;
 
@@ -16,13 +16,6 @@ const MOST_VCPUS: u64 = 1024;
 /// The longest number taken: 15 digits are 31 years in microseconds.
 const MOST_DIGITS: usize = 15;
 
-/// What a call used, and who says so.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Measured {
-    pub(crate) usage: Usage,
-    pub(crate) basis: MeterBasis,
-}
-
 /// Whether the headers say that the function ran to its end.
 pub(crate) fn are_told(headers: &HeaderMap, meters: Meters) -> bool {
     meters == Meters::Reported && headers.contains_key(meter_header::DURATION_US)
@@ -31,7 +24,7 @@ pub(crate) fn are_told(headers: &HeaderMap, meters: Meters) -> bool {
 /// What a call of `elapsed` by the own clock used, whose reply had `reply_bytes`.
 pub(crate) fn measure(headers: &HeaderMap, meters: Meters, elapsed: Micros, reply_bytes: usize) -> Measured {
     let egress_bytes = reply_bytes as u64;
-    let own = |basis| Measured { usage: Usage { duration: elapsed, egress_bytes, ..Usage::default() }, basis };
+    let own = |basis| Measured::by_clock(elapsed, reply_bytes, basis);
     if meters == Meters::OwnClock {
         return own(MeterBasis::OwnClock);
     }
@@ -56,8 +49,7 @@ fn read(headers: &HeaderMap, elapsed: Micros) -> Result<Option<Usage>, Refused> 
         return if any { Err(Refused(meter_header::DURATION_US)) } else { Ok(None) };
     };
     let (init, cpu) = (init.unwrap_or(0), cpu.unwrap_or(0));
-    // Two clocks may differ a little: a millisecond, and 16 in 1,000.
-    let longest = elapsed.get() + elapsed.get() / 64 + 1000;
+    let longest = Measured::longest_credible(elapsed).get();
     if duration + init > longest {
         return Err(Refused(meter_header::DURATION_US));
     }

@@ -30,16 +30,6 @@ use serde::Deserialize;
 use crate::config::Meters;
 use crate::meters;
 
-/// The longest wait taken from a venue: an hour. A larger one is a mistake or malice, and the
-/// venue's health is tried again anyway.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
-
-/// The longest part of an error's text that is kept, in bytes.
-const MESSAGE_BYTES: usize = 1024;
-
-/// The longest kind of a function's error that is kept, in bytes.
-const KIND_BYTES: usize = 128;
-
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static(meter_header::FUNCTION_ERROR);
 
 /// The meaning of a reply's head.
@@ -80,19 +70,17 @@ impl Meaning {
     }
 }
 
-/// How long the venue asks to be left alone, at most an hour: seconds, or a date, which is counted
+/// How long the venue asks to be left alone: seconds, or a date, which is counted
 /// from the reply's own `date` so that the two clocks need not agree.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        value.parse().map_or(LONGEST_RETRY_AFTER, Duration::from_secs)
-    } else {
-        let parser = DateTimeParser::new();
-        let until = parser.parse_timestamp(value).ok()?;
-        let now = parser.parse_timestamp(headers.get(header::DATE)?.to_str().ok()?).ok()?;
-        Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO)
-    };
-    Some(wait.min(LONGEST_RETRY_AFTER))
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().map_or(Duration::from_secs(u64::MAX), Duration::from_secs));
+    }
+    let parser = DateTimeParser::new();
+    let until = parser.parse_timestamp(value).ok()?;
+    let now = parser.parse_timestamp(headers.get(header::DATE)?.to_str().ok()?).ok()?;
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
 /// The error body that Lambda's runtimes and Merit's own write.
@@ -109,8 +97,8 @@ pub(crate) fn function_error(status: StatusCode, headers: &HeaderMap, payload: &
     let header = headers.get(meter_header::FUNCTION_ERROR).and_then(|value| value.to_str().ok());
     let kind = header.map(str::to_owned).filter(|kind| !kind.is_empty()).or(body.error_type);
     let kind = kind.unwrap_or_else(|| format!("Http{}", status.as_u16()));
-    let message = body.error_message.unwrap_or_else(|| String::from_utf8_lossy(cut(payload)).into_owned());
-    FunctionError { kind: shorten(kind, KIND_BYTES), message: shorten(message, MESSAGE_BYTES) }
+    let message = body.error_message.unwrap_or_else(|| FunctionError::excerpt(payload));
+    FunctionError::new(kind, message)
 }
 
 /// What an answer that is not the function's says, for a message: one line, at most 200 characters,
@@ -120,20 +108,9 @@ pub(crate) fn excerpt(headers: &HeaderMap, body: &[u8]) -> String {
     if html || body.is_empty() {
         return String::new();
     }
-    let text = String::from_utf8_lossy(cut(body));
+    let text = FunctionError::excerpt(body);
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     format!(": {}", line.trim())
-}
-
-fn cut(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len().min(MESSAGE_BYTES)]
-}
-
-fn shorten(mut text: String, bytes: usize) -> String {
-    if text.len() > bytes {
-        text.truncate(text.floor_char_boundary(bytes));
-    }
-    text
 }
 
 #[cfg(test)]

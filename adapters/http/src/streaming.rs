@@ -10,14 +10,14 @@ use futures_util::stream::{self, StreamExt as _};
 use http::{header, response};
 use hyper::body::Incoming;
 use merit_units::Micros;
-use merit_venue::{Outcome, Piece, Reply, Streamed, VenueError};
+use merit_venue::{Measured, Outcome, Piece, Reply, Streamed, VenueError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::Meters;
 use crate::connection::{Connection, ReadError};
 use crate::failure;
-use crate::meters::{self, Measured};
+use crate::meters;
 use crate::pool::Pool;
 use crate::route::Route;
 

@@ -13,7 +13,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
-use merit_venue::{Call, ConfigErrors, Discovered, ErrorKind, Limits, Outcome, Reply, Streamed, Venue, VenueError};
+use merit_venue::{
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Streamed, Venue, VenueError,
+};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -21,7 +23,7 @@ use crate::address::AddressPolicy;
 use crate::config::{HttpConfig, Meters};
 use crate::connect::Connector;
 use crate::connection::Connection;
-use crate::meters::{self, Measured};
+use crate::meters;
 use crate::pool::Pool;
 use crate::route::{Route, Routes};
 use crate::status::{self, Meaning};

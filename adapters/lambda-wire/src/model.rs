@@ -190,6 +190,25 @@ pub struct ProvisionedConcurrencyConfig {
     pub status_reason: Option<String>,
 }
 
+/// The answer of ListProvisionedConcurrencyConfigs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ListProvisionedConcurrencyConfigsResponse {
+    /// Those of each version and alias that has any.
+    pub provisioned_concurrency_configs: Vec<ProvisionedConcurrencyConfigListItem>,
+}
+
+/// The instances that are kept warm for one version or alias.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    /// With the version or alias.
+    pub function_arn: String,
+    /// What GetProvisionedConcurrencyConfig answers.
+    #[serde(flatten)]
+    pub config: ProvisionedConcurrencyConfig,
+}
+
 /// The answer of GetAccountSettings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -31,7 +31,8 @@ pub enum Operation<'p> {
     ListTags { resource: &'p str },
     /// The calls at once that are reserved for a function.
     GetFunctionConcurrency { function: &'p str },
-    /// The instances that are kept warm for a version or alias.
+    /// The instances that are kept warm for a version or alias; with `List=ALL` in the query it is
+    /// ListProvisionedConcurrencyConfigs.
     GetProvisionedConcurrencyConfig { function: &'p str },
     /// A function's aliases, in pages.
     ListAliases { function: &'p str },

@@ -6,7 +6,8 @@ use merit_lambda_wire::error::{ErrorCode, LambdaError};
 use merit_lambda_wire::model::{
     AccountLimit, AccountSettings, AccountUsage, AliasConfiguration, Concurrency, EphemeralStorage,
     FunctionCodeLocation, FunctionConfiguration, GetFunctionResponse, ListAliasesResponse, ListFunctionsResponse,
-    ListTagsResponse, ListVersionsByFunctionResponse, ProvisionedConcurrencyConfig,
+    ListProvisionedConcurrencyConfigsResponse, ListTagsResponse, ListVersionsByFunctionResponse,
+    ProvisionedConcurrencyConfig, ProvisionedConcurrencyConfigListItem,
 };
 use merit_lambda_wire::route::{self, Operation};
 
@@ -37,6 +38,11 @@ pub(super) fn describe(
             json(&ListTagsResponse { tags: tags.unwrap_or_default() })
         }
         Operation::GetFunctionConcurrency { function } => json(&concurrency(&known(function)?)),
+        Operation::GetProvisionedConcurrencyConfig { function }
+            if route::parameter(query, "List").as_deref() == Some("ALL") =>
+        {
+            json(&every_provisioned(context, &known(function)?))
+        }
         Operation::GetProvisionedConcurrencyConfig { function } => json(&provisioned(&known(function)?)?),
         Operation::GetAccountSettings => json(&account(context)),
         other => {
@@ -167,13 +173,26 @@ fn provisioned(target: &Target<'_>) -> Result<ProvisionedConcurrencyConfig, Lamb
         let message = "No Provisioned Concurrency Config found for this function";
         return Err(LambdaError::new(ErrorCode::ProvisionedConcurrencyConfigNotFound, message));
     };
-    Ok(ProvisionedConcurrencyConfig {
+    Ok(ready(kept))
+}
+
+fn every_provisioned(context: Context<'_>, target: &Target<'_>) -> ListProvisionedConcurrencyConfigsResponse {
+    let kept = target.listed.iter().flat_map(|function| &function.lambda.provisioned_concurrency);
+    let item = |(qualifier, kept): (&String, &u32)| ProvisionedConcurrencyConfigListItem {
+        function_arn: arn(context, &target.name, Some(qualifier)).to_string(),
+        config: ready(*kept),
+    };
+    ListProvisionedConcurrencyConfigsResponse { provisioned_concurrency_configs: kept.map(item).collect() }
+}
+
+fn ready(kept: u32) -> ProvisionedConcurrencyConfig {
+    ProvisionedConcurrencyConfig {
         requested_provisioned_concurrent_executions: kept,
         available_provisioned_concurrent_executions: kept,
         allocated_provisioned_concurrent_executions: kept,
         status: "READY".to_owned(),
         status_reason: None,
-    })
+    }
 }
 
 fn account(context: Context<'_>) -> AccountSettings {

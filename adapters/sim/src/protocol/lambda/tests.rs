@@ -372,6 +372,13 @@ async fn a_function_is_described() {
     assert_eq!((&kept["AvailableProvisionedConcurrentExecutions"], &kept["Status"]), (&json!(2), &json!("READY")));
     let none = get(&sim, "/2019-09-30/functions/picture/provisioned-concurrency?Qualifier=3").await;
     assert_eq!(error(&none).1, "ProvisionedConcurrencyConfigNotFoundException");
+    let all = get(&sim, "/2019-09-30/functions/picture/provisioned-concurrency?List=ALL").await.json();
+    let all = &all["ProvisionedConcurrencyConfigs"];
+    assert_eq!(
+        (all.as_array().map(Vec::len), &all[0]["FunctionArn"]),
+        (Some(1), &json!(format!("{ARN}:picture:prod")))
+    );
+    assert_eq!(all[0]["RequestedProvisionedConcurrentExecutions"], 2);
     let settings = get(&sim, "/2016-08-19/account-settings/").await.json();
     assert_eq!(settings["AccountLimit"]["UnreservedConcurrentExecutions"], 990);
     assert_eq!(error(&get(&sim, "/2015-03-31/functions/nowhere").await).0, 404);
