@@ -1,21 +1,25 @@
 //! Price sheets in force: what the next call costs, and what a call is charged.
 //!
 //! Usage since the first of the month decides which grant and tier a call falls into. It is kept
-//! by pool, because providers share grants between regions; one lock guards all pools, held for
-//! one charge. What the next unit costs is published beside the sheet and read without a lock.
+//! by billing account and pool, because providers share grants between an account's regions; one lock
+//! guards all of it, held for one charge. What the next unit costs is published beside the sheet and read without a lock.
 //!
 //! Invariant: no sheet, a sheet out of its validity, or a currency without a current exchange
 //! rate means *ineligible*, never a default price.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use merit_market::Ineligible;
-use merit_pricing::{MarginalRates, Metered, Pools, PriceSheet, Size, Usage};
+use merit_pricing::{MarginalRates, Metered, MonthToDate, Pools, PriceSheet, Size, Usage};
 use merit_units::{Exact, ExchangeRate, Micros, Money, Month, Timestamp};
 
-/// Usage since the first of the month, of all pools.
+/// What each billing account has used, by its name; nearly always there is one, named "".
+pub type AccountPools = BTreeMap<Box<str>, Pools>;
+
+/// Usage since the first of the month, of all accounts.
 #[derive(Debug)]
 pub struct MonthlyUsage {
     state: Mutex<Used>,
@@ -24,14 +28,34 @@ pub struct MonthlyUsage {
 #[derive(Debug)]
 struct Used {
     month: Month,
-    pools: Pools,
+    /// By number; numbers last as long as the broker.
+    accounts: Vec<(Box<str>, Pools)>,
+}
+
+/// The usage of one billing account.
+#[derive(Clone, Debug)]
+pub struct Billing {
+    usage: Arc<MonthlyUsage>,
+    account: usize,
 }
 
 impl MonthlyUsage {
     /// Usage as it was stored, or seeded from the configuration.
     #[must_use]
-    pub const fn new(month: Month, pools: Pools) -> Self {
-        Self { state: Mutex::new(Used { month, pools }) }
+    pub fn new(month: Month, accounts: AccountPools) -> Self {
+        Self { state: Mutex::new(Used { month, accounts: accounts.into_iter().collect() }) }
+    }
+
+    /// The usage of the account of that name; "" is the account of venues that name none.
+    #[must_use]
+    pub fn of(self: &Arc<Self>, name: &str) -> Billing {
+        let mut used = self.used();
+        let known = used.accounts.iter().position(|(known, _)| &**known == name);
+        let account = known.unwrap_or_else(|| {
+            used.accounts.push((name.into(), Pools::new()));
+            used.accounts.len() - 1
+        });
+        Billing { usage: Arc::clone(self), account }
     }
 
     /// Empties the pools when a new month has begun. Returns whether it has.
@@ -40,15 +64,16 @@ impl MonthlyUsage {
         if used.month == month {
             return false;
         }
-        *used = Used { month, pools: Pools::new() };
+        used.month = month;
+        used.accounts.iter_mut().for_each(|(_, pools)| *pools = Pools::new());
         true
     }
 
     /// The month and its pools, to be stored.
     #[must_use]
-    pub fn snapshot(&self) -> (Month, Pools) {
+    pub fn snapshot(&self) -> (Month, AccountPools) {
         let used = self.used();
-        (used.month, used.pools.clone())
+        (used.month, used.accounts.iter().cloned().collect())
     }
 
     fn used(&self) -> MutexGuard<'_, Used> {
@@ -56,10 +81,29 @@ impl MonthlyUsage {
     }
 }
 
+impl Billing {
+    fn month_to_date(&self, sheet: &PriceSheet) -> MonthToDate {
+        self.usage.used().accounts[self.account].1.month_to_date(sheet)
+    }
+
+    /// What a call costs on top of what was used, counted towards it; and what was used then. `None` when a
+    /// sum does not fit.
+    fn charge(&self, sheet: &PriceSheet, metered: &Metered) -> (Option<Exact>, Option<MonthToDate>) {
+        let mut used = self.usage.used();
+        let pools = &mut used.accounts[self.account].1;
+        let mut month = pools.month_to_date(sheet);
+        let charge = sheet.charge(metered, &month);
+        let recorded = pools.record(sheet, metered);
+        drop(used);
+        let counted = recorded.is_ok() && month.add(metered).is_ok();
+        (charge.ok(), counted.then_some(month))
+    }
+}
+
 /// A venue's price sheet in force, and where the month stands for it.
 pub struct Prices {
     in_force: ArcSwap<InForce>,
-    usage: Arc<MonthlyUsage>,
+    billing: Billing,
     /// Set when a charge crossed into another grant or tier: books must be rebuilt.
     crossed: AtomicBool,
     /// Whether it was eligible when last asked by [`Self::eligibility_changed`].
@@ -112,16 +156,16 @@ pub struct NewSheet {
 impl Prices {
     /// Puts a first sheet in force.
     #[must_use]
-    pub fn new(new: NewSheet, usage: Arc<MonthlyUsage>) -> Self {
-        let in_force = ArcSwap::from_pointee(InForce::new(new, &usage));
-        Self { in_force, usage, crossed: AtomicBool::new(false), eligible: AtomicBool::new(true) }
+    pub fn new(new: NewSheet, billing: Billing) -> Self {
+        let in_force = ArcSwap::from_pointee(InForce::new(new, &billing));
+        Self { in_force, billing, crossed: AtomicBool::new(false), eligible: AtomicBool::new(true) }
     }
 
     /// Puts another sheet in force. Returns whether it rounds otherwise than the one before, so that
     /// what was learned under that one must be metered anew.
     pub fn replace(&self, new: NewSheet) -> bool {
         let former = self.sheet();
-        let next = InForce::new(new, &self.usage);
+        let next = InForce::new(new, &self.billing);
         let reshaped = match (&former, next.sheet()) {
             (Some(former), Some(sheet)) => !former.same_shape(sheet),
             (None, Some(_)) => true,
@@ -136,7 +180,7 @@ impl Prices {
         self.crossed.store(false, Ordering::Relaxed);
         let former = self.in_force.load_full();
         let Some(priced) = &former.priced else { return false };
-        let marginal = priced.sheet.marginal(&self.usage.used().pools.month_to_date(&priced.sheet));
+        let marginal = priced.sheet.marginal(&self.billing.month_to_date(&priced.sheet));
         if marginal == priced.marginal {
             return false;
         }
@@ -180,12 +224,8 @@ impl Prices {
     pub fn charge(&self, metered: &Metered) -> Money {
         let in_force = self.in_force.load();
         let Some(priced) = &in_force.priced else { return Money::ZERO };
-        let mut used = self.usage.used();
-        let mut month = used.pools.month_to_date(&priced.sheet);
-        let charge = priced.sheet.charge(metered, &month);
-        let recorded = used.pools.record(&priced.sheet, metered);
-        drop(used);
-        if month.add(metered).is_ok() && recorded.is_ok() && priced.sheet.marginal(&month) != priced.marginal {
+        let (charge, month) = self.billing.charge(&priced.sheet, metered);
+        if month.is_some_and(|month| priced.sheet.marginal(&month) != priced.marginal) {
             self.crossed.store(true, Ordering::Relaxed);
         }
         charge.map_or(Money::MAX, |exact| in_force.dollars(exact))
@@ -193,10 +233,10 @@ impl Prices {
 }
 
 impl InForce {
-    fn new(new: NewSheet, usage: &MonthlyUsage) -> Self {
+    fn new(new: NewSheet, billing: &Billing) -> Self {
         let NewSheet { sheet, exchange, confirmed_at, stale_after } = new;
         let priced = sheet.map(|sheet| {
-            let month = usage.used().pools.month_to_date(&sheet);
+            let month = billing.month_to_date(&sheet);
             Priced { marginal: sheet.marginal(&month), highest: sheet.highest_rates(), sheet }
         });
         Self { priced, exchange, confirmed_at, stale_after }
@@ -240,5 +280,33 @@ impl InForce {
             Exchange::At { rate, .. } => exact.to_usd(rate).unwrap_or(Money::MAX),
             Exchange::Missing => Money::MAX,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use merit_pricing::{Catalogue, Meter};
+    use merit_units::Quantity;
+
+    use super::*;
+
+    fn prices(billing: Billing) -> Prices {
+        let sheet = Catalogue::builtin().get("aws-lambda/us-east-1/x86_64").cloned();
+        let exchange = Exchange::At { rate: ExchangeRate::USD, until: Timestamp::from_micros(u64::MAX) };
+        Prices::new(NewSheet { sheet, exchange, confirmed_at: Timestamp::EPOCH, stale_after: Micros::ZERO }, billing)
+    }
+
+    #[test]
+    fn accounts_use_up_grants_of_their_own() {
+        let usage = Arc::new(MonthlyUsage::new(Month::try_new(2026, 11).expect("a month"), AccountPools::new()));
+        let (one, same, other) = (prices(usage.of("a")), prices(usage.of("a")), prices(usage.of("b")));
+        let sheet = one.sheet().expect("a sheet");
+        let million: Quantity = "1000000".parse().expect("a quantity");
+        let grant = sheet.zero().with(Meter::Request, million).expect("it bills requests");
+        assert_eq!(one.charge(&grant), Money::ZERO, "Lambda's first million requests are free");
+        assert!(same.charge(&grant) > Money::ZERO, "and are used up for every venue of the account");
+        assert_eq!(other.charge(&grant), Money::ZERO);
+        let (_, accounts) = usage.snapshot();
+        assert_eq!(accounts.keys().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);
     }
 }

@@ -1,12 +1,15 @@
 //! What was learned and what was used this month, kept across a restart.
 
-use merit_pricing::{Pools, UsageProfile};
+use std::collections::BTreeMap;
+
+use merit_pricing::UsageProfile;
 use merit_store::StoreError;
 use merit_store::record::ProfileRow;
 use merit_units::{Month, Timestamp};
 
 use crate::Broker;
 use crate::clock::month_of;
+use crate::prices::AccountPools;
 
 impl Broker {
     /// Stores every usage profile and the month's usage. Answers when they are on disk.
@@ -57,39 +60,49 @@ impl Broker {
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn stored_usage(store: &merit_store::Store, now: Timestamp) -> Result<(Month, Option<Pools>), StoreError> {
+pub fn stored_usage(store: &merit_store::Store, now: Timestamp) -> Result<(Month, Option<AccountPools>), StoreError> {
     let month = month_of(now);
     let totals = store.meter_totals(month)?;
     Ok((month, totals.map(|totals| decode(&totals))))
 }
 
-/// A line per pool: its name, a tab, its quanta.
-fn encode(pools: &Pools) -> Vec<u8> {
+/// A line per pool: its name, its quanta and, where it has a name, its account, with tabs between them.
+fn encode(accounts: &AccountPools) -> Vec<u8> {
     use std::fmt::Write as _;
     let mut text = String::new();
-    for (pool, used) in pools.iter() {
-        writeln!(text, "{pool}\t{used}").expect("invariant: writing to a string succeeds");
+    for (account, pools) in accounts {
+        let account = if account.is_empty() { String::new() } else { format!("\t{account}") };
+        for (pool, used) in pools.iter() {
+            writeln!(text, "{pool}\t{used}{account}").expect("invariant: writing to a string succeeds");
+        }
     }
     text.into_bytes()
 }
 
-fn decode(totals: &[u8]) -> Pools {
+fn decode(totals: &[u8]) -> AccountPools {
     let text = String::from_utf8_lossy(totals);
-    let lines = text.lines().filter_map(|line| {
-        let (pool, used) = line.split_once('\t')?;
-        Some((pool.to_owned(), used.parse().ok()?))
-    });
-    lines.collect()
+    let mut accounts: BTreeMap<Box<str>, Vec<(String, u128)>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut parts = line.split('\t');
+        let (Some(pool), Some(used), account) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let Ok(used) = used.parse() else { continue };
+        accounts.entry(account.unwrap_or_default().into()).or_default().push((pool.to_owned(), used));
+    }
+    accounts.into_iter().map(|(account, pools)| (account, pools.into_iter().collect())).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use merit_pricing::Pools;
+
     use super::*;
 
     #[test]
     fn usage_is_read_back_as_stored() {
         let pools: Pools = [("aws-lambda gb_second", 7_u128), ("x y", u128::MAX)].into_iter().collect();
-        assert_eq!(decode(&encode(&pools)), pools);
-        assert_eq!(decode(b"broken"), Pools::new());
+        let other: Pools = [("aws-lambda gb_second", 8_u128)].into_iter().collect();
+        let accounts = AccountPools::from([("".into(), pools), ("123456789012".into(), other)]);
+        assert_eq!(decode(&encode(&accounts)), accounts);
+        assert_eq!(decode(b"broken\nx\tmany"), AccountPools::new());
     }
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use merit_config::{Config, Env};
 use merit_ledger::Budget;
-use merit_pricing::Pools;
 use merit_store::record::KeyRow;
 use merit_store::{Options, Store};
 use merit_units::{AccountId, DeploymentId, Micros, vcpu_text};
@@ -21,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::clock::Clock;
 use crate::keys::aws::AwsSecret;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
-use crate::prices::MonthlyUsage;
+use crate::prices::{AccountPools, MonthlyUsage};
 use crate::secrets::{SECRETS_KEY, Secrets};
 use crate::settings::Settings;
 use crate::{Broker, BrokerParts, catalog, events, profiles, server, upkeep};
@@ -106,10 +105,11 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
 }
 
 /// Usage before Merit counted, from the configuration.
-fn seeded(config: &Config) -> Pools {
-    let mut pools = Pools::new();
+fn seeded(config: &Config) -> AccountPools {
+    let mut accounts = AccountPools::new();
     for (name, venue) in &config.venues {
         let Some(sheet) = &venue.sheet else { continue };
+        let pools = accounts.entry(venue.billing_account.as_str().into()).or_default();
         let used = venue.month_to_date.iter();
         let used = used.copied().try_fold(sheet.zero(), |used, (meter, quantity)| used.with(meter, quantity));
         let seeded = used
@@ -119,7 +119,7 @@ fn seeded(config: &Config) -> Pools {
             tracing::warn!(venue = %name, error, "month_to_date is ignored");
         }
     }
-    pools
+    accounts
 }
 
 async fn load_keys(broker: &Arc<Broker>, env: &Env) -> Result<Option<String>, StartError> {

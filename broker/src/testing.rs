@@ -10,7 +10,7 @@ use http::HeaderMap;
 use merit_config::Config;
 use merit_ledger::Budget;
 use merit_market::{Architecture, Isolation, RegionIndex, VenueIndex, VenueSlots};
-use merit_pricing::{Pools, PriceSheet, Usage};
+use merit_pricing::{PriceSheet, Usage};
 use merit_store::Store;
 use merit_units::{AccountId, FunctionId, Micros, Money, Timestamp, VenueId};
 use merit_venue::{Call, Discovered, ErrorKind, FunctionError, Limits, MeterBasis, Outcome, Reply, Venue, VenueError};
@@ -19,7 +19,7 @@ use merit_wire::{DeploymentSpec, FunctionSpec};
 use crate::admit;
 use crate::clock::{Clock, Stopwatch, month_of};
 use crate::keys::{Key, Keys, Role};
-use crate::prices::{Exchange, MonthlyUsage, NewSheet, Prices};
+use crate::prices::{AccountPools, Exchange, MonthlyUsage, NewSheet, Prices};
 use crate::refusal::Refusal;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -149,7 +149,7 @@ impl Stage {
         let (store, _) = Store::open(folder.path(), clock.now()).unwrap();
         let mut settings = Settings::of(&Config::default());
         settings.market.exploration_ppm = 0;
-        let usage = MonthlyUsage::new(month_of(START), Pools::new());
+        let usage = MonthlyUsage::new(month_of(START), AccountPools::new());
         let broker = Broker::new(BrokerParts { clock, settings, store, usage, secrets: Secrets::default() });
         let mut directory = Directory::default();
         let mut venues = Vec::new();
@@ -215,6 +215,7 @@ async fn entry(broker: &Broker, name: &str, number: u8, price: &str, adapter: Ar
         stale_after: Micros::from_secs(86_400),
     };
     VenueEntry {
+        billing_account: Box::default(),
         shown: crate::venue::shown(name),
         index: VenueIndex::new(number),
         region: "test".parse().unwrap(),
@@ -223,7 +224,7 @@ async fn entry(broker: &Broker, name: &str, number: u8, price: &str, adapter: Ar
         architecture: Architecture::X86_64,
         adapter,
         slots: Arc::new(VenueSlots::new(1000)),
-        prices: Arc::new(Prices::new(sheet, Arc::clone(&broker.usage))),
+        prices: Arc::new(Prices::new(sheet, broker.usage.of(""))),
         own_prices: Arc::new(Mutex::new(BTreeMap::new())),
         ledger_account: broker.store.open_venue(&id).await.unwrap(),
         metrics: broker.metrics.venue(&id),

@@ -45,6 +45,8 @@ pub struct VenueEntry {
     pub slots: Arc<VenueSlots>,
     /// Its price sheet in force.
     pub prices: Arc<Prices>,
+    /// Whose grants and tiers its calls use up; "" unless the configuration names an account.
+    pub billing_account: Box<str>,
     /// Where its earnings are posted.
     pub ledger_account: VenueAccount,
     /// What is counted of it.

@@ -66,12 +66,13 @@ impl Broker {
             former.map_or_else(|| Arc::new(VenueSlots::new(venue.concurrency)), |former| Arc::clone(&former.slots));
         slots.set_concurrency(venue.concurrency);
         let sheet = stored.get(id).cloned().or_else(|| venue.sheet.clone().map(|own| self.catalog.in_place_of(own)));
-        let prices = match former {
+        let same_account = former.filter(|former| *former.billing_account == *venue.billing_account);
+        let prices = match same_account {
             Some(former) => {
                 former.prices.replace(self.new_sheet(sheet, now));
                 Arc::clone(&former.prices)
             }
-            None => Arc::new(Prices::new(self.new_sheet(sheet, now), Arc::clone(&self.usage))),
+            None => Arc::new(Prices::new(self.new_sheet(sheet, now), self.usage.of(&venue.billing_account))),
         };
         let ledger_account = self.store.open_venue(id).await.map_err(|error| error.to_string())?;
         Ok(VenueEntry {
@@ -85,7 +86,8 @@ impl Broker {
             adapter,
             slots,
             prices,
-            own_prices: former.map_or_else(Default::default, |former| Arc::clone(&former.own_prices)),
+            billing_account: venue.billing_account.as_str().into(),
+            own_prices: same_account.map_or_else(Default::default, |former| Arc::clone(&former.own_prices)),
             ledger_account,
             metrics: self.metrics.venue(id),
             functions: former.map_or_else(Arc::default, |former| Arc::clone(&former.functions)),
@@ -132,7 +134,7 @@ impl Broker {
         let mut own = venue.own_prices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let make = || {
             let new = self.new_sheet(Some(known), self.clock.now());
-            Arc::new(Prices::new(new, Arc::clone(&self.usage)))
+            Arc::new(Prices::new(new, self.usage.of(&venue.billing_account)))
         };
         Ok(Arc::clone(own.entry(name.to_owned()).or_insert_with(make)))
     }

@@ -47,6 +47,8 @@ pub struct Venue {
     pub max_connections: usize,
     /// Whose word on a call's usage counts.
     pub meters: Meters,
+    /// Whose free grants and volume tiers its calls use up: venues of one account share them. Empty unless told.
+    pub billing_account: String,
     /// What was already used this month before Merit counted; each meter once.
     pub month_to_date: Vec<(Meter, Quantity)>,
 }
@@ -148,6 +150,7 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
     let meters = [("reported", Meters::Reported), ("own-clock", Meters::OwnClock)];
     let meters = section.given("meters", &[Kind::String], |text| one_of(text, &meters));
     let sheet = sheets::of_venue(&mut section, folder);
+    let billing_account = section.given("billing_account", &[Kind::String], account_name).unwrap_or_default();
     let month_to_date = section.child("month_to_date").map(read_month_to_date).unwrap_or_default();
     let venue = Venue {
         isolation: isolation.unwrap_or(Isolation::Provider),
@@ -158,6 +161,7 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
         timeout_ms: section.number_or("timeout_ms", 1..=900_000, 900_000),
         max_connections: section.number_or("max_connections", 1..=100_000, 1024),
         meters: meters.unwrap_or(Meters::Reported),
+        billing_account,
         month_to_date,
         sheet,
         kind: kind.filter(|_| word.is_some())?,
@@ -235,6 +239,16 @@ fn network(text: &str) -> Result<IpNet, String> {
 
 fn existing(file: &Path) -> Result<PathBuf, String> {
     if file.is_file() { Ok(file.to_owned()) } else { Err(format!("there is no file {}", file.display())) }
+}
+
+fn account_name(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let valid = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be 1 to 64 letters, digits, `-`, `_` or `.`, got `{text}`"))
+    }
 }
 
 fn read_month_to_date(mut section: Section<'_, '_>) -> Vec<(Meter, Quantity)> {

@@ -60,7 +60,7 @@ fn unknown_keys_are_refused_with_a_hint() {
     merit.toml:2:2: servre: unknown section; did you mean `server`?
     merit.toml:4:1: server.port: unknown key; known here: listen, max_connections, max_in_flight, max_payload_bytes, max_reply_bytes, max_streamed_bytes, header_timeout_ms, drain_timeout_ms, worker_threads
     merit.toml:9:1: venues.a.sheets: unknown key; did you mean `sheet`?
-    merit.toml:10:1: venues.a.colour: unknown key; known here: kind, url, headers, allow_addresses, private_addresses, target_hosts, ca_file, host, region, isolation, architecture, meters, sheet, sheet_file, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
+    merit.toml:10:1: venues.a.colour: unknown key; known here: kind, url, headers, allow_addresses, private_addresses, target_hosts, ca_file, host, region, isolation, architecture, meters, sheet, sheet_file, billing_account, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
     merit.toml:12:1: exchange_rates.stale_after_day: unknown key; did you mean `stale_after_days`?
     merit.toml:14:1: functions.f.name: unknown key; known here: idempotent, timeout_ms, value_of_time, async, deployments
     "#);
@@ -160,7 +160,7 @@ secret_key = "hunter2"
 "#;
     insta::assert_snapshot!(mistakes(text), @r#"
     merit.toml:1:9: venues.a.region: is missing; it is required
-    merit.toml:3:1: venues.a.url: unknown key; known here: kind, credentials, profile, role_arn, external_id, sts_endpoint_url, account, endpoint_url, streaming, credentials_retry_ms, region, isolation, architecture, meters, sheet, sheet_file, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
+    merit.toml:3:1: venues.a.url: unknown key; known here: kind, credentials, profile, role_arn, external_id, sts_endpoint_url, account, endpoint_url, streaming, credentials_retry_ms, region, isolation, architecture, meters, sheet, sheet_file, billing_account, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
     merit.toml:4:11: venues.a.account: must be the 12 digits of an account, got `12345`
     merit.toml:5:11: venues.a.profile: names credentials a second time: leave out it or [venues.NAME.credentials]
     merit.toml:6:12: venues.a.role_arn: must be a role such as arn:aws:iam::123456789012:role/merit, got `arn:aws:iam::123456789012:user/merit`
