@@ -29,6 +29,7 @@ pub mod function;
 pub mod functions;
 mod idempotent;
 pub mod keys;
+pub mod lanes;
 pub mod metrics;
 pub mod prices;
 pub mod profiles;

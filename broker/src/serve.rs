@@ -20,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::clock::Clock;
 use crate::keys::aws::AwsSecret;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
+use crate::lanes::Lanes;
 use crate::prices::{AccountPools, MonthlyUsage};
 use crate::secrets::{SECRETS_KEY, Secrets};
 use crate::settings::Settings;
@@ -290,6 +291,7 @@ pub async fn serve(
 ) -> Result<(), StartError> {
     let address = config.server.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let lanes = Lanes::start(config.server.worker_threads)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let hangup = signal(SignalKind::hangup())?;
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&broker), config.clone(), config_path, hangup));
@@ -305,7 +307,7 @@ pub async fn serve(
         }
     };
     let limits = broker.settings.load().server;
-    let cut = server::serve(Arc::clone(&broker), listener, limits, stop).await;
+    let cut = server::serve(Arc::clone(&broker), listener, limits, lanes, stop).await;
     if cut > 0 {
         tracing::warn!(cut, "connections were still busy after server.drain_timeout_ms and are cut");
     }

@@ -1,5 +1,5 @@
-//! The listening socket: accepts connections, sends invocations down the fast path and
-//! everything else to the control API, and drains when told to stop.
+//! The listening socket: accepts connections, puts each on a lane, sends invocations down the fast
+//! path and everything else to the control API, and drains when told to stop.
 //!
 //! Invocations are served by bare hyper; axum serves the rest (docs/adr/0007). A connection
 //! that ends early never leaves a hold behind: the stages settle in `Drop` (see `dispatch`).
@@ -22,12 +22,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::Broker;
 use crate::doors::{aws, control, native};
+use crate::lanes::{self, Lanes};
 
 type Reply = Response<Either<Full<Bytes>, axum::body::Body>>;
 
@@ -54,9 +56,10 @@ pub async fn serve(
     broker: Arc<Broker>,
     listener: TcpListener,
     limits: ServerLimits,
+    lanes: Lanes,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
-    let router = control::router(Arc::clone(&broker));
+    let control = Control { router: control::router(Arc::clone(&broker)), shared: Handle::current() };
     let connections = Arc::new(Semaphore::new(limits.max_connections));
     let graceful = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
@@ -67,17 +70,27 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         let Some((stream, permit)) = accepted else { continue };
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .serve_connection(TokioIo::new(stream), service(Arc::clone(&broker), router.clone()));
-        let connection = graceful.watch(connection);
-        tasks.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended early");
-            }
-            drop(permit);
-        });
+        let service = service(Arc::clone(&broker), control.clone());
+        let (watcher, place) = (graceful.watcher(), lanes.place());
+        let lane = place.lane.clone();
+        let connection = async move {
+            // From here on this lane's event loop wakes the connection.
+            let stream = TcpStream::from_std(stream)?;
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.header_timeout)
+                .serve_connection(TokioIo::new(stream), service);
+            watcher.watch(connection).await.map_err(std::io::Error::other)
+        };
+        tasks.spawn_on(
+            async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended early");
+                }
+                drop((permit, place));
+            },
+            &lane,
+        );
         while tasks.try_join_next().is_some() {}
     }
     drop(listener);
@@ -108,13 +121,14 @@ async fn idle(broker: &Broker) {
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(std::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let permit = Arc::clone(connections).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            stream.set_nodelay(true).ok();
-            Some((stream, permit))
-        }
+    let accepted = listener.accept().await.and_then(|(stream, _)| {
+        stream.set_nodelay(true).ok();
+        stream.into_std()
+    });
+    match accepted {
+        Ok(stream) => Some((stream, permit)),
         Err(error) => {
             // Out of file descriptors, most likely: leave the others time to end.
             tracing::warn!(%error, "failed to accept a connection");
@@ -126,7 +140,7 @@ async fn accept(
 
 fn service(
     broker: Arc<Broker>,
-    router: Router,
+    control: Control,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = Reply,
@@ -141,14 +155,15 @@ fn service(
         } else if aws::is_asked(&request) {
             Door::Aws
         } else {
-            Door::Control(router.clone())
+            Door::Control(control.clone())
         };
         async move {
             match door {
                 Door::Native => Ok(native::invoke(broker, request).await.map(Either::Left)),
                 Door::Aws => Ok(aws::serve(broker, request).await),
-                Door::Control(router) => {
-                    router.oneshot(request.map(axum::body::Body::new)).await.map(|reply| reply.map(Either::Right))
+                Door::Control(Control { router, shared }) => {
+                    let answer = router.oneshot(request.map(axum::body::Body::new));
+                    lanes::aside(&shared, answer).await.map(|reply| reply.map(Either::Right))
                 }
             }
         }
@@ -159,7 +174,14 @@ fn service(
 enum Door {
     Native,
     Aws,
-    Control(Router),
+    Control(Control),
+}
+
+/// The control API, and where it runs: it may take longer than calls should wait.
+#[derive(Clone)]
+struct Control {
+    router: Router,
+    shared: Handle,
 }
 
 /// The function a request invokes on the native door, still percent-encoded.

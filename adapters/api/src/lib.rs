@@ -19,6 +19,7 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+pub mod lane;
 mod measured;
 pub mod meter_header;
 mod streamed;

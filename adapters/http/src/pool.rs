@@ -2,7 +2,8 @@
 //!
 //! A call first takes a permit, of which there are as many as connections may be open; only its
 //! holder takes or opens a connection. Those put aside for reuse count as open too: when the bound
-//! is met, the one idle longest, of whichever origin, makes room for a new one.
+//! is met, the one idle longest, of whichever origin, makes room for a new one. A connection is used
+//! again only on the [lane](merit_venue::lane) that opened it.
 //!
 //! Invariant: open connections never exceed `max_open`. A permit holder has at most one, and when
 //! as many as `max_open` are open before its own, at least one of them is idle.
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use merit_venue::VenueError;
+use merit_venue::{VenueError, lane};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
@@ -34,12 +35,16 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    /// By origin, the one put aside last at the back.
-    by_origin: HashMap<Arc<Origin>, VecDeque<Connection>>,
+    /// By origin and lane, the one put aside last at the back.
+    by_origin: HashMap<Arc<Origin>, Lines>,
     count: usize,
     /// Whether the task that closes idle connections runs.
     reaping: bool,
 }
+
+/// The idle connections to one origin, by the lane that opened them.
+#[derive(Default)]
+struct Lines(Vec<VecDeque<Connection>>);
 
 impl Pool {
     pub(crate) fn new(connector: Connector, max_open: u32, max_idle: u32, idle_timeout: Duration) -> Self {
@@ -95,8 +100,8 @@ impl Pool {
         }
         idle.count += 1;
         match idle.by_origin.get_mut(origin) {
-            Some(line) => line.push_back(connection),
-            None => _ = idle.by_origin.insert(Arc::clone(origin), VecDeque::from([connection])),
+            Some(lines) => lines.put(connection),
+            None => idle.by_origin.entry(Arc::clone(origin)).or_default().put(connection),
         }
         if !std::mem::replace(&mut idle.reaping, true) {
             tokio::spawn(reap(Arc::downgrade(self)));
@@ -105,7 +110,7 @@ impl Pool {
 
     fn pop(&self, origin: &Arc<Origin>, now: Instant) -> Option<Connection> {
         let mut idle = self.lock();
-        let connection = idle.by_origin.get_mut(origin)?.pop_back()?;
+        let connection = idle.by_origin.get_mut(origin)?.0.get_mut(lane::current())?.pop_back()?;
         idle.count -= 1;
         // One idle for too long is behind only ones idle for longer; the reaper has them soon.
         let fresh = now.saturating_duration_since(connection.idle_since) < self.idle_timeout;
@@ -126,12 +131,12 @@ impl Pool {
     fn sweep(&self) -> Option<Instant> {
         let now = Instant::now();
         let mut idle = self.lock();
-        idle.by_origin.retain(|_, line| {
+        for line in idle.lines() {
             line.retain(|connection| connection.idle_since + self.idle_timeout > now);
-            !line.is_empty()
-        });
-        idle.count = idle.by_origin.values().map(VecDeque::len).sum();
-        let oldest = idle.by_origin.values().filter_map(|line| line.front()).map(|first| first.idle_since).min();
+        }
+        idle.by_origin.retain(|_, lines| lines.0.iter().any(|line| !line.is_empty()));
+        idle.count = idle.lines().map(|line| line.len()).sum();
+        let oldest = idle.lines().filter_map(|line| line.front()).map(|first| first.idle_since).min();
         idle.reaping = oldest.is_some();
         oldest.map(|since| since + self.idle_timeout)
     }
@@ -142,11 +147,25 @@ impl Pool {
 }
 
 impl Idle {
+    fn lines(&mut self) -> impl Iterator<Item = &mut VecDeque<Connection>> {
+        self.by_origin.values_mut().flat_map(|lines| &mut lines.0)
+    }
+
     fn drop_oldest(&mut self) {
-        let oldest = self.by_origin.values_mut().filter(|line| !line.is_empty()).min_by_key(|line| line[0].idle_since);
+        let oldest = self.lines().filter(|line| !line.is_empty()).min_by_key(|line| line[0].idle_since);
         if oldest.and_then(VecDeque::pop_front).is_some() {
             self.count -= 1;
         }
+    }
+}
+
+impl Lines {
+    fn put(&mut self, connection: Connection) {
+        let lane = lane::current();
+        if self.0.len() <= lane {
+            self.0.resize_with(lane + 1, VecDeque::new);
+        }
+        self.0[lane].push_back(connection);
     }
 }
 

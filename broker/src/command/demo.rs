@@ -39,7 +39,7 @@ pub(crate) fn demo(args: &DemoArgs, globals: &Globals) -> Result<Exit, Failure> 
         pool_slots: args.pool_slots,
         once: args.once,
     };
-    match runtime(0)?.block_on(merit_demo::run(&options, output(globals))) {
+    match runtime()?.block_on(merit_demo::run(&options, output(globals))) {
         Ok(Ended::Well) => Ok(Exit::Ok),
         Ok(Ended::Badly | Ended::Interrupted) => Ok(Exit::Failed),
         // Whoever read it has seen enough.

@@ -49,7 +49,7 @@ pub(crate) fn pool(args: PoolArgs) -> Result<Exit, Failure> {
         ..PoolConfig::new(args.functions)
     };
     let pool = Pool::try_new(config).map_err(usage)?;
-    runtime(0)?.block_on(async {
+    runtime()?.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
         announce(listener.local_addr()?);
         pool.serve(listener, stop_signal()).await;

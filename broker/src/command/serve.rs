@@ -24,7 +24,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     let config = Config::load(args.config.as_deref(), &env).map_err(usage)?;
     start_log(&config.log);
     raise_open_files(&config);
-    runtime(config.server.worker_threads)?.block_on(run(args, &config, &env)).map_err(|error| match error {
+    runtime()?.block_on(run(args, &config, &env)).map_err(|error| match error {
         StartError::Mistakes(_) | StartError::Open(_) => usage(error),
         other => Failure::from(other),
     })?;

@@ -62,7 +62,7 @@ pub(crate) fn sim(args: &SimArgs) -> Result<Exit, Failure> {
     })?;
     let cpu = args.cpu_ms.map(|millis| Micros::from_millis(millis.into()));
     let executor = Arc::new(InSandbox { sandbox, slots, cpu });
-    runtime(0)?.block_on(async {
+    runtime()?.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
         announce(listener.local_addr()?);
         merit_sim::serve(listener, config, executor, stop_signal()).await.map_err(usage)?;

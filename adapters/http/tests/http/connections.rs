@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use merit_venue::{ErrorKind, Outcome, Target, Venue};
+use merit_venue::{ErrorKind, Outcome, Target, Venue, lane};
 use merit_venue_http::HttpVenue;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -38,6 +38,24 @@ async fn two_hundred_calls_share_eight_connections() {
     assert_eq!(server.calls(), 200);
     assert_eq!(server.most_open(), 8, "all eight are used, and not one more");
     assert_eq!(server.connections(), 8, "and used again");
+}
+
+#[test]
+fn a_connection_stays_on_the_lane_that_opened_it() {
+    let event_loop = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an event loop");
+    let own = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let server = own.block_on(TestServer::start(echo));
+    let venue = server.venue(|config| config.idle_timeout = Duration::from_secs(60));
+    let lanes = [event_loop(), event_loop()];
+    for (number, connections) in [(1, 1), (2, 2), (1, 2), (2, 2)] {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                lane::become_lane(number);
+                lanes[number - 1].block_on(invoke(&venue, "x")).expect("an echo");
+            });
+        });
+        assert_eq!(server.connections(), connections, "after a call on lane {number}");
+    }
 }
 
 #[tokio::test]
