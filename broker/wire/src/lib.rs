@@ -10,9 +10,11 @@ mod discovery;
 mod events;
 mod functions;
 mod money;
+mod offers;
 mod problem;
 mod quotes;
 mod receipts;
+mod session;
 mod venues;
 
 pub use catalog::{
@@ -26,9 +28,14 @@ pub use money::{
     AlternativeRow, AlternativesReport, BudgetSpec, BudgetView, KeyCreated, KeyList, KeySpec, KeyView, SpendReport,
     SpendRow,
 };
+pub use offers::{
+    CapsSpec, EndpointSpec, FillView, KillSpec, KillView, KilledView, OfferList, OfferReason, OfferSpec, OfferView,
+    OffersSpec, OffersTaken, StatementRow, StatementView,
+};
 pub use problem::{AttemptView, BudgetRefusal, ExclusionView, Problem};
 pub use quotes::{AskView, BookView, QuoteRequest, QuoteView};
 pub use receipts::{CandidateView, MeterView, ReceiptView};
+pub use session::{ClientFrame, ServerFrame};
 pub use venues::{PriceChangeView, VenueList, VenueView};
 
 /// Request and reply headers of the native door.
