@@ -117,7 +117,8 @@ fn measure_naive(bencher: Bencher<'_, '_>, book: &Book, terms: &Terms) {
     bencher.bench_local(|| {
         draw += 1;
         let pick = naive.decide(black_box(terms), NOW, draw).expect("a place");
-        naive.release(&book.asks()[black_box(pick).row].slot);
+        let pick = black_box(pick);
+        naive.release(&book.asks()[pick.row].slot, pick.taken, None);
     });
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use merit_config::{AwsLambda, Config, Http, VenueKind};
+use merit_config::{AwsLambda, Config, Http, ProviderVenue, VenueKind};
 use merit_venue::Venue;
 use merit_venue_aws_lambda::{AssumeRole, CredentialsFrom, LambdaConfig, LambdaVenue};
 use merit_venue_http::{HttpConfig, HttpVenue};
@@ -22,6 +22,7 @@ pub(crate) async fn adapter(venue: &merit_config::Venue, config: &Config) -> Res
             let made = LambdaVenue::try_new(lambda_config(venue, own, config)).await;
             Ok(Arc::new(made.map_err(|errors| errors.to_string())?))
         }
+        VenueKind::Provider(_) => unreachable!("invariant: a provider's adapter lives with the provider"),
     }
 }
 
@@ -31,12 +32,32 @@ fn max_connections(venue: &merit_config::Venue) -> u32 {
 
 fn http_config(venue: &merit_config::Venue, own: &Http, config: &Config) -> HttpConfig {
     HttpConfig {
+        base_url: own.url.to_string(),
         headers: own
             .headers
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect(),
         host: own.host.as_ref().map(ToString::to_string),
+        allow_addresses: own.allow_addresses.clone(),
+        private_addresses: own.private_addresses,
+        target_hosts: own.target_hosts.clone(),
+        ca_pem: own.ca_file.clone(),
+        ..any_http(venue, config)
+    }
+}
+
+/// How a provider's endpoint is reached, but for the endpoint, which the provider says.
+pub(crate) fn provider_http(venue: &merit_config::Venue, own: &ProviderVenue, config: &Config) -> HttpConfig {
+    HttpConfig {
+        allow_addresses: own.allow_addresses.clone(),
+        private_addresses: own.private_addresses,
+        ..any_http(venue, config)
+    }
+}
+
+fn any_http(venue: &merit_config::Venue, config: &Config) -> HttpConfig {
+    HttpConfig {
         connect_timeout: Duration::from_millis(venue.connect_timeout_ms),
         first_byte_timeout: Duration::from_millis(venue.first_byte_timeout_ms),
         whole_timeout: Duration::from_millis(venue.timeout_ms),
@@ -45,15 +66,11 @@ fn http_config(venue: &merit_config::Venue, own: &Http, config: &Config) -> Http
         max_streamed_bytes: config.server.max_streamed_bytes,
         max_connections: max_connections(venue),
         max_idle: max_connections(venue),
-        allow_addresses: own.allow_addresses.clone(),
-        private_addresses: own.private_addresses,
-        target_hosts: own.target_hosts.clone(),
-        ca_pem: own.ca_file.clone(),
         meters: match venue.meters {
             merit_config::Meters::Reported => merit_venue_http::Meters::Reported,
             merit_config::Meters::OwnClock => merit_venue_http::Meters::OwnClock,
         },
-        ..HttpConfig::new(own.url.to_string())
+        ..HttpConfig::new(String::new())
     }
 }
 

@@ -60,6 +60,12 @@ fn system_now() -> Timestamp {
     Timestamp::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
 }
 
+/// Seconds since 1970, for signatures that others check.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    system_now().micros() / 1_000_000
+}
+
 /// A stopwatch for durations, which the wall clock is unfit for: it can be set back.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
@@ -94,6 +100,15 @@ pub fn month_start(at: Timestamp) -> Timestamp {
     let first = zoned(at).first_of_month().and_then(|first| first.start_of_day());
     let micros = first.map_or(0, |start| start.timestamp().as_microsecond());
     Timestamp::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// The first moment of a month in UTC, and that of the next.
+#[must_use]
+pub fn months_bounds(month: Month) -> (Timestamp, Timestamp) {
+    let first = |text: String| parse_rfc3339(&format!("{text}-01T00:00:00Z")).unwrap_or_default();
+    let start = first(month.to_string());
+    // No month has more than 31 days, and none but the next begins within the four after them.
+    (start, month_start(start + Micros::from_secs(32 * 86_400)))
 }
 
 /// RFC 3339 in UTC with microseconds, such as `2026-11-21T10:44:00.000001Z`.

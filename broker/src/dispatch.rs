@@ -24,6 +24,7 @@ use crate::Broker;
 use crate::admit::Admitted;
 use crate::clock::Stopwatch;
 use crate::function::View;
+use crate::provider::{Provider, fills};
 use crate::publish;
 use crate::quote::{Exclusions, Quoted};
 use crate::settle::{self, Bill};
@@ -187,7 +188,7 @@ impl Flight {
 
     /// Records the end of the running attempt.
     fn land(&mut self, landed: Landed) -> &Attempt {
-        let Running { row, stopwatch, reservation } =
+        let Running { row, stopwatch, mut reservation } =
             self.running.take().expect("invariant: an attempt is running when one lands");
         let settings = self.broker.settings.load();
         reservation.observe(landed.observation, self.broker.clock.now(), &settings.market);
@@ -196,11 +197,40 @@ impl Flight {
             Cost::Told(usage, basis) => self.view.bill(row, &usage, basis),
             Cost::Expected => self.view.expected_bill(row),
         };
-        let Landed { result, outcome, message, .. } = landed;
+        let Landed { result, outcome, message, observation, .. } = landed;
         let duration = stopwatch.elapsed();
+        reservation.charged(bill.charge.pico_saturating_i64());
+        if let Some(provider) = &self.view.deployment(row).venue.provider {
+            self.tell_provider(provider, row, result, observation, &bill, duration);
+        }
         self.view.deployment(row).venue.metrics.attempt(result, duration, bill.charge);
         self.attempts.push(Attempt { row, result, outcome, message, duration, bill });
         self.attempts.last().expect("invariant: one was just pushed")
+    }
+
+    #[cold]
+    fn tell_provider(
+        &self,
+        provider: &Provider,
+        row: usize,
+        result: &'static str,
+        observation: Observation,
+        bill: &Bill,
+        took: Micros,
+    ) {
+        let deployment = self.view.deployment(row);
+        let landed = fills::Landed {
+            invocation: self.admitted.id,
+            function: &self.admitted.function.id,
+            deployment,
+            result,
+            observation,
+            quoted: self.view.cost(row),
+            charged: bill.charge,
+            expected: self.view.book.asks()[row].latency_p50,
+            took,
+        };
+        provider.landed(&self.broker, &deployment.venue, &landed);
     }
 
     fn land_reply(&mut self, reply: &Reply) {

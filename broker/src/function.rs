@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
-use merit_market::{Ask, Book, Slot};
+use merit_market::{Ask, Book, Isolation, Slot};
 use merit_pricing::{Basis, Expectation, Metered, Size, Usage, UsageProfile, expect};
 use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp, vcpu_text};
 use merit_venue::{MeterBasis, Target};
@@ -21,7 +21,8 @@ use tokio::sync::Notify;
 
 use crate::Broker;
 use crate::events::Rules;
-use crate::prices::Prices;
+use crate::prices::{InForce, Prices};
+use crate::provider::OfferGate;
 use crate::quote::Exclusions;
 use crate::settle::Bill;
 use crate::venue::VenueEntry;
@@ -50,6 +51,10 @@ pub struct Deployment {
     pub concurrency: u32,
     /// A sheet of its own, by name.
     pub own_sheet: Option<Box<str>>,
+    /// What keeps calls apart there.
+    pub isolation: Isolation,
+    /// The offer that it is, where nobody registered it.
+    pub offer: Option<Arc<OfferGate>>,
     /// Its room and health.
     pub slot: Arc<Slot>,
     profile: Mutex<UsageProfile>,
@@ -60,7 +65,7 @@ impl Deployment {
     /// what was learned and what is running there stay.
     #[must_use]
     pub fn new(parts: DeploymentParts, former: Option<&Self>) -> Self {
-        let DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet } = parts;
+        let DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet, isolation, offer } = parts;
         let former = former.filter(|former| Arc::ptr_eq(&former.venue.slots, &venue.slots) && former.target == target);
         let slot = match former {
             Some(former) => {
@@ -71,7 +76,7 @@ impl Deployment {
         };
         let profile = Mutex::new(former.map_or_else(UsageProfile::new, |former| former.profile().clone()));
         let shown = crate::venue::shown(id.as_str());
-        Self { id, shown, venue, prices, size, target, concurrency, own_sheet, slot, profile }
+        Self { id, shown, venue, prices, size, target, concurrency, own_sheet, isolation, offer, slot, profile }
     }
 
     /// Whether it already is what `parts` describe.
@@ -82,6 +87,7 @@ impl Deployment {
             && Arc::ptr_eq(&self.prices, &parts.prices)
             && (self.size, self.concurrency) == (parts.size, parts.concurrency)
             && self.target == parts.target
+            && self.isolation == parts.isolation
     }
 
     /// As it would be put.
@@ -96,6 +102,11 @@ impl Deployment {
             concurrency: Some(self.concurrency),
             sheet: self.own_sheet.as_deref().map(str::to_owned),
         }
+    }
+
+    /// Whether somebody registered it, or its offer stands.
+    fn is_offered(&self) -> bool {
+        self.offer.as_ref().is_none_or(|offer| offer.state().stands())
     }
 
     /// Puts back what was learned before a restart.
@@ -128,6 +139,10 @@ pub struct DeploymentParts {
     pub concurrency: u32,
     /// A sheet of its own, by name.
     pub own_sheet: Option<Box<str>>,
+    /// What keeps calls apart there.
+    pub isolation: Isolation,
+    /// The offer that it is, where nobody registers it.
+    pub offer: Option<Arc<OfferGate>>,
 }
 
 /// A logical function.
@@ -140,10 +155,14 @@ pub struct Function {
     pub timeout: Micros,
     /// Dollars a second of waiting is worth, unless the caller says otherwise.
     pub value_of_time: Money,
+    /// What it is a kind of, for providers' offers.
+    pub class: Option<Box<str>>,
     /// How its events are delivered.
     pub events: Rules,
     /// Where it is deployed.
     pub deployments: Vec<Arc<Deployment>>,
+    /// Where providers offer to run it, in order of venue and offer.
+    offered: ArcSwap<Vec<Arc<Deployment>>>,
     /// Woken at each new view; `rest` orders wait for it.
     pub changed: Notify,
     view: ArcSwap<View>,
@@ -158,6 +177,8 @@ pub struct Row {
     pub deployment: Arc<Deployment>,
     /// What one call is expected to be billed; `None` when the sheet can't meter it.
     pub metered: Option<Metered>,
+    /// The prices it was quoted under: a fill is charged by them, whatever the prices are by then.
+    pub prices: Arc<InForce>,
 }
 
 /// A function's book, and what stands behind each of its asks.
@@ -199,10 +220,11 @@ impl View {
     /// What a call that used `usage` at that row is charged.
     #[must_use]
     pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
-        let deployment = self.deployment(row);
-        match deployment.prices.meter(&deployment.size, usage) {
+        let Row { deployment, prices, .. } = &self.rows[row];
+        match prices.meter(&deployment.size, usage) {
             Some(metered) => {
-                Bill { charge: deployment.prices.charge(&metered), metered: Some(metered), basis, posted: false }
+                let charge = deployment.prices.charge_under(prices, &metered);
+                Bill { charge, metered: Some(metered), basis, posted: false }
             }
             None => self.expected_bill(row),
         }
@@ -211,8 +233,8 @@ impl View {
     /// What a call at that row is expected to be charged, when nobody tells what it used.
     #[must_use]
     pub fn expected_bill(&self, row: usize) -> Bill {
-        let Row { deployment, metered, .. } = &self.rows[row];
-        let charge = metered.map_or_else(|| self.cost(row), |metered| deployment.prices.charge(&metered));
+        let Row { deployment, metered, prices } = &self.rows[row];
+        let charge = metered.map_or_else(|| self.cost(row), |metered| deployment.prices.charge_under(prices, &metered));
         Bill { charge, metered: *metered, basis: MeterBasis::OwnClock, posted: false }
     }
 }
@@ -235,8 +257,10 @@ impl Function {
             idempotent,
             timeout,
             value_of_time,
+            class: None,
             events: Rules::default(),
             deployments,
+            offered: ArcSwap::default(),
             changed: Notify::new(),
             view,
             building: Mutex::new(()),
@@ -250,13 +274,53 @@ impl Function {
         Self { events, ..self }
     }
 
+    /// This function as one of a class.
+    #[must_use]
+    pub fn with_class(self, class: Option<Box<str>>) -> Self {
+        Self { class, ..self }
+    }
+
     /// This function taking over from its former self: the merit order changes gradually, not at once.
     #[must_use]
     pub fn succeeding(self, former: Option<&Self>) -> Self {
         if let Some(former) = former {
             self.view.store(former.view());
+            self.offered.store(former.offered.load_full());
         }
         self
+    }
+
+    /// Where it can run: where it is deployed, and where providers offer to run it.
+    #[must_use]
+    pub fn places(&self) -> Vec<Arc<Deployment>> {
+        self.deployments.iter().chain(self.offered.load().iter()).cloned().collect()
+    }
+
+    /// Adds an offered deployment, or puts it in the place of the one of its name. Returns whether there is room: of
+    /// `max` deployments, where offers that have ended give way.
+    pub(crate) fn put_offered(&self, deployment: &Arc<Deployment>, max: usize) -> bool {
+        let room = max.saturating_sub(self.deployments.len());
+        let mut fits = true;
+        self.offered.rcu(|offered| {
+            let mut next: Vec<_> = offered.iter().filter(|other| other.id != deployment.id).cloned().collect();
+            if next.len() >= room
+                && let Some(ended) = next.iter().position(|other| !other.is_offered())
+            {
+                next.remove(ended);
+            }
+            fits = next.len() < room;
+            if fits {
+                let place = next.partition_point(|other| other.id < deployment.id);
+                next.insert(place, Arc::clone(deployment));
+            }
+            next
+        });
+        fits
+    }
+
+    /// Takes away the offered deployments that are not to be kept.
+    pub(crate) fn retain_offered(&self, keep: &dyn Fn(&Deployment) -> bool) {
+        self.offered.rcu(|offered| offered.iter().filter(|deployment| keep(deployment)).cloned().collect::<Vec<_>>());
     }
 
     /// The book as it stands.
@@ -298,8 +362,9 @@ impl Function {
 
     fn rebuild_locked(&self, broker: &Broker, now: Timestamp) {
         let settings = broker.settings.load();
+        let places = self.places();
         let (asks, rows): (Vec<Ask>, Vec<Row>) =
-            self.deployments.iter().map(|deployment| self.ask(deployment, now)).unzip();
+            places.iter().map(|deployment| self.ask(deployment, &places, now)).unzip();
         let former = self.view.load();
         let book = Book::build(Some(&former.book), asks, now, &settings.market)
             .expect("invariant: registration bounds the deployments of a function");
@@ -309,10 +374,11 @@ impl Function {
         self.changed.notify_waiters();
     }
 
-    fn ask(&self, deployment: &Arc<Deployment>, now: Timestamp) -> (Ask, Row) {
+    fn ask(&self, deployment: &Arc<Deployment>, places: &[Arc<Deployment>], now: Timestamp) -> (Ask, Row) {
         let prices = deployment.prices.in_force();
-        let expectation = prices.sheet().map(|sheet| self.expectation(deployment, sheet));
-        let barred = deployment.venue.barred();
+        let expectation = prices.sheet().map(|sheet| expectation(deployment, places, sheet));
+        let ended = || deployment.offer.as_ref().and_then(|offer| offer.ineligible());
+        let barred = deployment.venue.barred().or_else(ended);
         let (cost, ineligible) = match (&expectation, barred.or_else(|| prices.ineligible(now))) {
             (Some(Ok(expectation)), None) => (prices.cost(&expectation.metered), None),
             (_, Some(why)) => (Money::ZERO, Some(why)),
@@ -326,7 +392,7 @@ impl Function {
             slot: Arc::clone(&deployment.slot),
             venue: deployment.venue.index,
             region: deployment.venue.region_index,
-            isolation: deployment.venue.isolation,
+            isolation: deployment.isolation,
             architecture: deployment.size.architecture,
             cost_pico,
             ceiling_pico: ceiling.max(cost).pico_saturating_i64(),
@@ -341,21 +407,22 @@ impl Function {
             ineligible,
         };
         let metered = expectation.map(|known| known.metered);
-        (ask, Row { deployment: Arc::clone(deployment), metered })
+        (ask, Row { deployment: Arc::clone(deployment), metered, prices })
     }
+}
 
-    fn expectation(
-        &self,
-        deployment: &Deployment,
-        sheet: &merit_pricing::PriceSheet,
-    ) -> Result<Expectation, merit_pricing::MeterError> {
-        let own = deployment.profile();
-        if own.samples() > 0 {
-            return expect(sheet, &deployment.size, &own, []);
-        }
-        // Only here are several profiles locked at once, and rebuilds of a function take turns.
-        let others = self.deployments.iter().filter(|sibling| sibling.id != deployment.id);
-        let siblings: Vec<_> = others.map(|sibling| sibling.profile()).collect();
-        expect(sheet, &deployment.size, &own, siblings.iter().map(|profile| &**profile))
+/// What a call is expected to use there; from its siblings when nothing was learned of it yet.
+fn expectation(
+    deployment: &Deployment,
+    places: &[Arc<Deployment>],
+    sheet: &merit_pricing::PriceSheet,
+) -> Result<Expectation, merit_pricing::MeterError> {
+    let own = deployment.profile();
+    if own.samples() > 0 {
+        return expect(sheet, &deployment.size, &own, []);
     }
+    // Only here are several profiles locked at once, and rebuilds of a function take turns.
+    let others = places.iter().filter(|sibling| sibling.id != deployment.id);
+    let siblings: Vec<_> = others.map(|sibling| sibling.profile()).collect();
+    expect(sheet, &deployment.size, &own, siblings.iter().map(|profile| &**profile))
 }

@@ -12,6 +12,7 @@ use merit_wire::{DeploymentSpec, FunctionSpec};
 use crate::Broker;
 use crate::events::Rules;
 use crate::function::{Deployment, DeploymentParts, Function};
+use crate::provider::class_name;
 use crate::refusal::Refusal;
 use crate::venue::near;
 
@@ -43,6 +44,19 @@ impl Functions {
         }
         let near = near(name, by_name.keys().map(FunctionId::as_str));
         Err(Refusal::UnknownFunction { name: name.chars().take(80).collect(), near })
+    }
+
+    /// The function of that name, for those who need no hint when there is none.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Arc<Function>> {
+        self.by_name.pin().get(name).cloned()
+    }
+
+    /// The functions of a class.
+    #[must_use]
+    pub fn of_class(&self, class: &str) -> Vec<Arc<Function>> {
+        let by_name = self.by_name.pin();
+        by_name.values().filter(|function| function.class.as_deref() == Some(class)).cloned().collect()
     }
 
     /// Every function, in order of name.
@@ -80,10 +94,13 @@ impl Functions {
             None => former.as_ref().map(|former| former.events.clone()).unwrap_or_default(),
             Some(events) => Rules::of(events)?,
         };
-        let function = Arc::new(function.with_events(events).succeeding(former.as_deref()));
+        let class = spec.class.as_deref().map(class_name).transpose().map_err(Refusal::BadRequest)?.map(Into::into);
+        let function = Arc::new(function.with_events(events).with_class(class).succeeding(former.as_deref()));
         self.relink(former.as_deref(), &function);
-        function.rebuild(broker, broker.clock.now());
         self.by_name.pin().insert(id.clone(), Arc::clone(&function));
+        // After it is found by name: an offer that comes meanwhile either finds it, or is found here.
+        broker.attach_offers(&function);
+        function.rebuild(broker, broker.clock.now());
         Ok(function)
     }
 
@@ -127,7 +144,7 @@ impl Functions {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let function = self.get(name)?;
         self.by_name.pin().remove(&function.id);
-        for deployment in &function.deployments {
+        for deployment in function.places() {
             deployment.venue.forget(&function.id);
         }
         Ok(())
@@ -182,6 +199,10 @@ fn value_of_time(spec: &FunctionSpec) -> Result<Money, Refusal> {
 fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<DeploymentParts, Refusal> {
     let bad = |error: String| Refusal::BadRequest(format!("deployment `{id}`: {error}"));
     let venue = Arc::clone(broker.directory.load().venue(&spec.venue)?);
+    if venue.provider.is_some() {
+        return Err(bad(format!("`{}` is a provider's venue: its provider offers what it runs there", venue.id)));
+    }
+    let isolation = venue.isolation;
     let memory = MemoryMb::try_new(spec.memory_mb).map_err(|error| bad(error.to_string()))?;
     let target = Target::try_new(&spec.target).map_err(|error| bad(error.to_string()))?;
     let architecture = match &spec.architecture {
@@ -199,7 +220,8 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
         sheet.check(&size).map_err(|error| bad(error.to_string()))?;
     }
     let own_sheet = spec.sheet.as_deref().map(Into::into);
-    Ok(DeploymentParts { id, venue, prices, size, target: Arc::new(target), concurrency, own_sheet })
+    let target = Arc::new(target);
+    Ok(DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet, isolation, offer: None })
 }
 
 /// A function as it would be put.
@@ -207,6 +229,7 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
 pub fn spec_of(function: &Function) -> FunctionSpec {
     FunctionSpec {
         idempotent: function.idempotent,
+        class: function.class.as_deref().map(str::to_owned),
         timeout_ms: Some(function.timeout.millis_ceil()),
         value_of_time: Some(function.value_of_time.to_string()),
         events: Some(function.events.spec()),

@@ -19,7 +19,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use merit_ledger::AccountIndex;
-use merit_units::{AccountId, KeyId, Micros};
+use merit_units::{AccountId, KeyId, Micros, VenueId};
 
 use crate::keys::aws::{AwsSecret, Signing};
 use crate::refusal::Refusal;
@@ -153,6 +153,8 @@ pub struct Key {
     pub roles: Roles,
     /// What its signatures are checked with, if it is a key that signs.
     pub signing: Option<Signing>,
+    /// The venues it acts for, if it is a provider's.
+    pub venues: Vec<VenueId>,
     hash: [u8; 32],
     limit: RateLimit,
 }
@@ -181,6 +183,18 @@ impl Key {
         if self.roles.allow(role) { Ok(()) } else { Err(Refusal::Forbidden { role: role.as_str() }) }
     }
 
+    /// Refuses a key that may not act for a venue: it needs the role `admin`, or `provider` and to be bound to it.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`], or [`Refusal::NotYourVenue`].
+    pub fn require_venue(&self, venue: &VenueId) -> Result<(), Refusal> {
+        self.require(Role::Provider)?;
+        if self.roles.allow(Role::Admin) || self.venues.contains(venue) {
+            return Ok(());
+        }
+        Err(Refusal::NotYourVenue { venue: venue.clone() })
+    }
+
     /// Takes one call from the key's rate and then from the account's.
     ///
     /// # Errors
@@ -207,6 +221,8 @@ pub struct KeyRecord {
     pub roles: Roles,
     /// What it signs requests with, if it is a key that does.
     pub aws: Option<AwsSecret>,
+    /// The venues it acts for, if it is a provider's.
+    pub venues: Vec<VenueId>,
 }
 
 /// All keys and accounts the broker knows.
@@ -245,7 +261,7 @@ impl Keys {
         for key in keys {
             let (id, roles, hash, ledger) = (key.id.clone(), key.roles, key.hash, key.account.ledger);
             let (account, aws) = (key.account.id.clone(), key.signing.as_ref().map(|signing| signing.secret.clone()));
-            self.insert(&KeyRecord { id, hash, account, roles, aws }, ledger);
+            self.insert(&KeyRecord { id, hash, account, roles, aws, venues: key.venues.clone() }, ledger);
         }
     }
 
@@ -265,7 +281,7 @@ impl Keys {
         let whole = format!("{PREFIX}{id}_{secret}");
         let hash = sha256(whole.as_bytes());
         let id = KeyId::try_new(id).expect("invariant: hex is a valid key name");
-        (whole, KeyRecord { id, hash, account, roles, aws: None })
+        (whole, KeyRecord { id, hash, account, roles, aws: None, venues: Vec::new() })
     }
 
     /// Turns a key that an operator chose (for a first start or a demo) into what is kept of it.
@@ -278,7 +294,7 @@ impl Keys {
             return Err("the secret part of a key must have at least 32 characters".to_owned());
         }
         let id = KeyId::try_new(id).map_err(|error| error.to_string())?;
-        Ok(KeyRecord { id, hash: sha256(whole.as_bytes()), account, roles, aws: None })
+        Ok(KeyRecord { id, hash: sha256(whole.as_bytes()), account, roles, aws: None, venues: Vec::new() })
     }
 
     /// Lets a key in.
@@ -288,6 +304,7 @@ impl Keys {
             account: self.account(&record.account, ledger),
             roles: record.roles,
             signing: record.aws.clone().map(Signing::new),
+            venues: record.venues.clone(),
             hash: record.hash,
             limit: RateLimit::new(self.rates.load().key),
         });
@@ -316,6 +333,12 @@ impl Keys {
         self.keys.pin().remove(id).is_some()
     }
 
+    /// Whether a key is let in.
+    #[must_use]
+    pub fn is_good(&self, id: &KeyId) -> bool {
+        self.keys.pin().contains_key(id)
+    }
+
     /// The key that an event came with; when it was revoked since, one in its place that opens nothing: what was
     /// accepted is delivered.
     #[must_use]
@@ -327,6 +350,7 @@ impl Keys {
             id: id.clone(),
             account: self.account(account, ledger),
             signing: None,
+            venues: Vec::new(),
             roles: Roles::default(),
             hash: [0; 32],
             limit: RateLimit::new(self.rates.load().key),

@@ -33,6 +33,7 @@ pub mod lanes;
 pub mod metrics;
 pub mod prices;
 pub mod profiles;
+pub mod provider;
 pub mod publish;
 pub mod quote;
 pub mod receipt;
@@ -42,6 +43,7 @@ pub mod serve;
 pub mod server;
 pub mod settings;
 pub mod settle;
+pub mod sheets;
 mod stages;
 pub mod terms;
 #[cfg(test)]
@@ -57,6 +59,7 @@ use crate::functions::Functions;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::prices::MonthlyUsage;
+use crate::provider::requote::Requotes;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::venue::Directory;
@@ -73,6 +76,8 @@ pub struct Broker {
     pub directory: ArcSwap<Directory>,
     /// Live prices.
     pub catalog: LiveCatalog,
+    /// Books that providers' quotes have changed.
+    pub requotes: Requotes,
     /// API keys.
     pub keys: Keys,
     /// What encrypts the secrets of those that sign requests.
@@ -120,6 +125,7 @@ impl Broker {
             functions: Functions::default(),
             directory: ArcSwap::default(),
             catalog: LiveCatalog::default(),
+            requotes: Requotes::default(),
             keys: Keys::new(settings.per_key, settings.per_account),
             secrets,
             ledger: Arc::clone(store.ledger()),

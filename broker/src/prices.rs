@@ -213,22 +213,16 @@ impl Prices {
         self.in_force.load().priced.as_ref().map(|priced| Arc::clone(&priced.sheet))
     }
 
-    /// What a call is billed for; `None` without a sheet, or when it can't be metered under it.
+    /// Charges a call in dollars by the prices it was quoted under, and counts it towards the month's grants and
+    /// tiers.
     #[must_use]
-    pub fn meter(&self, size: &Size, usage: &Usage) -> Option<Metered> {
-        self.in_force.load().priced.as_ref()?.sheet.meter(size, usage).ok()
-    }
-
-    /// Charges a call in dollars, and counts it towards the month's grants and tiers.
-    #[must_use]
-    pub fn charge(&self, metered: &Metered) -> Money {
-        let in_force = self.in_force.load();
-        let Some(priced) = &in_force.priced else { return Money::ZERO };
+    pub fn charge_under(&self, quoted: &InForce, metered: &Metered) -> Money {
+        let Some(priced) = &quoted.priced else { return Money::ZERO };
         let (charge, month) = self.billing.charge(&priced.sheet, metered);
         if month.is_some_and(|month| priced.sheet.marginal(&month) != priced.marginal) {
             self.crossed.store(true, Ordering::Relaxed);
         }
-        charge.map_or(Money::MAX, |exact| in_force.dollars(exact))
+        charge.map_or(Money::MAX, |exact| quoted.dollars(exact))
     }
 }
 
@@ -246,6 +240,12 @@ impl InForce {
     #[must_use]
     pub fn sheet(&self) -> Option<&PriceSheet> {
         self.priced.as_ref().map(|priced| &*priced.sheet)
+    }
+
+    /// What a call is billed for; `None` without a sheet, or when it can't be metered under it.
+    #[must_use]
+    pub fn meter(&self, size: &Size, usage: &Usage) -> Option<Metered> {
+        self.priced.as_ref()?.sheet.meter(size, usage).ok()
     }
 
     /// Why nothing may be priced by it now.
@@ -303,9 +303,12 @@ mod tests {
         let sheet = one.sheet().expect("a sheet");
         let million: Quantity = "1000000".parse().expect("a quantity");
         let grant = sheet.zero().with(Meter::Request, million).expect("it bills requests");
-        assert_eq!(one.charge(&grant), Money::ZERO, "Lambda's first million requests are free");
-        assert!(same.charge(&grant) > Money::ZERO, "and are used up for every venue of the account");
-        assert_eq!(other.charge(&grant), Money::ZERO);
+        assert_eq!(one.charge_under(&one.in_force(), &grant), Money::ZERO, "Lambda's first million requests are free");
+        assert!(
+            same.charge_under(&same.in_force(), &grant) > Money::ZERO,
+            "and are used up for every venue of the account"
+        );
+        assert_eq!(other.charge_under(&other.in_force(), &grant), Money::ZERO);
         let (_, accounts) = usage.snapshot();
         assert_eq!(accounts.keys().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);
     }

@@ -19,7 +19,7 @@ impl Broker {
     pub async fn store_learned(&self) -> Result<(), StoreError> {
         let mut rows = Vec::new();
         for function in self.functions.all() {
-            for deployment in &function.deployments {
+            for deployment in function.places() {
                 let Some(profile) = deployment.profile().to_json() else { continue };
                 rows.push(ProfileRow {
                     function: function.id.clone(),
@@ -29,6 +29,7 @@ impl Broker {
             }
         }
         self.store.put_profiles(rows).await?;
+        self.store_providers().await?;
         let (month, pools) = self.usage.snapshot();
         self.store.put_meter_totals(month, encode(&pools)).await
     }

@@ -5,7 +5,7 @@
 //! deployment, budget exhausted, venues failed, deadline passed. What the client sees of each is decided
 //! in one place, `doors::problem`.
 
-use merit_units::{AccountId, FunctionId, InvocationId, Micros, Money, Month};
+use merit_units::{AccountId, FunctionId, InvocationId, Micros, Money, Month, VenueId};
 
 use merit_wire::{AttemptView, ExclusionView};
 
@@ -54,6 +54,14 @@ pub enum Refusal {
     Forbidden {
         /// The missing role.
         role: &'static str,
+    },
+    /// A provider's key, at a venue it is not bound to.
+    #[error(
+        "the key does not act for `{venue}`; make one that does with `merit keys create --role provider --venue {venue}`"
+    )]
+    NotYourVenue {
+        /// The venue.
+        venue: VenueId,
     },
     /// Too many calls from a key or account.
     #[error("over the rate of {limit} calls a second for this {scope}; wait {} ms", retry_after.millis_ceil())]

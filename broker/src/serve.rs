@@ -24,7 +24,7 @@ use crate::lanes::Lanes;
 use crate::prices::{AccountPools, MonthlyUsage};
 use crate::secrets::{SECRETS_KEY, Secrets};
 use crate::settings::Settings;
-use crate::{Broker, BrokerParts, catalog, events, profiles, server, upkeep};
+use crate::{Broker, BrokerParts, catalog, events, profiles, provider, server, upkeep};
 
 /// Environment variable with a key that the broker lets in with the roles `admin` and `invoke`, for
 /// account [`FIRST_ACCOUNT`]: for a first start without hands, and for tests.
@@ -95,6 +95,7 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
     let broker = Broker::new(BrokerParts { clock, settings: Settings::of(config), store, usage, secrets });
     broker.catalog.load(&broker.store)?;
     broker.apply(config).await.map_err(StartError::Mistakes)?;
+    broker.restore_providers()?;
     broker.restore_profiles(now)?;
     broker.count_catalog();
     let first_key = load_keys(&broker, env).await?;
@@ -129,7 +130,8 @@ async fn load_keys(broker: &Arc<Broker>, env: &Env) -> Result<Option<String>, St
         let roles: Result<Roles, String> = row.roles.split(',').map(str::parse::<Role>).collect();
         let roles = roles.map_err(|error| StartError::Mistakes(vec![format!("stored key {}: {error}", row.id)]))?;
         let Some(aws) = opened(broker, row) else { continue };
-        let record = KeyRecord { id: row.id.clone(), hash: row.secret_hash, account: row.account.clone(), roles, aws };
+        let (account, venues) = (row.account.clone(), row.venues.clone());
+        let record = KeyRecord { id: row.id.clone(), hash: row.secret_hash, account, roles, aws, venues };
         let number = broker.store.open_account(&record.account).await?;
         broker.keys.insert(&record, number);
     }
@@ -156,6 +158,7 @@ async fn load_keys(broker: &Arc<Broker>, env: &Env) -> Result<Option<String>, St
         note: "made at the first start".to_owned(),
         created_at: broker.clock.now(),
         revoked_at: None,
+        venues: Vec::new(),
     };
     broker.store.insert_key(row).await?;
     broker.keys.insert(&record, number);
@@ -262,6 +265,7 @@ fn function_spec(function: &merit_config::Function) -> FunctionSpec {
     };
     FunctionSpec {
         idempotent: function.idempotent,
+        class: function.class.clone(),
         timeout_ms: Some(function.timeout_ms),
         value_of_time: Some(function.value_of_time.to_string()),
         events: Some(event_spec(&function.events)),
@@ -299,6 +303,7 @@ pub async fn serve(
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&broker), kept));
     let deliveries = tokio::spawn(events::run(Arc::clone(&broker)));
     let catalog = tokio::spawn(catalog::run(Arc::clone(&broker)));
+    let requotes = tokio::spawn(provider::requote::run(Arc::clone(&broker)));
     listening(listener.local_addr()?);
     let stop = async {
         tokio::select! {
@@ -319,6 +324,7 @@ pub async fn serve(
     reloading.abort();
     upkeep.abort();
     catalog.abort();
+    requotes.abort();
     broker.store_learned().await?;
     let store = broker.store.clone();
     tokio::task::spawn_blocking(move || store.close()).await.map_err(std::io::Error::other)??;

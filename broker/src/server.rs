@@ -3,11 +3,13 @@
 //!
 //! Invocations are served by bare hyper; axum serves the rest (docs/adr/0007). A connection
 //! that ends early never leaves a hold behind: the stages settle in `Drop` (see `dispatch`).
+//! One that becomes a WebSocket leaves both, and is no longer among `server.max_connections`.
 //! A client that closes its sending side is taken to have gone, as every server does that can
 //! tell a call's caller is lost before the call has ended.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,10 +22,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
@@ -61,9 +62,9 @@ pub async fn serve(
 ) -> usize {
     let control = Control { router: control::router(Arc::clone(&broker)), shared: Handle::current() };
     let connections = Arc::new(Semaphore::new(limits.max_connections));
-    let graceful = GracefulShutdown::new();
+    let draining = watch::Sender::new(false);
     let mut tasks = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
@@ -71,16 +72,27 @@ pub async fn serve(
         };
         let Some((stream, permit)) = accepted else { continue };
         let service = service(Arc::clone(&broker), control.clone());
-        let (watcher, place) = (graceful.watcher(), lanes.place());
+        let (mut draining, place) = (draining.subscribe(), lanes.place());
         let lane = place.lane.clone();
         let connection = async move {
             // From here on this lane's event loop wakes the connection.
             let stream = TcpStream::from_std(stream)?;
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.header_timeout)
-                .serve_connection(TokioIo::new(stream), service);
-            watcher.watch(connection).await.map_err(std::io::Error::other)
+            let mut connection = pin!(
+                http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(limits.header_timeout)
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades()
+            );
+            let ended = tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                _ = draining.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            ended.map_err(std::io::Error::other)
         };
         tasks.spawn_on(
             async move {
@@ -96,7 +108,8 @@ pub async fn serve(
     drop(listener);
     broker.start_draining();
     let drained = async {
-        graceful.shutdown().await;
+        draining.send_replace(true);
+        draining.closed().await;
         idle(&broker).await;
     };
     if tokio::time::timeout(limits.drain_timeout, drained).await.is_ok() {

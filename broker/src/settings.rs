@@ -50,6 +50,8 @@ pub struct Settings {
     pub events: events::Limits,
     /// Live prices.
     pub catalog: merit_config::Catalog,
+    /// What providers are held to.
+    pub providers: merit_config::Providers,
     /// The socket's limits; read once at the start.
     pub server: ServerLimits,
 }
@@ -62,6 +64,7 @@ impl Settings {
         Self {
             market: merit_market::Config {
                 exploration_ppm: market.exploration_ppm,
+                trial_ppm: market.trial_ppm,
                 ramp_ppm_per_second: market.ramp_ppm_per_second,
                 hysteresis_ppm: market.hysteresis_ppm,
                 eject_consecutive_failures: market.eject_consecutive_failures,
@@ -97,6 +100,7 @@ impl Settings {
             exchange_rates: config.exchange_rates.clone(),
             events: event_limits(&config.events),
             catalog: config.catalog.clone(),
+            providers: config.providers.clone(),
             server: ServerLimits {
                 max_connections: server.max_connections,
                 header_timeout: Duration::from_millis(server.header_timeout_ms),

@@ -229,6 +229,7 @@ async fn entry(broker: &Broker, name: &str, number: u8, price: &str, adapter: Ar
         ledger_account: broker.store.open_venue(&id).await.unwrap(),
         metrics: broker.metrics.venue(&id),
         functions: Arc::new(Mutex::new(BTreeSet::new())),
+        provider: None,
         disabled: AtomicBool::new(false),
         unready: AtomicBool::new(false),
         id,

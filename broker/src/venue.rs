@@ -20,6 +20,7 @@ use merit_wire::header;
 
 use crate::metrics::VenueMetrics;
 use crate::prices::Prices;
+use crate::provider::Provider;
 use crate::refusal::Refusal;
 use crate::terms::{NameFilter, Stated, similarity};
 
@@ -53,8 +54,10 @@ pub struct VenueEntry {
     pub metrics: VenueMetrics,
     /// Price sheets of deployments that have their own, by name. Outlives a reload, as the next.
     pub own_prices: Arc<Mutex<BTreeMap<String, Arc<Prices>>>>,
-    /// Functions deployed there: whose books a price change touches.
+    /// Functions deployed or offered there: whose books a price change touches.
     pub functions: Arc<Mutex<BTreeSet<FunctionId>>>,
+    /// What there is of it besides, where it is a provider's.
+    pub provider: Option<Arc<Provider>>,
     /// Set when it is taken out of the configuration.
     pub disabled: AtomicBool,
     /// Whether its adapter could not be called when last asked by [`Self::readiness_changed`].
@@ -77,7 +80,8 @@ impl VenueEntry {
     #[must_use]
     pub fn barred(&self) -> Option<Ineligible> {
         let unready = || self.unready.load(Ordering::Relaxed).then_some(Ineligible::VenueUnready);
-        self.is_disabled().then_some(Ineligible::Disabled).or_else(unready)
+        let killed = || self.slots.is_stopped().then_some(Ineligible::Killed);
+        self.is_disabled().then_some(Ineligible::Disabled).or_else(killed).or_else(unready)
     }
 
     /// Whether it can, or can no longer, be called since this was last asked.
@@ -106,7 +110,8 @@ impl VenueEntry {
     #[must_use]
     pub fn sheets(&self) -> Vec<Arc<Prices>> {
         let own = self.own_prices.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::once(&self.prices).chain(own.values()).cloned().collect()
+        let offered = self.provider.iter().flat_map(|provider| provider.prices());
+        std::iter::once(&self.prices).chain(own.values()).cloned().chain(offered).collect()
     }
 
     /// The prices there that have this very sheet in force, not only one of its name.

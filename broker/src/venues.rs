@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use merit_config::Config;
 use merit_market::{Isolation, RegionIndex, VenueIndex, VenueSlots};
 use merit_pricing::PriceSheet;
-use merit_units::{SheetName, Timestamp, VenueId};
+use merit_units::{Micros, SheetName, Timestamp, VenueId};
 
 use crate::Broker;
-use crate::adapters::adapter;
+use crate::adapters::{adapter, provider_http};
 use crate::prices::{NewSheet, Prices};
+use crate::provider::adapter::ProviderVenue;
+use crate::provider::{Provider, VenueHouse};
 use crate::refusal::Refusal;
 use crate::venue::{Directory, VenueEntry};
 
@@ -40,11 +42,23 @@ impl Broker {
         }
         let gone: Vec<_> = former.venues.values().filter(|venue| !next.venues.contains_key(&venue.id)).collect();
         self.directory.store(Arc::new(next));
+        self.settle_providers();
         for venue in gone {
             venue.disabled.store(true, Ordering::Relaxed);
             self.rebuild_books(venue, self.clock.now());
         }
         Ok(())
+    }
+
+    /// What providers said holds under the new configuration too, as far as it allows.
+    fn settle_providers(&self) {
+        for venue in self.directory.load().venues.values() {
+            let Some(provider) = &venue.provider else { continue };
+            provider.judge_trial(venue);
+            if let Err(refused) = self.set_caps(venue, provider, provider.caps()) {
+                tracing::warn!(venue = %venue.id, why = refused.message, "its caps do not hold");
+            }
+        }
     }
 
     async fn venue_entry(
@@ -58,7 +72,11 @@ impl Broker {
         let directory = self.directory.load();
         let former = directory.venues.get(id);
         let now = self.clock.now();
-        let adapter = adapter(venue, config).await?;
+        let provider = provider(former.and_then(|former| former.provider.as_ref()), id, venue, config)?;
+        let adapter: Arc<dyn merit_venue::Venue> = match &provider {
+            Some(provider) => Arc::clone(&provider.adapter) as _,
+            None => adapter(venue, config).await?,
+        };
         let index = number(&mut next.numbers, id).ok_or_else(|| format!("more than {MAX_VENUES} venues"))?;
         let region =
             number(&mut next.regions, &venue.region).ok_or_else(|| format!("more than {MAX_VENUES} regions"))?;
@@ -74,6 +92,7 @@ impl Broker {
             }
             None => Arc::new(Prices::new(self.new_sheet(sheet, now), self.usage.of(&venue.billing_account))),
         };
+        let unready = provider.is_some() && adapter.unready().is_some();
         let ledger_account = self.store.open_venue(id).await.map_err(|error| error.to_string())?;
         Ok(VenueEntry {
             id: id.clone(),
@@ -91,8 +110,10 @@ impl Broker {
             ledger_account,
             metrics: self.metrics.venue(id),
             functions: former.map_or_else(Arc::default, |former| Arc::clone(&former.functions)),
+            provider,
             disabled: AtomicBool::new(false),
-            unready: AtomicBool::new(false),
+            // One that has never said where it is called is not called even once.
+            unready: AtomicBool::new(unready),
         })
     }
 
@@ -107,7 +128,7 @@ impl Broker {
             .collect()
     }
 
-    fn new_sheet(&self, sheet: Option<Arc<PriceSheet>>, now: Timestamp) -> NewSheet {
+    pub(crate) fn new_sheet(&self, sheet: Option<Arc<PriceSheet>>, now: Timestamp) -> NewSheet {
         let settings = self.settings.load();
         let currency = sheet.as_ref().map_or(merit_units::Currency::USD, |sheet| sheet.currency());
         let live = sheet.as_ref().filter(|sheet| self.catalog.is_live(sheet));
@@ -118,6 +139,17 @@ impl Broker {
             confirmed_at,
             stale_after: settings.price_stale_after,
         }
+    }
+
+    /// A provider's rates in force. They are good for as long as its offer stands, which is seconds; so they don't
+    /// get stale besides.
+    pub(crate) fn offered_sheet(&self, sheet: &Arc<PriceSheet>, now: Timestamp) -> NewSheet {
+        NewSheet { stale_after: Micros::MAX, ..self.new_sheet(Some(Arc::clone(sheet)), now) }
+    }
+
+    /// The prices of a new offer.
+    pub(crate) fn offered_prices(&self, venue: &VenueEntry, sheet: &Arc<PriceSheet>, now: Timestamp) -> Prices {
+        Prices::new(self.offered_sheet(sheet, now), self.usage.of(&venue.billing_account))
     }
 
     /// What a deployment at `venue` is billed by: the venue's sheet, or a named one of the catalogue.
@@ -147,7 +179,11 @@ impl Broker {
         let directory = self.directory.load();
         let venue = directory.venue(venue)?;
         let now = self.clock.now();
+        let former = venue.prices.sheet();
         let reshaped = venue.prices.replace(self.new_sheet(Some(Arc::clone(sheet)), now));
+        if let Some(provider) = &venue.provider {
+            self.resheet_offers(venue, provider, former.as_deref(), sheet);
+        }
         if reshaped {
             self.rebase_profiles(venue, &venue.prices, sheet);
         }
@@ -193,6 +229,26 @@ impl Broker {
     }
 }
 
+/// What there is of a provider: kept as it was, or made.
+fn provider(
+    former: Option<&Arc<Provider>>,
+    id: &VenueId,
+    venue: &merit_config::Venue,
+    config: &Config,
+) -> Result<Option<Arc<Provider>>, String> {
+    let merit_config::VenueKind::Provider(own) = &venue.kind else { return Ok(None) };
+    let (http, house) = (provider_http(venue, own, config), VenueHouse { id, venue, config });
+    let provider = match former {
+        Some(former) => {
+            former.adapter.configure(http).map_err(|error| error.to_string())?;
+            Arc::clone(former)
+        }
+        None => Arc::new(Provider::new(Arc::new(ProviderVenue::new(http)), own, &house)),
+    };
+    provider.configure(own, &house);
+    Ok(Some(provider))
+}
+
 /// The number of a name, the next free one when it is new; `None` when there are too many.
 fn number<T: Clone + PartialEq>(numbers: &mut Vec<T>, id: &T) -> Option<u8> {
     let position = numbers.iter().position(|known| known == id).unwrap_or_else(|| {
@@ -202,7 +258,7 @@ fn number<T: Clone + PartialEq>(numbers: &mut Vec<T>, id: &T) -> Option<u8> {
     u8::try_from(position).ok()
 }
 
-fn isolation(isolation: merit_config::Isolation) -> Isolation {
+pub(crate) fn isolation(isolation: merit_config::Isolation) -> Isolation {
     match isolation {
         merit_config::Isolation::Wasm => Isolation::Wasm,
         merit_config::Isolation::Namespace => Isolation::Namespace,

@@ -58,6 +58,14 @@ pub enum Ineligible {
     Disabled,
     /// Its venue says that it can't be called now, as for want of credentials.
     VenueUnready,
+    /// Its provider has no offer for it: cancelled, or gone with the session.
+    NoOffer,
+    /// Its provider's offer was not sent again in time.
+    OfferExpired,
+    /// The price of its provider's offer moved too far and waits to be confirmed.
+    QuoteHeld,
+    /// A kill switch of its venue is on.
+    Killed,
 }
 
 impl From<Ineligible> for Exclusion {
@@ -68,6 +76,10 @@ impl From<Ineligible> for Exclusion {
             Ineligible::NoExchangeRate => Self::NoExchangeRate,
             Ineligible::Disabled => Self::Disabled,
             Ineligible::VenueUnready => Self::VenueUnready,
+            Ineligible::NoOffer => Self::NoOffer,
+            Ineligible::OfferExpired => Self::OfferExpired,
+            Ineligible::QuoteHeld => Self::QuoteHeld,
+            Ineligible::Killed => Self::Killed,
         }
     }
 }

@@ -50,6 +50,7 @@ pub struct Book {
 #[derive(Clone, Copy, Debug)]
 struct Tuning {
     exploration_ppm: u32,
+    trial_ppm: u32,
     ramp_ppm_per_second: u32,
     probation_interval: Micros,
 }
@@ -103,6 +104,7 @@ impl Book {
         };
         let tuning = Tuning {
             exploration_ppm: config.exploration_ppm,
+            trial_ppm: config.trial_ppm,
             ramp_ppm_per_second: config.ramp_ppm_per_second,
             probation_interval: config.probation_interval,
         };
@@ -142,19 +144,27 @@ impl Book {
     }
 
     fn verdict(&self, row: usize, terms: &Terms, now: Timestamp) -> Result<(), Exclusion> {
+        let ask = &self.asks[row];
+        if ask.slot.venue().is_stopped() {
+            return Err(Exclusion::Killed);
+        }
         if let Some(refusal) = self.refusal(row, terms) {
             return Err(refusal);
+        }
+        if ask.slot.venue().is_on_trial() {
+            return Err(Exclusion::OnTrial);
         }
         match self.fitness(row, now, 0) {
             Fitness::Ejected { until } => return Err(Exclusion::Ejected { until }),
             Fitness::OnProbation { next_probe } => return Err(Exclusion::OnProbation { next_probe }),
             Fitness::Sound | Fitness::HeldBack | Fitness::ProbeDue => {}
         }
-        match self.asks[row].slot.no_room(now) {
+        match ask.slot.no_room(now, ask.ceiling_pico) {
             None => Ok(()),
             Some(NoRoom::Paused { until }) => Err(Exclusion::Throttled { until }),
             Some(NoRoom::Full { in_flight, cap }) => Err(Exclusion::AtCapacity { in_flight, cap }),
             Some(NoRoom::VenueFull { in_flight, cap }) => Err(Exclusion::VenueAtCapacity { in_flight, cap }),
+            Some(NoRoom::WindowFull { until }) => Err(Exclusion::CapReached { until }),
         }
     }
 

@@ -25,6 +25,9 @@ pub struct Config {
     /// fresh, in ppm. Default 10,000 (1 %): it is money, so it is small. An ask that costs n times as much as
     /// the best gets an nth of it, and at least a 64th.
     pub exploration_ppm: u32,
+    /// Share of a function's calls that may go to venues on trial, in ppm; they are among those that explore.
+    /// Default 10,000 (1 %).
+    pub trial_ppm: u32,
     /// How much of the traffic a changed order takes over each second, in ppm.
     /// Default 200,000 (20 %): a venue sees its load grow over five seconds, about what
     /// serverless platforms need to scale out. A recovered deployment returns at the same pace.
@@ -81,6 +84,7 @@ impl Config {
     /// The defaults.
     pub const DEFAULT: Self = Self {
         exploration_ppm: 10_000,
+        trial_ppm: 10_000,
         ramp_ppm_per_second: 200_000,
         hysteresis_ppm: 20_000,
         eject_consecutive_failures: 5,
@@ -119,6 +123,7 @@ impl Config {
         let positive = "must be more than zero";
         [
             (self.exploration_ppm > WHOLE_PPM, "exploration_ppm", share),
+            (self.trial_ppm > WHOLE_PPM, "trial_ppm", share),
             (self.ramp_ppm_per_second == 0, "ramp_ppm_per_second", "must be more than zero, or no ask ever takes over"),
             (self.hysteresis_ppm >= WHOLE_PPM, "hysteresis_ppm", "must be below 1000000, or no ask ever takes over"),
             (self.eject_consecutive_failures == 0, "eject_consecutive_failures", positive),

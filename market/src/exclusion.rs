@@ -12,6 +12,8 @@ use merit_units::{Micros, Money, Timestamp};
 /// Why an ask does not get the call. The order of the variants is their precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exclusion {
+    /// A kill switch of its venue is on.
+    Killed,
     /// The venue has no price for it.
     NoPrice,
     /// The price has outlived its validity.
@@ -22,6 +24,12 @@ pub enum Exclusion {
     Disabled,
     /// Its venue says that it can't be called now, as for want of credentials.
     VenueUnready,
+    /// Its provider has no offer for it: cancelled, or gone with the session.
+    NoOffer,
+    /// Its provider's offer was not sent again in time.
+    OfferExpired,
+    /// The price of its provider's offer moved too far and waits to be confirmed.
+    QuoteHeld,
     /// The terms do not allow the venue.
     VenueNotAllowed,
     /// The terms do not allow the region.
@@ -46,6 +54,8 @@ pub enum Exclusion {
     },
     /// This invocation was tried there before.
     AlreadyTried,
+    /// Its venue is on trial, and this call is not in the small share that it gets.
+    OnTrial,
     /// Ejected after failures.
     Ejected {
         /// When probation begins.
@@ -75,6 +85,11 @@ pub enum Exclusion {
         /// Calls allowed at the venue: configured, or learned from throttling.
         cap: u32,
     },
+    /// The venue has taken all that its provider allows in one window of time.
+    CapReached {
+        /// When the next window begins.
+        until: Timestamp,
+    },
 }
 
 impl Exclusion {
@@ -82,11 +97,15 @@ impl Exclusion {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
+            Self::Killed => "killed",
             Self::NoPrice => "no-price",
             Self::StalePrice => "stale-price",
             Self::NoExchangeRate => "no-exchange-rate",
             Self::Disabled => "disabled",
             Self::VenueUnready => "venue-unready",
+            Self::NoOffer => "no-offer",
+            Self::OfferExpired => "offer-expired",
+            Self::QuoteHeld => "quote-held",
             Self::VenueNotAllowed => "venue-not-allowed",
             Self::RegionNotAllowed => "region-not-allowed",
             Self::IsolationNotAllowed => "isolation-not-allowed",
@@ -94,11 +113,13 @@ impl Exclusion {
             Self::OverMaxPrice { .. } => "over-max-price",
             Self::OverLatency { .. } => "over-latency",
             Self::AlreadyTried => "already-tried",
+            Self::OnTrial => "on-trial",
             Self::Ejected { .. } => "ejected",
             Self::OnProbation { .. } => "on-probation",
             Self::Throttled { .. } => "throttled",
             Self::AtCapacity { .. } => "at-capacity",
             Self::VenueAtCapacity { .. } => "venue-at-capacity",
+            Self::CapReached { .. } => "cap-reached",
         }
     }
 }
@@ -108,9 +129,10 @@ impl Exclusion {
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match *self {
-            Self::Ejected { until } | Self::Throttled { until } | Self::OnProbation { next_probe: until } => {
-                Some(until)
-            }
+            Self::Ejected { until }
+            | Self::Throttled { until }
+            | Self::OnProbation { next_probe: until }
+            | Self::CapReached { until } => Some(until),
             _ => None,
         }
     }
@@ -120,11 +142,15 @@ impl fmt::Display for Exclusion {
     /// The reason with its figures, in words. Times are for programs: this crate knows no calendar.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Killed => f.write_str("its venue's kill switch is on; `merit venues offers` says whose and why"),
             Self::NoPrice => f.write_str("the venue has no price for it"),
             Self::StalePrice => f.write_str("its price has outlived its validity"),
             Self::NoExchangeRate => f.write_str("its price is in a currency without an exchange rate"),
             Self::Disabled => f.write_str("it is switched off"),
             Self::VenueUnready => f.write_str("its venue can't be called now; `merit venues show` says why"),
+            Self::NoOffer => f.write_str("its provider offers it no longer"),
+            Self::OfferExpired => f.write_str("its provider's offer has expired"),
+            Self::QuoteHeld => f.write_str("its provider's price moved too far and waits to be confirmed"),
             Self::VenueNotAllowed => f.write_str("the terms do not allow its venue"),
             Self::RegionNotAllowed => f.write_str("the terms do not allow its region"),
             Self::IsolationNotAllowed => f.write_str("the terms do not allow its isolation class"),
@@ -135,6 +161,7 @@ impl fmt::Display for Exclusion {
             }
             Self::OverLatency { p95, max } => write!(f, "its p95 latency is {p95}, and the terms allow {max}"),
             Self::AlreadyTried => f.write_str("this invocation was tried there before"),
+            Self::OnTrial => f.write_str("its venue is on trial and gets a small share of the calls"),
             Self::Ejected { .. } => f.write_str("ejected after failures"),
             Self::OnProbation { .. } => f.write_str("on probation after failures, and its next call is not due"),
             Self::Throttled { .. } => f.write_str("the venue throttled a call and asked to be left alone"),
@@ -142,6 +169,7 @@ impl fmt::Display for Exclusion {
             Self::VenueAtCapacity { in_flight, cap } => {
                 write!(f, "{in_flight} calls in flight at its venue of {cap} allowed")
             }
+            Self::CapReached { .. } => f.write_str("its provider's cap for this window of time is reached"),
         }
     }
 }

@@ -20,6 +20,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod ask;
+mod band;
 mod book;
 mod config;
 mod exclusion;
@@ -32,10 +33,12 @@ mod slot;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod track;
 
 pub use merit_pricing::{Architecture, Basis};
 
 pub use ask::{Ask, Ineligible};
+pub use band::{Band, BandLimits, OutOfBand};
 pub use book::{Book, MAX_ASKS, Pick, TooManyAsks};
 pub use config::{Config, ConfigMistake, WHOLE_PPM};
 pub use exclusion::{Exclusion, NoPick};
@@ -43,5 +46,6 @@ pub use place::{
     ArchitectureSet, Isolation, IsolationSet, RegionIndex, RegionSet, UnknownIsolation, VenueIndex, VenueSet,
 };
 pub use retry::RetryBudget;
-pub use slot::{HealthState, Observation, Reservation, Room, Slot, VenueSlots};
+pub use slot::{HealthState, Observation, Reservation, Room, Slot, VenueSlots, WindowCaps};
 pub use terms::Terms;
+pub use track::{Fill, TrackRecord, TrialRule};

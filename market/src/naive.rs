@@ -5,6 +5,7 @@
 //! theirs; a [`Slot`] only serves as a name. What draws mean (`luck`) and what
 //! an ask's score and curiosity are is shared: that is the specification, not the machine.
 
+mod gate;
 mod slot;
 mod views;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use merit_units::{Micros, Timestamp};
 
+pub use self::gate::NaiveTaken;
 use self::slot::{NaiveSlot, NaiveVenue};
 use self::views::NaiveViews;
 use crate::ask::Score;
@@ -41,6 +43,8 @@ pub struct NaivePick {
     pub probe: bool,
     /// Whether it is not well, and everything else within the terms is not either.
     pub least_bad: bool,
+    /// Its part of the venue's window of time, for [`NaiveBook::release`].
+    pub taken: NaiveTaken,
 }
 
 fn name(slot: &Arc<Slot>) -> usize {
@@ -101,14 +105,14 @@ impl NaiveBook {
             }
             preferred.sort_by_key(|&(score, _)| score);
         }
-        let standing: Vec<Standing> =
-            (0..self.asks.len()).map(|row| self.standing(row, terms, now, luck.ramp_ppm)).collect();
+        let standing: Vec<Standing> = (0..self.asks.len()).map(|row| self.standing(row, terms, now, luck)).collect();
         let in_tier = |wanted: &dyn Fn(Standing) -> bool| -> Vec<usize> {
             let wanted = preferred.iter().map(|&(_, row)| row).filter(|&row| wanted(standing[row]));
             wanted.filter(|&row| self.has_room(row, now)).collect()
         };
         let well = in_tier(&|standing| matches!(standing, Standing::Well { .. }));
-        let mut pick = NaivePick { row: 0, explored: false, probe: false, least_bad: false };
+        let mut pick =
+            NaivePick { row: 0, explored: false, probe: false, least_bad: false, taken: NaiveTaken::default() };
         let explored = self.draw_another(&rows, &well, luck).filter(|_| terms.tried == 0);
         if let Some(row) = explored {
             (pick.row, pick.explored) = (row, true);
@@ -128,11 +132,11 @@ impl NaiveBook {
                 Standing::Ejected(until) => Some((until, row)),
                 _ => None,
             });
-            let soonest = ejected.min_by_key(|&(until, _)| until).ok_or_else(|| self.refusal(terms))?;
+            let soonest = ejected.min_by_key(|&(until, _)| until).ok_or_else(|| self.refusal(terms, luck))?;
             (pick.row, pick.least_bad) = (soonest.1, true);
         }
         pick.probe = standing[pick.row] == Standing::Well { probe: true };
-        self.enter(pick, now);
+        pick.taken = self.enter(pick, now);
         Ok(pick)
     }
 
@@ -158,12 +162,13 @@ impl NaiveBook {
         }
     }
 
-    /// Gives back the place of a pick at `slot`.
-    pub fn release(&mut self, slot: &Arc<Slot>) {
+    /// Gives back the place of a pick at `slot`, which was charged that much, or never begun.
+    pub fn release(&mut self, slot: &Arc<Slot>, taken: NaiveTaken, charged_pico: Option<i64>) {
         let its = self.slots.get_mut(&name(slot)).expect("invariant: the slot is known");
         its.in_flight -= 1;
         let venue = self.venues.get_mut(&venue_name(slot.venue())).expect("invariant: the venue is known");
         venue.in_flight -= 1;
+        venue.end(taken, charged_pico);
     }
 
     /// What each ask would say, in merit order.
@@ -215,9 +220,9 @@ impl NaiveBook {
         if luck.explore_ppm >= self.config.exploration_ppm {
             return None;
         }
-        let (best, others) = well.split_first()?;
+        let best = well.iter().find(|&&row| !self.venue_of(row).on_trial)?;
         let mut tickets = Vec::new();
-        for &row in rows.iter().filter(|row| *row != best && others.contains(row)) {
+        for &row in rows.iter().filter(|row| *row != best && well.contains(row)) {
             tickets.extend((0..self.asks[row].curiosity()).map(|_| row));
         }
         let total = u32::try_from(tickets.len()).expect("invariant: at most 16 tickets a row");
@@ -232,8 +237,8 @@ impl NaiveBook {
         (u128::from(luck.explore_ppm) < part).then_some(drawn)
     }
 
-    fn enter(&mut self, pick: NaivePick, now: Timestamp) {
-        let slot = Arc::clone(&self.asks[pick.row].slot);
+    fn enter(&mut self, pick: NaivePick, now: Timestamp) -> NaiveTaken {
+        let (slot, ceiling_pico) = (Arc::clone(&self.asks[pick.row].slot), self.asks[pick.row].ceiling_pico);
         let its = self.slots.get_mut(&name(&slot)).expect("invariant: the slot is known");
         its.in_flight += 1;
         if pick.probe {
@@ -241,11 +246,13 @@ impl NaiveBook {
         }
         let venue = self.venues.get_mut(&venue_name(slot.venue())).expect("invariant: the venue is known");
         venue.in_flight += 1;
+        venue.begin(ceiling_pico, now)
     }
 
-    fn refusal(&self, terms: &Terms) -> NoPick {
+    fn refusal(&self, terms: &Terms, luck: Luck) -> NoPick {
         let untried = Terms { tried: 0, ..*terms };
-        let any_meets = |terms| (0..self.asks.len()).any(|row| self.broken_terms(row, terms).is_empty());
+        let meets = |row, terms| self.admits(row, luck) && self.broken_terms(row, terms).is_empty();
+        let any_meets = |terms| (0..self.asks.len()).any(|row| meets(row, terms));
         match (self.asks.is_empty(), any_meets(terms), any_meets(&untried)) {
             (true, ..) => NoPick::NoAsks,
             (_, true, _) => NoPick::AtCapacity,
@@ -254,8 +261,17 @@ impl NaiveBook {
         }
     }
 
-    fn standing(&self, row: usize, terms: &Terms, now: Timestamp, luck_ppm: u32) -> Standing {
-        if !self.broken_terms(row, terms).is_empty() {
+    fn admits(&self, row: usize, luck: Luck) -> bool {
+        let venue = self.venue_of(row);
+        !venue.stopped && (!venue.on_trial || luck.explore_ppm < self.config.trial_ppm)
+    }
+
+    fn venue_of(&self, row: usize) -> &NaiveVenue {
+        &self.venues[&venue_name(self.asks[row].slot.venue())]
+    }
+
+    fn standing(&self, row: usize, terms: &Terms, now: Timestamp, luck: Luck) -> Standing {
+        if !self.admits(row, luck) || !self.broken_terms(row, terms).is_empty() {
             return Standing::Excluded;
         }
         let its = &self.slots[&name(&self.asks[row].slot)];
@@ -264,7 +280,7 @@ impl NaiveBook {
             HealthState::Recovering { since } => {
                 let share =
                     u128::from(now.since(since).get()) * u128::from(self.config.ramp_ppm_per_second) / 1_000_000;
-                if u128::from(luck_ppm) < share { Standing::Well { probe: false } } else { Standing::HeldBack }
+                if u128::from(luck.ramp_ppm) < share { Standing::Well { probe: false } } else { Standing::HeldBack }
             }
             HealthState::Ejected { until } => Standing::Ejected(until),
             HealthState::Probation if now < its.next_probe => Standing::OnProbation,
@@ -275,7 +291,11 @@ impl NaiveBook {
     fn has_room(&self, row: usize, now: Timestamp) -> bool {
         let slot = &self.asks[row].slot;
         let (its, venue) = (&self.slots[&name(slot)], &self.venues[&venue_name(slot.venue())]);
-        its.paused_until <= now && its.in_flight < its.cap.effective() && venue.in_flight < venue.cap.effective()
+        let ceiling_pico = self.asks[row].ceiling_pico;
+        its.paused_until <= now
+            && its.in_flight < its.cap.effective()
+            && venue.in_flight < venue.cap.effective()
+            && venue.full_until(ceiling_pico, now).is_none()
     }
 
     /// Everything that speaks against a row; the least of them takes precedence.
@@ -283,6 +303,8 @@ impl NaiveBook {
         let slot = &self.asks[row].slot;
         let (its, venue) = (&self.slots[&name(slot)], &self.venues[&venue_name(slot.venue())]);
         let mut all = self.broken_terms(row, terms);
+        all.extend(venue.stopped.then_some(Exclusion::Killed));
+        all.extend(venue.on_trial.then_some(Exclusion::OnTrial));
         match its.health.state(now, &self.config) {
             HealthState::Ejected { until } => all.push(Exclusion::Ejected { until }),
             HealthState::Probation if now < its.next_probe => {
@@ -299,6 +321,8 @@ impl NaiveBook {
         if venue.in_flight >= venue.cap.effective() {
             all.push(Exclusion::VenueAtCapacity { in_flight: venue.in_flight, cap: venue.cap.effective() });
         }
+        let full_until = venue.full_until(self.asks[row].ceiling_pico, now);
+        all.extend(full_until.map(|until| Exclusion::CapReached { until }));
         all
     }
 

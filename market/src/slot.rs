@@ -15,6 +15,7 @@ mod health;
 #[cfg(test)]
 mod tests;
 mod venue;
+mod window;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,8 @@ use crate::Config;
 use crate::config::{WHOLE_PPM, ramp_ppm};
 
 pub use self::venue::VenueSlots;
+use self::window::Taken;
+pub use self::window::WindowCaps;
 
 /// What came of an attempt, as far as its venue is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +123,7 @@ pub(crate) enum NoRoom {
     Paused { until: Timestamp },
     Full { in_flight: u32, cap: u32 },
     VenueFull { in_flight: u32, cap: u32 },
+    WindowFull { until: Timestamp },
 }
 
 impl Slot {
@@ -180,11 +184,12 @@ impl Slot {
         self.learned().health.fail_ppm()
     }
 
-    /// Takes one place here and at the venue, or `None` when either is full.
+    /// Takes one place here and at the venue for a call that is charged `ceiling_pico` at most, or `None` when either
+    /// is full, or the venue's window of time is.
     ///
     /// Health and a pause asked for by the venue are not looked at; [`crate::Book::decide`] does.
     #[must_use]
-    pub fn reserve(self: &Arc<Self>, now: Timestamp) -> Option<Reservation> {
+    pub fn reserve(self: &Arc<Self>, now: Timestamp, ceiling_pico: i64) -> Option<Reservation> {
         if !self.capacity.enter() {
             return None;
         }
@@ -192,7 +197,12 @@ impl Slot {
             self.capacity.leave();
             return None;
         }
-        Some(Reservation { slot: Arc::clone(self), begun: now })
+        let Ok(taken) = self.venue.windows.enter(ceiling_pico, now) else {
+            self.capacity.leave();
+            self.venue.capacity.leave();
+            return None;
+        };
+        Some(Reservation { slot: Arc::clone(self), begun: now, taken })
     }
 
     /// Learns from an attempt's result, as if it had begun just now.
@@ -262,7 +272,7 @@ impl Slot {
         }
     }
 
-    pub(crate) fn no_room(&self, now: Timestamp) -> Option<NoRoom> {
+    pub(crate) fn no_room(&self, now: Timestamp, ceiling_pico: i64) -> Option<NoRoom> {
         let until = Timestamp::from_micros(self.paused_until.load(Relaxed));
         if now < until {
             return Some(NoRoom::Paused { until });
@@ -270,7 +280,10 @@ impl Slot {
         if let Some((in_flight, cap)) = self.capacity.full() {
             return Some(NoRoom::Full { in_flight, cap });
         }
-        self.venue.capacity.full().map(|(in_flight, cap)| NoRoom::VenueFull { in_flight, cap })
+        if let Some((in_flight, cap)) = self.venue.capacity.full() {
+            return Some(NoRoom::VenueFull { in_flight, cap });
+        }
+        self.venue.windows.full_until(ceiling_pico, now).map(|until| NoRoom::WindowFull { until })
     }
 
     /// Takes the call of the probation trickle that is due; one caller wins.
@@ -297,6 +310,8 @@ impl Slot {
 pub struct Reservation {
     slot: Arc<Slot>,
     begun: Timestamp,
+    /// Its part of the venue's window of time, until it is charged.
+    taken: Option<Taken>,
 }
 
 impl Reservation {
@@ -311,10 +326,21 @@ impl Reservation {
     pub fn observe(&self, observation: Observation, now: Timestamp, config: &Config) {
         self.slot.observe_begun(self.begun, observation, now, config);
     }
+
+    /// The call was sent, and charged this much in picodollars: what a venue's cap on spend held beyond it is free
+    /// again. A reservation that is dropped without was never used, and counts towards no cap.
+    pub fn charged(&mut self, pico: i64) {
+        if let Some(taken) = self.taken.take() {
+            taken.charged(pico);
+        }
+    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        if let Some(taken) = self.taken.take() {
+            taken.give_back();
+        }
         self.slot.capacity.leave();
         self.slot.venue.capacity.leave();
     }

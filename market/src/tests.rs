@@ -14,7 +14,7 @@ use std::sync::Arc;
 use merit_units::{Micros, Timestamp};
 
 use self::driver::{Driver, Scenario};
-use crate::{Ask, Config, Exclusion, HealthState, NoPick, Observation, Room, Slot, Terms};
+use crate::{Ask, Config, Exclusion, HealthState, NoPick, Observation, Room, Slot, Terms, WindowCaps};
 
 /// What a market does. Slots and venues are named by their numbers, calls by theirs.
 trait Market {
@@ -22,11 +22,15 @@ trait Market {
     fn decide(&mut self, call: usize, terms: &Terms, now: Timestamp, draw: u64) -> Result<Decision, NoPick>;
     /// What came of a call, before its place is given back.
     fn observe(&mut self, call: usize, observation: Observation, now: Timestamp);
-    fn release(&mut self, call: usize);
+    /// Gives its place back: charged that much, or never begun.
+    fn release(&mut self, call: usize, charged_pico: Option<i64>);
     /// What came of a call nobody here began, such as a health check.
     fn observe_slot(&mut self, slot: usize, observation: Observation, now: Timestamp);
     fn set_concurrency(&mut self, slot: usize, concurrency: u32);
     fn set_venue_concurrency(&mut self, venue: usize, concurrency: u32);
+    fn set_stopped(&mut self, venue: usize, stopped: bool);
+    fn set_on_trial(&mut self, venue: usize, on_trial: bool);
+    fn set_window_caps(&mut self, venue: usize, caps: Option<WindowCaps>, now: Timestamp);
     fn verdicts(&self, terms: &Terms, now: Timestamp) -> Vec<(usize, Result<(), Exclusion>)>;
     fn state(&self, now: Timestamp) -> State;
 }
@@ -46,12 +50,16 @@ struct Decision {
 struct State {
     slots: Vec<(Room, HealthState, u32)>,
     venues: Vec<Room>,
+    gates: Vec<Gate>,
     merit_order: Vec<usize>,
     views: Vec<PlainView>,
 }
 
 /// A view's share in ppm, and row, expected charges and delay in its order.
 pub(crate) type PlainView = (u32, Vec<(usize, i64, u64)>);
+
+/// Whether a venue is stopped, whether it is on trial, and the end of its window with calls and money left in it.
+type Gate = (bool, bool, Option<(Timestamp, u64, i64)>);
 
 impl State {
     fn hash(&self) -> u64 {
@@ -99,6 +107,7 @@ fn markets_with_odd_settings_agree() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let config = Config {
             exploration_ppm: rng.u32(0..=1_000_000),
+            trial_ppm: rng.u32(0..=1_000_000),
             ramp_ppm_per_second: rng.u32(1..=10_000_000),
             hysteresis_ppm: rng.u32(0..400_000),
             eject_consecutive_failures: rng.u32(1..8),

@@ -34,5 +34,7 @@ pub use meter::{MAX_LINES, Meter, Metered, NotBilled, UnknownMeter};
 pub use pools::{PoolKeys, Pools};
 pub use profile::{ProfileError, UsageProfile};
 pub use rule::MeterError;
-pub use sheet::{Price, PriceSheet, RevisedGrant, RevisedLine, Revision, SheetErrors, SheetMistake, Source};
+pub use sheet::{
+    OfferedRateError, Price, PriceSheet, RevisedGrant, RevisedLine, Revision, SheetErrors, SheetMistake, Source,
+};
 pub use size::{Architecture, Size, UnknownArchitecture, Usage};

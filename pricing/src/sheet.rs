@@ -10,6 +10,7 @@
 
 mod line;
 mod mistake;
+mod offered;
 mod raw;
 mod revise;
 mod validate;
@@ -21,6 +22,7 @@ use merit_units::{Currency, Exact, Micros, Overflow, Quantity, Rate, RegionId, S
 
 pub(crate) use line::{Grant, Line, Part, PartKind, Tier};
 pub use mistake::{SheetErrors, SheetMistake};
+pub use offered::OfferedRateError;
 pub(crate) use raw::RawSheet;
 pub use revise::{RevisedGrant, RevisedLine, Revision};
 

@@ -37,8 +37,13 @@ impl Stage {
         command.env("MERIT_SECRETS_KEY", "5e".repeat(32));
         let broker = Process::start(command, &setup.path("log")).await;
         let client = Client::new(broker.address(), crate::support::KEY);
-        let spec =
-            KeySpec { account: "app".to_owned(), roles: vec!["invoke".to_owned()], note: String::new(), aws: true };
+        let spec = KeySpec {
+            account: "app".to_owned(),
+            roles: vec!["invoke".to_owned()],
+            note: String::new(),
+            aws: true,
+            venues: Vec::new(),
+        };
         let key = Reply::of(client.request(Method::POST, "/v1/keys").json(&spec)).await.json(201);
         Self { functions, setup, broker, client, key }
     }

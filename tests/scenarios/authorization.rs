@@ -85,10 +85,8 @@ async fn a_key_without_the_role_is_403_and_is_told_the_role() {
     let (_setup, _broker, client, upstream) = broker_with_function().await;
     let invoke = client.caller("search", &["invoke"]).await;
     let finance = client.caller("money", &["finance"]).await;
-    let provider = client.caller("cloud", &["provider"]).await;
     for (caller, method, path, role) in [
         (&finance, Method::POST, "/v1/functions/f/invocations", "invoke"),
-        (&provider, Method::POST, "/v1/functions/f/invocations", "invoke"),
         (&finance, Method::POST, "/v1/functions/f/quotes", "invoke"),
         (&invoke, Method::PUT, "/v1/functions/f", "admin"),
         (&invoke, Method::DELETE, "/v1/functions/f", "admin"),
@@ -100,7 +98,6 @@ async fn a_key_without_the_role_is_403_and_is_told_the_role() {
         (&invoke, Method::GET, "/v1/accounts/default/budget", "finance"),
         (&invoke, Method::PUT, "/v1/accounts/search/budget", "finance"),
         (&invoke, Method::GET, "/v1/spend?account=default", "finance"),
-        (&provider, Method::GET, "/v1/spend?account=default", "finance"),
     ] {
         let body = if path.ends_with("keys") { "{\"account\":\"x\",\"roles\":[\"invoke\"]}" } else { "{}" };
         let reply = Reply::of(caller.request(method.clone(), path).body(body)).await;

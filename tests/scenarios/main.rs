@@ -27,6 +27,7 @@ mod overspend;
 mod passed_on;
 mod pool_death;
 mod prices;
+mod providers;
 mod refusals;
 mod retries;
 mod venue_death;

@@ -4,6 +4,7 @@
 mod audit;
 mod client;
 mod process;
+pub(crate) mod provider;
 mod raw;
 mod setup;
 mod upstream;

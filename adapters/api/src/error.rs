@@ -91,6 +91,8 @@ kinds! {
     ReplyTooLarge = "reply-too-large",
     /// The answer is not of the protocol.
     MalformedReply = "malformed-reply",
+    /// The reply lacks the signature that the venue and Merit have agreed on, or it is wrong.
+    UnsignedReply = "unsigned-reply",
     /// The connection ended before the reply did.
     ConnectionCut = "connection-cut",
     /// The address is one that no venue has: link-local, metadata, or not allowed by the configuration.

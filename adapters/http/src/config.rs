@@ -11,6 +11,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use merit_venue::ConfigError;
 
+use crate::signature::Signing;
+
 /// How to reach one HTTP venue. Start from [`HttpConfig::new`] and set what differs.
 #[derive(Clone)]
 pub struct HttpConfig {
@@ -52,6 +54,8 @@ pub struct HttpConfig {
     pub ca_pem: Option<PathBuf>,
     /// Whose meters to believe.
     pub meters: Meters,
+    /// Signs calls, and believes only replies that are signed.
+    pub signing: Option<Signing>,
     /// Where below the base URL the venue publishes its price sheet, if it does.
     pub price_sheet_path: Option<String>,
 }
@@ -117,6 +121,7 @@ impl HttpConfig {
             private_addresses: true,
             ca_pem: None,
             meters: Meters::OwnClock,
+            signing: None,
             price_sheet_path: None,
         }
     }
@@ -206,6 +211,7 @@ impl fmt::Debug for HttpConfig {
             .field("private_addresses", &self.private_addresses)
             .field("ca_pem", &self.ca_pem)
             .field("meters", &self.meters)
+            .field("signing", &self.signing)
             .field("price_sheet_path", &self.price_sheet_path)
             .finish()
     }

@@ -24,6 +24,7 @@ mod meters;
 mod pool;
 mod request;
 mod route;
+mod signature;
 mod status;
 mod streaming;
 mod tls;
@@ -31,4 +32,5 @@ mod venue;
 
 pub use config::{HttpConfig, Meters};
 
+pub use signature::{BadSignature, NotASecret, SharedSecret, Signing, TOLERANCE_SECONDS};
 pub use venue::HttpVenue;

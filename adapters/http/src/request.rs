@@ -8,6 +8,7 @@ use merit_venue::{Call, meter_header};
 use tokio::time::Instant;
 
 use crate::route::Route;
+use crate::signature::Signing;
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
 const ATTEMPT: HeaderName = HeaderName::from_static(meter_header::ATTEMPT);
@@ -15,13 +16,14 @@ const DEADLINE_MS: HeaderName = HeaderName::from_static(meter_header::DEADLINE_M
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// `POST` with the payload, the configured headers, then what belongs to the call.
+/// `POST` with the payload, the configured headers, then what belongs to the call, and its signature under an id.
 pub(crate) fn invoke(
     call: &Call,
     route: &Route,
     fixed: &[(HeaderName, HeaderValue)],
     ends: Instant,
     now: Instant,
+    signed: Option<(&Signing, &str)>,
 ) -> Request<Full<Bytes>> {
     let mut headers = with_fixed(fixed, &route.host);
     headers.insert(INVOCATION_ID, ascii(&call.invocation.text()));
@@ -38,6 +40,9 @@ pub(crate) fn invoke(
     if call.payload.is_empty() {
         // hyper leaves it out, and strict gateways answer 411 to a POST without it.
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    if let Some((signing, id)) = signed {
+        signing.sign(id, &call.payload, &mut headers);
     }
     assemble(Method::POST, route.uri.clone(), headers, call.payload.clone())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName};
-use http::{HeaderValue, Request, Response, StatusCode, response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use merit_pricing::PriceSheet;
@@ -26,6 +26,7 @@ use crate::connection::Connection;
 use crate::meters;
 use crate::pool::Pool;
 use crate::route::{Route, Routes};
+use crate::signature::{BadSignature, Signing};
 use crate::status::{self, Meaning};
 use crate::streaming::Arriving;
 use crate::{failure, request, tls};
@@ -52,6 +53,7 @@ pub struct HttpVenue {
     max_reply_bytes: usize,
     max_streamed_bytes: usize,
     meters: Meters,
+    signing: Option<Signing>,
     price_sheet_path: Option<String>,
 }
 
@@ -60,6 +62,8 @@ struct Answer {
     connection: Connection,
     response: Response<Incoming>,
     sent: Instant,
+    /// What the request was signed as, if it was.
+    id: Option<String>,
 }
 
 impl HttpVenue {
@@ -96,6 +100,7 @@ impl HttpVenue {
             max_reply_bytes: config.max_reply_bytes,
             max_streamed_bytes: config.max_streamed_bytes,
             meters: config.meters,
+            signing: config.signing,
             price_sheet_path: config.price_sheet_path,
         })
     }
@@ -110,6 +115,10 @@ impl HttpVenue {
     }
 
     async fn attempt_streamed(&self, call: Call) -> Result<Streamed, VenueError> {
+        if self.signing.is_some() {
+            // Nothing is passed on before its signature was checked, which is over all of it.
+            return self.attempt(call).await.map(Streamed::whole);
+        }
         let (route, begun, ends) = self.prepare(&call)?;
         let Ok(permit) = timeout_at(ends, self.pool.admit_owned()).await else {
             return Err(waited_in_vain(&route, begun));
@@ -118,7 +127,7 @@ impl HttpVenue {
         if failed {
             return self.receive(&route, answer, ends, failed).await.map(Streamed::whole);
         }
-        let Answer { connection, response, sent } = answer;
+        let Answer { connection, response, sent, .. } = answer;
         let (head, body) = response.into_parts();
         let (pool, max, meters) = (Arc::clone(&self.pool), self.max_streamed_bytes, self.meters);
         Ok(Arriving { head, body, connection, route, pool, permit, sent, ends, max, meters }.into_streamed())
@@ -142,8 +151,11 @@ impl HttpVenue {
 
     /// Sends the call; the head of the function's reply, and whether it reports an error.
     async fn answer_to(&self, call: &Call, route: &Route, ends: Instant) -> Result<(Answer, bool), VenueError> {
-        let build = |sent| request::invoke(call, route, &self.headers, ends, sent);
+        let id = self.signing.as_ref().map(|_| Signing::id(call));
+        let signed = self.signing.as_ref().zip(id.as_deref());
+        let build = |sent| request::invoke(call, route, &self.headers, ends, sent, signed);
         let answer = self.answer(route, ends, build).await?;
+        let answer = Answer { id, ..answer };
         match Meaning::of(answer.response.status(), answer.response.headers(), self.meters) {
             Meaning::Success => Ok((answer, false)),
             Meaning::FunctionError => Ok((answer, true)),
@@ -171,7 +183,7 @@ impl HttpVenue {
             let sent = Instant::now();
             let head = timeout_at(ends.min(sent + self.first_byte_timeout), connection.send(build(sent))).await;
             return match head {
-                Ok(Ok(response)) => Ok(Answer { connection, response, sent }),
+                Ok(Ok(response)) => Ok(Answer { connection, response, sent, id: None }),
                 Ok(Err(error)) if error.message().is_some() && reused => continue,
                 Ok(Err(error)) if error.message().is_some() => Err(failure::unsent(route, error.into_error())),
                 Ok(Err(error)) => Err(failure::without_head(route, error.into_error())),
@@ -185,7 +197,7 @@ impl HttpVenue {
 
     /// Reads the reply of a function that ran.
     async fn receive(&self, route: &Route, answer: Answer, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
-        let Answer { mut connection, response, sent } = answer;
+        let Answer { mut connection, response, sent, id } = answer;
         let (head, body) = response.into_parts();
         let read = before(ends, pin!(connection.read(body, self.max_reply_bytes))).await;
         let done = Instant::now();
@@ -200,6 +212,10 @@ impl HttpVenue {
                 return Err(VenueError { usage: Some(usage), meters: basis, ..late });
             }
         };
+        if let Err(why) = self.check_signature(id.as_deref(), &payload, &head.headers) {
+            let message = format!("the reply of `{}` is not signed as it must be: {why}", route.shown());
+            return Err(VenueError::unknown(ErrorKind::UnsignedReply, message));
+        }
         let Measured { usage, basis } = measure(payload.len());
         self.pool.keep(&route.origin, connection, done);
         Ok(Reply {
@@ -217,17 +233,31 @@ impl HttpVenue {
 
     /// The error of an answer that is not the function's.
     async fn refusal(&self, route: &Route, answer: Answer, outcome: Outcome, kind: ErrorKind) -> VenueError {
-        let Answer { mut connection, response, .. } = answer;
+        let Answer { mut connection, response, id, .. } = answer;
         let (head, body) = response.into_parts();
+        let mut outcome = outcome;
         let said = match timeout(EXCERPT_WAIT, connection.read(body, EXCERPT_BYTES)).await {
             Ok(Ok(body)) => {
                 self.pool.keep(&route.origin, connection, Instant::now());
+                if self.check_signature(id.as_deref(), &body, &head.headers).is_err() {
+                    outcome = Outcome::Unknown; // Anybody could have said so.
+                }
                 status::excerpt(&head.headers, &body)
             }
-            _ => String::new(),
+            _ => {
+                if self.signing.is_some() {
+                    outcome = Outcome::Unknown;
+                }
+                String::new()
+            }
         };
         let message = format!("`{}` answered {}{}{said}", route.shown(), head.status, hint(&head));
         VenueError::new(outcome, kind, message).with_retry_after(status::retry_after(&head.headers))
+    }
+
+    /// Nothing is wrong where calls are not signed.
+    fn check_signature(&self, id: Option<&str>, body: &[u8], headers: &HeaderMap) -> Result<(), BadSignature> {
+        self.signing.as_ref().zip(id).map_or(Ok(()), |(signing, id)| signing.check(id, body, headers))
     }
 
     async fn fetch_sheet(&self) -> Result<Option<PriceSheet>, VenueError> {

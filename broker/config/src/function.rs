@@ -30,6 +30,8 @@ pub struct Function {
     pub timeout_ms: u64,
     /// Dollars a second of waiting is worth.
     pub value_of_time: Money,
+    /// What it is a kind of, for providers' offers.
+    pub class: Option<String>,
     /// How its events are delivered, as far as it says.
     pub events: FunctionEvents,
     /// Where it is deployed.
@@ -76,6 +78,7 @@ fn read(mut section: Section<'_, '_>) -> Function {
         value_of_time: section
             .given("value_of_time", MONEY, dollars)
             .unwrap_or_else(|| section.fall_back("value_of_time", Money::ZERO)),
+        class: section.given("class", &[Kind::String], class),
         events: section.child("async").map(FunctionEvents::read).unwrap_or_default(),
         deployments: section.child("deployments").map(|mut section| section.named(read_deployment)).unwrap_or_default(),
     }
@@ -96,6 +99,12 @@ fn read_deployment(mut section: Section<'_, '_>) -> Option<Deployment> {
         memory: memory?,
     };
     Some(deployment)
+}
+
+fn class(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let good = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
+    good.then(|| text.to_owned()).ok_or_else(|| format!("use 1 to 64 letters, digits, `-`, `_` and `.`, got `{text}`"))
 }
 
 /// A venue that the file has, mistaken or not.

@@ -21,6 +21,7 @@ mod limits;
 mod load;
 mod market;
 mod mistake;
+mod providers;
 mod reader;
 mod server;
 mod setting;
@@ -43,9 +44,10 @@ pub use function::{Deployment, Function};
 pub use limits::Limits;
 pub use market::Market;
 pub use mistake::{ConfigErrors, Mistake, Place, near};
+pub use providers::Providers;
 pub use server::{Log, LogFormat, LogLevel, Secrets, Server, Store};
 pub use setting::{Origin, Setting, Source};
-pub use venue::{AwsKeys, AwsLambda, Http, Isolation, Meters, Secret, Venue, VenueKind};
+pub use venue::{AwsKeys, AwsLambda, Http, Isolation, Meters, ProviderVenue, Secret, Venue, VenueKind};
 
 /// The ranges that the HTTP surface checks too, for values put through the API.
 pub mod range {
@@ -78,6 +80,8 @@ pub struct Config {
     pub events: Events,
     /// Live prices.
     pub catalog: Catalog,
+    /// What providers are held to.
+    pub providers: Providers,
     /// Dollars for other currencies.
     pub exchange_rates: ExchangeRates,
     /// Where functions can run.

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use crate::reader::{Lines, Reader};
 use crate::{
     Catalog, Config, ConfigErrors, DEFAULT_PATH, Env, Events, ExchangeRates, Limits, Log, Market, Mistake,
-    PATH_VARIABLE, Place, Secrets, Server, Source, Store, account, check, function, venue,
+    PATH_VARIABLE, Place, Providers, Secrets, Server, Source, Store, account, check, function, venue,
 };
 
 const TEMPLATE: &str = include_str!("../merit.toml");
@@ -85,6 +85,7 @@ fn read(reader: &mut Reader<'_>, source: &Source) -> Config {
         market: Market::read(reader.section("market")),
         events: Events::read(reader.section("events")),
         catalog: Catalog::read(reader.section("catalog")),
+        providers: Providers::read(reader.section("providers")),
         exchange_rates: ExchangeRates::read(reader.section("exchange_rates")),
         venues: venue::read_all(reader, folder),
         functions: function::read_all(reader),

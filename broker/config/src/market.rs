@@ -9,6 +9,8 @@ use crate::reader::Section;
 pub struct Market {
     /// Share of calls that go elsewhere than to the cheapest, to keep profiles fresh.
     pub exploration_ppm: u32,
+    /// Share of a function's calls that may go to providers on trial.
+    pub trial_ppm: u32,
     /// A challenger must be cheaper by this share to pass.
     pub hysteresis_ppm: u32,
     /// Share of the traffic that a changed order takes over each second.
@@ -55,6 +57,7 @@ impl Market {
     pub(crate) fn read(mut section: Section<'_, '_>) -> Self {
         let market = Self {
             exploration_ppm: section.number("exploration_ppm", 0..=500_000),
+            trial_ppm: section.number("trial_ppm", 0..=1_000_000),
             hysteresis_ppm: section.number("hysteresis_ppm", 0..=500_000),
             ramp_ppm_per_second: section.number("ramp_ppm_per_second", 1000..=1_000_000),
             eject_consecutive_failures: section.number("eject_consecutive_failures", 1..=1000),

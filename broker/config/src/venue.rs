@@ -2,6 +2,7 @@
 
 mod aws;
 mod headers;
+mod provider;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::server::{one_of, path};
 use crate::sheets;
 
 pub use aws::{AwsKeys, AwsLambda};
+pub use provider::ProviderVenue;
 pub use secret::Secret;
 
 /// A place where functions can run.
@@ -60,6 +62,8 @@ pub enum VenueKind {
     Http(Box<Http>),
     /// AWS Lambda: one region of one account.
     AwsLambda(Box<AwsLambda>),
+    /// A provider, which says itself what it runs and at what price.
+    Provider(Box<ProviderVenue>),
 }
 
 /// What a venue behind HTTP needs.
@@ -88,6 +92,7 @@ impl VenueKind {
         match self {
             Self::Http(_) => "http",
             Self::AwsLambda(_) => "aws-lambda",
+            Self::Provider(_) => "provider",
         }
     }
 }
@@ -141,6 +146,7 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
     let word = section.required("kind", &[Kind::String], kind);
     let kind = match word {
         Some(Word::AwsLambda) => aws::read(&mut section).map(|own| VenueKind::AwsLambda(Box::new(own))),
+        Some(Word::Provider) => Some(VenueKind::Provider(Box::new(provider::read(&mut section)))),
         // A kind that is missing or misspelt is most likely the common one: its keys are checked too.
         Some(Word::Http) | None => read_http(&mut section, folder).map(|own| VenueKind::Http(Box::new(own))),
     };
@@ -190,13 +196,15 @@ fn read_http(section: &mut Section<'_, '_>, folder: &Path) -> Option<Http> {
 enum Word {
     Http,
     AwsLambda,
+    Provider,
 }
 
-const WORDS: [(&str, Word); 2] = [("http", Word::Http), ("aws-lambda", Word::AwsLambda)];
+const WORDS: [(&str, Word); 3] = [("http", Word::Http), ("aws-lambda", Word::AwsLambda), ("provider", Word::Provider)];
 
 fn kind(text: &str) -> Result<Word, String> {
     one_of(text, &WORDS).map_err(|_| {
-        let kinds = "`http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda";
+        let kinds = "`http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `provider` \
+                     says itself what it runs";
         format!("`{text}` is not a venue kind of this version; {kinds}")
     })
 }

@@ -10,6 +10,7 @@ mod functions;
 mod keys;
 mod money;
 mod operations;
+mod providers;
 mod quotes;
 mod receipts;
 mod venues;
@@ -54,6 +55,14 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(venues::list))
         .routes(routes!(venues::show))
         .routes(routes!(venues::price_sheet, venues::put_price_sheet))
+        .routes(routes!(providers::offers, providers::put_offers, providers::delete_offers))
+        .routes(routes!(providers::delete_offer))
+        .routes(routes!(providers::confirm_offer))
+        .routes(routes!(providers::put_endpoint))
+        .routes(routes!(providers::caps, providers::put_caps))
+        .routes(routes!(providers::kill))
+        .routes(routes!(providers::statement))
+        .routes(routes!(providers::open_session))
         .routes(routes!(discovery::discover))
         .routes(routes!(catalog::show))
         .routes(routes!(catalog::refresh))

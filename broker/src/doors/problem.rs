@@ -90,7 +90,7 @@ fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
         Refusal::EventQueueFull { .. } => (503, "event-queue-full", "Too many events wait", true),
         Refusal::Draining => (503, "draining", "Shutting down", true),
         Refusal::Unauthenticated(_) => (401, "unauthenticated", "Not authenticated", false),
-        Refusal::Forbidden { .. } => (403, "forbidden", "Not allowed", false),
+        Refusal::Forbidden { .. } | Refusal::NotYourVenue { .. } => (403, "forbidden", "Not allowed", false),
         Refusal::RateLimited { .. } => (429, "rate-limited", "Too many calls", true),
         Refusal::UnknownFunction { .. } => (404, "unknown-function", "No such function", false),
         Refusal::Unknown { .. } => (404, "not-found", "Not found", false),

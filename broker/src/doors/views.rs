@@ -58,6 +58,7 @@ pub(super) fn function(broker: &Broker, function: &Function, now: Timestamp) -> 
     FunctionView {
         name: function.id.to_string(),
         idempotent: function.idempotent,
+        class: function.class.as_deref().map(str::to_owned),
         timeout_ms: function.timeout.millis_ceil(),
         value_of_time: function.value_of_time.to_string(),
         events: function.events.spec(),
@@ -100,10 +101,12 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
     let names = venue.functions();
     let functions = names.iter().filter_map(|name| broker.functions.get(name.as_str()).ok());
     let here =
-        |function: &Function| function.deployments.iter().filter(|deployment| deployment.venue.id == venue.id).count();
+        |function: &Function| function.places().iter().filter(|deployment| deployment.venue.id == venue.id).count();
     let deployments: usize = functions.map(|function| here(&function)).sum();
     let unpriced = || in_force.ineligible(now).map(|why| merit_market::Exclusion::from(why).to_string());
-    let why = venue.adapter.unready().map(|why| why.to_string()).or_else(unpriced);
+    let killed = venue.provider.iter().flat_map(|provider| provider.kill_view().killed);
+    let killed = killed.map(|switch| format!("the {}'s kill switch is on: {}", switch.by, switch.why)).next();
+    let why = killed.or_else(|| venue.adapter.unready().map(|why| why.to_string())).or_else(unpriced);
     VenueView {
         name: venue.id.to_string(),
         kind: venue.adapter.kind().to_owned(),
@@ -113,6 +116,8 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
         sheet_seq: sheet.map_or(0, merit_pricing::PriceSheet::seq),
         sheet_source: sheet.map(|sheet| sheet.source().title.clone()),
         sheet_retrieved: sheet.map(|sheet| sheet.source().retrieved.to_string()),
+        honesty_percent: venue.provider.as_ref().and_then(|provider| provider.honesty_percent()),
+        trial: venue.provider.as_ref().and_then(|provider| provider.trial_view()),
         price_warning: sheet.and_then(|sheet| broker.catalog.warning(sheet.name().as_str())),
         ineligible: why,
         deployments: u32::try_from(deployments).unwrap_or(u32::MAX),
@@ -139,6 +144,7 @@ pub(super) fn key(key: &KeyRow) -> KeyView {
         id: key.id.to_string(),
         account: key.account.to_string(),
         roles: key.roles.split(',').map(str::to_owned).collect(),
+        venues: key.venues.iter().map(ToString::to_string).collect(),
         note: key.note.clone(),
         created_at: rfc3339(key.created_at),
         revoked_at: key.revoked_at.map(rfc3339),

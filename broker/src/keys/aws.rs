@@ -107,7 +107,7 @@ pub fn generate(account: AccountId, roles: Roles) -> (AwsSecret, KeyRecord) {
     let secret = AwsSecret(secret.into());
     let id = KeyId::try_new(&id).expect("invariant: letters and digits are a valid key name");
     let hash = sha256(secret.reveal().as_bytes());
-    (secret.clone(), KeyRecord { id, hash, account, roles, aws: Some(secret) })
+    (secret.clone(), KeyRecord { id, hash, account, roles, aws: Some(secret), venues: Vec::new() })
 }
 
 #[cfg(test)]

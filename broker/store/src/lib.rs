@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `merit.db` | functions, price sheets, keys, receipts, events, idempotency keys, usage profiles, the ledger's checkpoint |
+//! | `merit.db` | functions, price sheets, keys, providers, receipts, events, idempotency keys, usage profiles, the ledger's checkpoint |
 //! | `journal/*.log` | every hold, posting and void since the checkpoint |
 //! | `merit.lock` | locked while a broker uses the directory |
 //!
@@ -30,6 +30,7 @@ mod journal;
 mod keys;
 mod ledger;
 mod profiles;
+mod providers;
 mod queue;
 mod readers;
 mod receipts;

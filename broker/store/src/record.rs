@@ -123,6 +123,19 @@ pub struct KeyRow {
     pub created_at: Timestamp,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// The venues it acts for, if it is a provider's.
+    pub venues: Vec<VenueId>,
+}
+
+/// What is known of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderRow {
+    /// Its venue.
+    pub venue: VenueId,
+    /// The broker's JSON.
+    pub state: String,
+    /// The secret its calls are signed with, encrypted by the broker.
+    pub sealed_secret: Option<Vec<u8>>,
 }
 
 /// How an invocation ended.

@@ -18,6 +18,9 @@ pub struct FunctionSpec {
     /// Dollars a second of waiting is worth, unless the caller says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_of_time: Option<String>,
+    /// What it is a kind of, such as `python3.13`: providers' offers for this class are offers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// How its events are delivered. When absent it stays as it was.
     #[serde(rename = "async", default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventSpec>,
@@ -82,6 +85,9 @@ pub struct FunctionView {
     pub timeout_ms: u64,
     /// Dollars a second of waiting is worth.
     pub value_of_time: String,
+    /// What it is a kind of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// How its events are delivered, as far as it says.
     #[serde(rename = "async", default)]
     pub events: EventSpec,

@@ -77,6 +77,9 @@ pub struct KeySpec {
     pub account: String,
     /// `invoke`, `finance`, `provider`, `admin`; at least one.
     pub roles: Vec<String>,
+    /// The venues it acts for; a key with the role `provider` needs at least one, and no other has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub venues: Vec<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
@@ -97,6 +100,9 @@ pub struct KeyCreated {
     pub account: String,
     /// What it may do.
     pub roles: Vec<String>,
+    /// The venues it acts for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub venues: Vec<String>,
     /// Whether it signs requests, as clients of AWS do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub aws: bool,
@@ -111,6 +117,9 @@ pub struct KeyView {
     pub account: String,
     /// What it may do.
     pub roles: Vec<String>,
+    /// The venues it acts for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub venues: Vec<String>,
     /// What it is for.
     pub note: String,
     /// When it was made.

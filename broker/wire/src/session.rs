@@ -134,7 +134,7 @@ pub enum ServerFrame {
     Reject {
         /// Its number, where it could be read.
         seq: Option<u64>,
-        /// A stable word: `malformed`, `replayed`, `out_of_order`, `too_many_offers`, `bad_request`, `unavailable`.
+        /// A stable word: `malformed`, `replayed`, `out_of_order`, `too_many_offers`, `bad_price_sheet`, `not_held`.
         reason: String,
         /// What is wrong, and what to do.
         message: String,
@@ -176,7 +176,7 @@ pub enum ServerFrame {
     },
     /// The last frame: Merit ends the session, and all its offers are cancelled.
     Bye {
-        /// A stable word: `replaced`, `silent`, `too_large`, `revoked`, `shutting_down`.
+        /// A stable word: `replaced`, `silent`, `unreadable`, `revoked`, `removed`, `shutting_down`.
         reason: String,
         /// What happened, and what to do.
         message: String,
@@ -210,7 +210,10 @@ mod tests {
                 "unknown field `price`",
             ),
             (
-                format!(r#"{{"type":"quote","seq":1,"offer":{}}}"#, offer.replace("}", r#","prices":{"request":NaN}}"#)),
+                format!(
+                    r#"{{"type":"quote","seq":1,"offer":{}}}"#,
+                    offer.replace("}", r#","prices":{"request":NaN}}"#)
+                ),
                 "expected",
             ),
         ] {

@@ -25,6 +25,12 @@ pub struct VenueView {
     /// What is wrong with how its prices are kept up: newer ones are held, or their feed fails. Absent when nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_warning: Option<String>,
+    /// How far its trial is, such as `12 of 100 calls, 0 failed`; absent when it is over, or it is no provider's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<String>,
+    /// Quotes as a share of charges, in percent, 100 at most: a provider that charges more than it quotes has less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub honesty_percent: Option<f64>,
     /// Why nothing can run there now; absent when it is eligible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ineligible: Option<String>,

@@ -1,13 +1,16 @@
 //! Picking the ask a call goes to, and taking the room there.
 //!
 //! The first of these that finds one decides:
-//! 1. exploration, for its share of first attempts: another ask that would do, drawn with
-//!    a preference for those with few samples, and the rarer the dearer it is;
+//! 1. exploration, for its share of first attempts: another ask that would do than the best one not on trial, drawn
+//!    with a preference for those with few samples, and the rarer the dearer it is;
 //! 2. merit order among those that are well (or whose probation call is due) and have room;
 //! 3. those recovering whose share this call is not in: still better than a refusal;
 //! 4. the last resort, only if no deployment within the terms is well, full or not: else
 //!    a sick one that fails fast, and so is never full, would attract all overflow. First
 //!    those on probation, in merit order, then the one whose ejection ends soonest.
+//!
+//! A venue on trial is out of all four, but for the calls whose luck is within [`crate::Config::trial_ppm`]: the same
+//! draw that explores, so its share is never more than that of all calls.
 //!
 //! No step allocates or locks. Taking room may lose a race; then the search goes on
 //! without that row, so it ends after as many rounds as there are rows.
@@ -93,7 +96,7 @@ impl Search<'_> {
     /// The row, if it meets the terms, is in the tier and has room.
     #[inline]
     fn candidate(&self, row: usize, tier: Tier) -> Option<Candidate> {
-        if self.book.refusal(row, self.terms).is_some() {
+        if self.is_ruled_out(row, self.terms) {
             return None;
         }
         let (its_tier, probe) = match self.fitness(row) {
@@ -104,6 +107,19 @@ impl Search<'_> {
             Fitness::Ejected { .. } => return None,
         };
         (its_tier == tier && self.has_room(row)).then_some(Candidate { row, probe })
+    }
+
+    /// Whether the ask, the terms, its venue's kill switch or its trial keep this call away.
+    #[inline]
+    fn is_ruled_out(&self, row: usize, terms: &Terms) -> bool {
+        let venue = self.book.asks[row].slot.venue();
+        self.book.refusal(row, terms).is_some() || !venue.admits(self.luck.explore_ppm, self.book.tuning.trial_ppm)
+    }
+
+    fn rows_on_trial(&self) -> u128 {
+        let rows = self.view.iter().map(|ranked| usize::from(ranked.row));
+        let on_trial = rows.filter(|&row| self.book.asks[row].slot.venue().is_on_trial());
+        on_trial.fold(0, |rows, row| rows | bit(row))
     }
 
     fn best(&self, tier: Tier, lost: u128) -> Option<Candidate> {
@@ -136,8 +152,8 @@ impl Search<'_> {
     }
 
     fn take(&self, Candidate { row, probe }: Candidate) -> Option<Pick> {
-        let slot = &self.book.asks[row].slot;
-        let reservation = slot.reserve(self.now)?;
+        let (slot, ceiling_pico) = (&self.book.asks[row].slot, self.book.asks[row].ceiling_pico);
+        let reservation = slot.reserve(self.now, ceiling_pico)?;
         if probe && !slot.claim_probe(self.now, self.book.tuning.probation_interval) {
             return None;
         }
@@ -145,7 +161,7 @@ impl Search<'_> {
     }
 
     fn explore(&self) -> Option<Pick> {
-        let best = self.best(Tier::Well, 0)?.row;
+        let best = self.best(Tier::Well, self.rows_on_trial())?.row;
         let others = || {
             let rows = self.view.iter().map(|ranked| usize::from(ranked.row)).filter(|&row| row != best);
             rows.filter_map(|row| self.candidate(row, Tier::Well))
@@ -223,7 +239,7 @@ impl Search<'_> {
             NoPick::NoAsks
         } else if self.rows_within_terms().next().is_some() {
             NoPick::AtCapacity
-        } else if (0..self.view.len()).any(|row| self.book.refusal(row, &untried).is_none()) {
+        } else if (0..self.view.len()).any(|row| !self.is_ruled_out(row, &untried)) {
             NoPick::AllTried
         } else {
             NoPick::NoneEligible
@@ -232,7 +248,7 @@ impl Search<'_> {
 
     fn rows_within_terms(&self) -> impl Iterator<Item = usize> {
         let rows = self.view.iter().map(|ranked| usize::from(ranked.row));
-        rows.filter(|&row| self.book.refusal(row, self.terms).is_none())
+        rows.filter(|&row| !self.is_ruled_out(row, self.terms))
     }
 
     fn fitness(&self, row: usize) -> Fitness {
@@ -240,6 +256,7 @@ impl Search<'_> {
     }
 
     fn has_room(&self, row: usize) -> bool {
-        self.book.asks[row].slot.no_room(self.now).is_none()
+        let ask = &self.book.asks[row];
+        ask.slot.no_room(self.now, ask.ceiling_pico).is_none()
     }
 }

@@ -19,6 +19,9 @@ pub(super) struct NaiveSlot {
 pub(super) struct NaiveVenue {
     pub(super) in_flight: u32,
     pub(super) cap: NaiveCap,
+    pub(super) stopped: bool,
+    pub(super) on_trial: bool,
+    pub(super) windows: Vec<super::gate::NaiveWindow>,
     throttled: Vec<(usize, Timestamp)>,
 }
 

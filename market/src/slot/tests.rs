@@ -38,7 +38,7 @@ impl Stage {
     }
 
     fn begin(&self, calls: usize) -> Vec<Reservation> {
-        (0..calls).map(|_| self.slot.reserve(self.now).expect("room")).collect()
+        (0..calls).map(|_| self.slot.reserve(self.now, 0).expect("room")).collect()
     }
 
     fn end(&self, calls: Vec<Reservation>, observation: Observation) {
@@ -183,7 +183,7 @@ fn throttling_halves_the_cap_once_for_each_flight_of_calls() {
         stage.end(calls, THROTTLED);
         assert_eq!(stage.cap(), cap);
     }
-    assert!(stage.slot.reserve(stage.now).is_some(), "one call is always allowed");
+    assert!(stage.slot.reserve(stage.now, 0).is_some(), "one call is always allowed");
 }
 
 #[test]
@@ -215,9 +215,9 @@ fn a_venue_asks_to_be_left_alone_and_is_within_reason() {
     stage.observe(retry_after(2));
     stage.observe(retry_after(1));
     assert_eq!(stage.slot.room().paused_until, stage.now + Micros::from_secs(2));
-    assert!(stage.slot.no_room(stage.now).is_some());
+    assert!(stage.slot.no_room(stage.now, 0).is_some());
     stage.pass(Micros::from_secs(2));
-    assert_eq!(stage.slot.no_room(stage.now), None);
+    assert_eq!(stage.slot.no_room(stage.now, 0), None);
     stage.observe(retry_after(86_400));
     assert_eq!(stage.slot.room().paused_until, stage.now + Micros::from_secs(10));
 }
@@ -256,8 +256,8 @@ fn two_throttled_deployments_mean_that_their_venue_is_full() {
 #[test]
 fn a_place_refused_by_the_venue_is_given_back_at_the_deployment() {
     let slot = Arc::new(Slot::new(5, Arc::new(VenueSlots::new(1))));
-    let held = slot.reserve(START).expect("the first");
-    assert!(slot.reserve(START).is_none());
+    let held = slot.reserve(START, 0).expect("the first");
+    assert!(slot.reserve(START, 0).is_none());
     assert_eq!((slot.room().in_flight, slot.venue().room().in_flight), (1, 1));
     drop(held);
     assert_eq!((slot.room().in_flight, slot.venue().room().in_flight), (0, 0));
@@ -272,7 +272,8 @@ fn threads_never_pass_the_cap_together_and_leak_nothing() {
             let (slots, venue) = (&slots, &venue);
             scope.spawn(move || {
                 for call in 0..50_000 {
-                    let held: Vec<_> = (0..3).filter_map(|n| slots[(thread + call + n) % 2].reserve(START)).collect();
+                    let held: Vec<_> =
+                        (0..3).filter_map(|n| slots[(thread + call + n) % 2].reserve(START, 0)).collect();
                     assert!(slots[0].room().in_flight <= 3 && venue.room().in_flight <= 7);
                     drop(held);
                 }

@@ -3,20 +3,31 @@
 //! A throttling answer does not say whose limit was met. One deployment's own limit must
 //! not halve the whole venue, so the venue's cap follows only when two deployments are
 //! throttled shortly one after the other.
+//!
+//! A venue's kill switch, its trial and its caps are here too, and not in books: they hold for the very next decision.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use merit_units::Timestamp;
 
 use super::Room;
 use super::capacity::{Capacity, LearnedCap};
+use super::window::{CappedWindows, WindowCaps};
 use crate::Config;
+
+/// Nothing is sent there: a kill switch is on.
+const STOPPED: u8 = 1;
+/// It takes no more than [`Config::trial_ppm`] of a function's calls.
+const ON_TRIAL: u8 = 2;
 
 /// Live state of one venue, shared by the slots of its deployments.
 #[derive(Debug)]
 pub struct VenueSlots {
     pub(super) capacity: Capacity,
+    /// [`STOPPED`] and [`ON_TRIAL`].
+    flags: AtomicU8,
+    pub(super) windows: CappedWindows,
     /// Whether a cap is learned: results need the mutex only then.
     has_learned: AtomicBool,
     learned: Mutex<Learned>,
@@ -35,6 +46,8 @@ impl VenueSlots {
     pub fn new(concurrency: u32) -> Self {
         Self {
             capacity: Capacity::new(concurrency),
+            flags: AtomicU8::new(0),
+            windows: CappedWindows::default(),
             has_learned: AtomicBool::new(false),
             learned: Mutex::new(Learned { cap: LearnedCap::new(concurrency), last_throttled: None }),
         }
@@ -56,6 +69,54 @@ impl VenueSlots {
             learned: self.has_learned.load(Relaxed),
             paused_until: Timestamp::EPOCH,
         }
+    }
+
+    /// Stops it, or lets it go on. Every decision from now on knows, whatever book it is made in.
+    pub fn set_stopped(&self, stopped: bool) {
+        self.set_flag(STOPPED, stopped);
+    }
+
+    /// Whether it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.flags.load(Relaxed) & STOPPED != 0
+    }
+
+    /// Puts it on trial, or ends its trial.
+    pub fn set_on_trial(&self, on_trial: bool) {
+        self.set_flag(ON_TRIAL, on_trial);
+    }
+
+    /// Whether it is on trial.
+    #[must_use]
+    pub fn is_on_trial(&self) -> bool {
+        self.flags.load(Relaxed) & ON_TRIAL != 0
+    }
+
+    /// Changes what it takes in one window of time. What was taken in the running one counts.
+    pub fn set_window_caps(&self, caps: Option<WindowCaps>, now: Timestamp) {
+        self.windows.set(caps, now);
+    }
+
+    /// Whether neither a switch nor its trial keeps a call with that luck away.
+    #[inline]
+    pub(crate) fn admits(&self, explore_ppm: u32, trial_ppm: u32) -> bool {
+        let flags = self.flags.load(Relaxed);
+        flags == 0 || flags & STOPPED == 0 && explore_ppm < trial_ppm
+    }
+
+    /// Stopped, on trial, and its running window.
+    #[cfg(test)]
+    pub(crate) fn gate(&self) -> (bool, bool, Option<(Timestamp, u64, i64)>) {
+        (self.is_stopped(), self.is_on_trial(), self.windows.state())
+    }
+
+    fn set_flag(&self, flag: u8, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, Relaxed)
+        } else {
+            self.flags.fetch_and(!flag, Relaxed)
+        };
     }
 
     pub(super) fn throttled(&self, slot: usize, begun: Timestamp, now: Timestamp, config: &Config) {

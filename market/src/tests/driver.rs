@@ -6,10 +6,11 @@ use merit_units::{Micros, Timestamp};
 
 use super::markets::{Fast, Naive};
 use super::{Decision, Market, SECOND, World};
+use crate::luck::Luck;
 use crate::terms::bit;
 use crate::{
     Architecture, ArchitectureSet, Ask, Basis, Config, Exclusion, Ineligible, Isolation, IsolationSet, NoPick,
-    Observation, RegionIndex, RegionSet, Slot, Terms, VenueIndex, VenueSet, VenueSlots,
+    Observation, RegionIndex, RegionSet, Slot, Terms, VenueIndex, VenueSet, VenueSlots, WindowCaps,
 };
 
 const VENUES: usize = 6;
@@ -74,6 +75,11 @@ struct Seen {
     probes: u32,
     least_bad: u32,
     refusals: u32,
+    /// Picks at venues on trial.
+    on_trial: u32,
+    /// Verdicts of a full window, and of a kill switch.
+    capped: u32,
+    killed: u32,
     /// Most views at once.
     views: usize,
 }
@@ -116,9 +122,10 @@ impl Driver {
         let at_rest = self.fast.state(self.now);
         assert!(at_rest.slots.iter().all(|(room, ..)| room.in_flight == 0), "a place leaked: {at_rest:?}");
         assert!(at_rest.venues.iter().all(|room| room.in_flight == 0), "a venue's place leaked: {at_rest:?}");
-        let Seen { picks, explored, probes, least_bad, refusals, views } = self.seen;
+        let Seen { picks, explored, probes, least_bad, refusals, on_trial, capped, killed, views } = self.seen;
+        let gates = on_trial > 0 && capped > 0 && killed > 0;
         assert!(
-            picks > steps / 10 && explored > 0 && probes > 0 && least_bad > 0 && refusals > 0 && views > 1,
+            picks > steps / 10 && explored > 0 && probes > 0 && least_bad > 0 && refusals > 0 && views > 1 && gates,
             "{:?}",
             self.seen
         );
@@ -143,7 +150,8 @@ impl Driver {
             85..94 => self.pass_time(),
             94 => self.sicken(),
             95 => self.check_elsewhere(),
-            96 => self.set_concurrency(),
+            96 if self.rng.bool() => self.set_concurrency(),
+            96 => self.set_gate(),
             _ => self.compare_verdicts(),
         }
     }
@@ -181,6 +189,30 @@ impl Driver {
             let concurrency = spread(most, &mut self.rng);
             self.fast.set_venue_concurrency(venue, concurrency);
             self.naive.set_venue_concurrency(venue, concurrency);
+        }
+    }
+
+    /// Changes a venue's kill switch, its trial or its caps; mostly back to how a venue usually is.
+    fn set_gate(&mut self) {
+        let (venue, unusual) = (self.rng.usize(0..VENUES), self.rng.u8(0..3) == 0);
+        match self.rng.u8(0..3) {
+            0 => {
+                self.fast.set_stopped(venue, unusual);
+                self.naive.set_stopped(venue, unusual);
+            }
+            1 => {
+                self.fast.set_on_trial(venue, unusual);
+                self.naive.set_on_trial(venue, unusual);
+            }
+            _ => {
+                let rng = &mut self.rng;
+                let calls = if rng.bool() { u64::MAX } else { rng.u64(0..40) };
+                let spend_pico = if rng.bool() { i64::MAX } else { rng.i64(0..100_000_000) };
+                let caps = WindowCaps { length: Micros::new(rng.u64(1..8_000_000)), calls, spend_pico };
+                let caps = unusual.then_some(caps);
+                self.fast.set_window_caps(venue, caps, self.now);
+                self.naive.set_window_caps(venue, caps, self.now);
+            }
         }
     }
 
@@ -225,7 +257,7 @@ impl Driver {
             isolation: Isolation::EACH[slot % 5],
             architecture: ARCHITECTURES[slot / 6],
             cost_pico: rng.i64(1..40) * 50_000,
-            ceiling_pico: i64::MAX,
+            ceiling_pico: rng.i64(0..40) * 500_000,
             latency_p50: Micros::new(rng.u64(0..400_000)),
             latency_p95: Micros::new(rng.u64(0..900_000)),
             fail_ppm: if rng.bool() { 0 } else { rng.u32(0..50_000) },
@@ -267,7 +299,7 @@ impl Driver {
         let before = self.fast.verdicts(&terms, self.now);
         let decision = self.fast.decide(number, &terms, self.now, draw);
         assert_eq!(decision, self.naive.decide(number, &terms, self.now, draw), "with {terms:?}, verdicts {before:?}");
-        self.audit(&terms, &before, decision);
+        self.audit(&terms, &before, decision, Luck::new(draw));
         match decision {
             Ok(Decision { slot, .. }) => self.calls.push(Call { number, slot }),
             Err(_) => self.free.push(number),
@@ -275,7 +307,16 @@ impl Driver {
     }
 
     /// What must hold whatever the order.
-    fn audit(&mut self, terms: &Terms, before: &[(usize, Result<(), Exclusion>)], decision: Result<Decision, NoPick>) {
+    fn audit(
+        &mut self,
+        terms: &Terms,
+        before: &[(usize, Result<(), Exclusion>)],
+        decision: Result<Decision, NoPick>,
+        luck: Luck,
+    ) {
+        let of = |wanted: fn(&Exclusion) -> bool| before.iter().any(|(_, verdict)| verdict.as_ref().is_err_and(wanted));
+        self.seen.capped += u32::from(of(|why| matches!(why, Exclusion::CapReached { .. })));
+        self.seen.killed += u32::from(of(|why| matches!(why, Exclusion::Killed)));
         let would_do = before.iter().filter(|(_, verdict)| verdict.is_ok()).count();
         match decision {
             Err(refusal) => {
@@ -285,9 +326,15 @@ impl Driver {
             Ok(pick) => {
                 let verdict = before.iter().find(|(row, _)| *row == pick.row).expect("a verdict for each row").1;
                 let sick = matches!(verdict, Err(Exclusion::Ejected { .. } | Exclusion::OnProbation { .. }));
-                assert_eq!(pick.least_bad, sick, "{pick:?}: {verdict:?}");
-                assert!(verdict.is_ok() || sick && would_do == 0, "{pick:?} in spite of {before:?}");
+                let on_trial = verdict == Err(Exclusion::OnTrial);
+                assert_eq!(pick.least_bad, sick || on_trial && pick.least_bad, "{pick:?}: {verdict:?}");
+                assert!(verdict.is_ok() || on_trial || sick && would_do == 0, "{pick:?} in spite of {before:?}");
+                assert!(
+                    !on_trial || luck.explore_ppm < self.scenario.config.trial_ppm,
+                    "{pick:?} beyond the trial's share"
+                );
                 assert_eq!(terms.tried & bit(pick.row), 0);
+                self.seen.on_trial += u32::from(on_trial);
                 self.seen.picks += 1;
                 self.seen.explored += u32::from(pick.explored);
                 self.seen.probes += u32::from(pick.probe);
@@ -306,8 +353,9 @@ impl Driver {
             self.fast.observe(call.number, observation, self.now);
             self.naive.observe(call.number, observation, self.now);
         }
-        self.fast.release(call.number);
-        self.naive.release(call.number);
+        let charged_pico = (self.rng.u8(0..10) > 0).then(|| self.rng.i64(0..20_000_000));
+        self.fast.release(call.number, charged_pico);
+        self.naive.release(call.number, charged_pico);
         self.free.push(call.number);
     }
 

@@ -6,8 +6,8 @@ use merit_units::Timestamp;
 
 use super::{Decision, Market, State, World};
 use crate::ask::Score;
-use crate::naive::NaiveBook;
-use crate::{Ask, Book, Exclusion, NoPick, Observation, Reservation, Slot, Terms};
+use crate::naive::{NaiveBook, NaiveTaken};
+use crate::{Ask, Book, Exclusion, NoPick, Observation, Reservation, Slot, Terms, WindowCaps};
 
 fn number(world: &World, slot: &Arc<Slot>) -> usize {
     world.slots.iter().position(|other| Arc::ptr_eq(other, slot)).expect("a slot of the world")
@@ -48,8 +48,11 @@ impl Market for Fast {
         self.held[call].as_ref().expect("a call in flight").observe(observation, now, &self.world.config);
     }
 
-    fn release(&mut self, call: usize) {
-        drop(self.held[call].take());
+    fn release(&mut self, call: usize, charged_pico: Option<i64>) {
+        let mut held = self.held[call].take().expect("a call in flight");
+        if let Some(pico) = charged_pico {
+            held.charged(pico);
+        }
     }
 
     fn observe_slot(&mut self, slot: usize, observation: Observation, now: Timestamp) {
@@ -64,6 +67,18 @@ impl Market for Fast {
         self.world.venues[venue].set_concurrency(concurrency);
     }
 
+    fn set_stopped(&mut self, venue: usize, stopped: bool) {
+        self.world.venues[venue].set_stopped(stopped);
+    }
+
+    fn set_on_trial(&mut self, venue: usize, on_trial: bool) {
+        self.world.venues[venue].set_on_trial(on_trial);
+    }
+
+    fn set_window_caps(&mut self, venue: usize, caps: Option<WindowCaps>, now: Timestamp) {
+        self.world.venues[venue].set_window_caps(caps, now);
+    }
+
     fn verdicts(&self, terms: &Terms, now: Timestamp) -> Vec<(usize, Result<(), Exclusion>)> {
         self.book().verdicts(terms, now).collect()
     }
@@ -74,6 +89,7 @@ impl Market for Fast {
         State {
             slots: slots.collect(),
             venues: self.world.venues.iter().map(|venue| venue.room()).collect(),
+            gates: self.world.venues.iter().map(|venue| venue.gate()).collect(),
             merit_order: self.book().merit_order().collect(),
             views: self.book().views_at(now),
         }
@@ -84,7 +100,7 @@ impl Market for Fast {
 pub(super) struct Naive {
     world: World,
     book: NaiveBook,
-    held: Vec<Option<(usize, Timestamp)>>,
+    held: Vec<Option<(usize, Timestamp, NaiveTaken)>>,
 }
 
 impl Naive {
@@ -105,19 +121,19 @@ impl Market for Naive {
         let pick = self.book.decide(terms, now, draw)?;
         let slot = number(&self.world, self.book.slot(pick.row));
         self.held.resize_with(self.held.len().max(call + 1), || None);
-        self.held[call] = Some((slot, now));
+        self.held[call] = Some((slot, now, pick.taken));
         let (row, explored, probe, least_bad) = (pick.row, pick.explored, pick.probe, pick.least_bad);
         Ok(Decision { row, slot, explored, probe, least_bad })
     }
 
     fn observe(&mut self, call: usize, observation: Observation, now: Timestamp) {
-        let (slot, begun) = self.held[call].expect("a call in flight");
+        let (slot, begun, _) = self.held[call].expect("a call in flight");
         self.book.observe(&self.world.slots[slot], begun, observation, now);
     }
 
-    fn release(&mut self, call: usize) {
-        let (slot, _) = self.held[call].take().expect("a call in flight");
-        self.book.release(&self.world.slots[slot]);
+    fn release(&mut self, call: usize, charged_pico: Option<i64>) {
+        let (slot, _, taken) = self.held[call].take().expect("a call in flight");
+        self.book.release(&self.world.slots[slot], taken, charged_pico);
     }
 
     fn observe_slot(&mut self, slot: usize, observation: Observation, now: Timestamp) {
@@ -130,6 +146,18 @@ impl Market for Naive {
 
     fn set_venue_concurrency(&mut self, venue: usize, concurrency: u32) {
         self.book.set_venue_concurrency(&self.world.venues[venue], concurrency);
+    }
+
+    fn set_stopped(&mut self, venue: usize, stopped: bool) {
+        self.book.set_venue_stopped(&self.world.venues[venue], stopped);
+    }
+
+    fn set_on_trial(&mut self, venue: usize, on_trial: bool) {
+        self.book.set_venue_on_trial(&self.world.venues[venue], on_trial);
+    }
+
+    fn set_window_caps(&mut self, venue: usize, caps: Option<WindowCaps>, now: Timestamp) {
+        self.book.set_window_caps(&self.world.venues[venue], caps, now);
     }
 
     fn verdicts(&self, terms: &Terms, now: Timestamp) -> Vec<(usize, Result<(), Exclusion>)> {
@@ -151,6 +179,7 @@ impl Market for Naive {
         State {
             slots: slots.collect(),
             venues: self.world.venues.iter().map(|venue| self.book.venue_room(venue)).collect(),
+            gates: self.world.venues.iter().map(|venue| self.book.gate(venue)).collect(),
             merit_order: self.book.views().newest().into_iter().map(|slot| self.book.row_of(slot)).collect(),
             views: views.collect(),
         }

@@ -96,7 +96,7 @@ impl Client {
     /// A new key.
     pub(crate) async fn create_key(&self, account: &str, roles: &[&str]) -> KeyCreated {
         let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-        let spec = KeySpec { account: account.to_owned(), roles, note: String::new(), aws: false };
+        let spec = KeySpec { account: account.to_owned(), roles, note: String::new(), aws: false, venues: Vec::new() };
         Reply::of(self.request(Method::POST, "/v1/keys").json(&spec)).await.json(201)
     }
 

@@ -43,8 +43,8 @@ pub struct PutArgs {
     /// The function
     #[arg(value_parser = FunctionId::try_new)]
     pub function: FunctionId,
-    /// A TOML or JSON file with the whole function: idempotent, timeout_ms, value_of_time, [async], [deployments.NAME]
-    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "deployment", "Events"])]
+    /// A TOML or JSON file with the whole function: idempotent, timeout_ms, value_of_time, class, [async], [deployments.NAME]
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "class", "deployment", "Events"])]
     pub file: Option<PathBuf>,
     /// Running it twice does no harm, so a call may be repeated after an unknown outcome
     #[arg(long)]
@@ -55,9 +55,12 @@ pub struct PutArgs {
     /// Dollars a second of waiting is worth, unless the caller says otherwise
     #[arg(long, value_name = "DOLLARS", value_parser = parse_dollars)]
     pub value_of_time: Option<Money>,
+    /// What it is a kind of, such as python3.13: providers' offers for this class are offers for it
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
     /// Put only this deployment, described by the options below
     #[arg(long, value_name = "NAME", value_parser = DeploymentId::try_new, requires_all = ["venue", "target", "memory_mb"])]
-    #[arg(conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "Events"])]
+    #[arg(conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "class", "Events"])]
     pub deployment: Option<DeploymentId>,
     /// How its events are delivered.
     #[command(flatten)]
@@ -270,6 +273,7 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result
             idempotent: args.idempotent,
             timeout_ms: args.timeout_ms,
             value_of_time: args.value_of_time.map(|value| value.to_string()),
+            class: args.class.clone(),
             events: args.events.to_spec(),
             deployments: None,
         }),

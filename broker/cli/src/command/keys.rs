@@ -1,7 +1,7 @@
 //! `merit keys`: who may call, and who pays for it. A key's secret is shown once.
 
 use clap::Subcommand;
-use merit_units::{AccountId, KeyId};
+use merit_units::{AccountId, KeyId, VenueId};
 use merit_wire::{KeyCreated, KeyList, KeySpec};
 use reqwest::Method;
 
@@ -16,13 +16,16 @@ use crate::values::or_dash;
 pub enum KeysCommand {
     /// Make a key and print its secret, this once
     Create {
-        /// The account that pays for its calls; made when it does not exist
-        #[arg(long, value_parser = AccountId::try_new)]
-        account: AccountId,
+        /// The account that pays for its calls; made when it does not exist. A provider's key is named after its venue
+        #[arg(long, value_parser = AccountId::try_new, required_unless_present = "venues")]
+        account: Option<AccountId>,
         /// What it may do. Repeat it or separate with commas
         #[arg(long = "role", required = true, value_name = "ROLE", value_delimiter = ',')]
         #[arg(value_parser = ["invoke", "finance", "provider", "admin"])]
         roles: Vec<String>,
+        /// A venue that a provider's key acts for. Repeat it or separate with commas
+        #[arg(long = "venue", value_name = "VENUE", value_delimiter = ',', value_parser = VenueId::try_new)]
+        venues: Vec<VenueId>,
         /// What it is for
         #[arg(long, default_value = "")]
         note: String,
@@ -45,8 +48,11 @@ pub enum KeysCommand {
 /// Runs a command on keys.
 pub(crate) async fn keys(command: KeysCommand, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     match command {
-        KeysCommand::Create { account, roles, note, aws } => {
-            let spec = KeySpec { account: account.to_string(), roles, note, aws };
+        KeysCommand::Create { account, roles, venues, note, aws } => {
+            let venues: Vec<String> = venues.iter().map(ToString::to_string).collect();
+            let account = account.map(|account| account.to_string()).or_else(|| venues.first().cloned());
+            let account = account.expect("invariant: clap asks for either");
+            let spec = KeySpec { account, roles, venues, note, aws };
             create(&spec, client, output).await
         }
         KeysCommand::List => list(client, output).await,
@@ -85,12 +91,13 @@ async fn list(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure>
         output.json_value(&list)?;
         return Ok(Exit::Ok);
     }
-    let mut table = Table::new(&["key", "account", "roles", "created", "revoked", "note"]);
+    let mut table = Table::new(&["key", "account", "roles", "venues", "created", "revoked", "note"]);
     for key in &list.keys {
         table.row([
             key.id.clone(),
             key.account.clone(),
             key.roles.join(","),
+            or_dash(Some(&key.venues.join(",")).filter(|venues| !venues.is_empty()).map(String::as_str)),
             key.created_at.clone(),
             or_dash(key.revoked_at.as_deref()),
             or_dash(Some(&key.note)),

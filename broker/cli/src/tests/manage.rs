@@ -27,6 +27,7 @@ fn function() -> FunctionView {
         idempotent: true,
         timeout_ms: 30_000,
         value_of_time: "0.001".to_owned(),
+        class: None,
         events: merit_wire::EventSpec::default(),
         deployments: BTreeMap::from([("aws-512".to_owned(), deployment)]),
     }
@@ -131,6 +132,8 @@ fn venue(ineligible: Option<&str>) -> VenueView {
         sheet_seq: 2,
         sheet_source: Some("help.aliyun.com".to_owned()),
         sheet_retrieved: Some("2026-11-01".to_owned()),
+        trial: None,
+        honesty_percent: None,
         price_warning: ineligible.map(|_| "its price feed ali fails: the server answered 503".to_owned()),
         ineligible: ineligible.map(str::to_owned),
         deployments: 4,
@@ -292,6 +295,7 @@ async fn a_secret_is_shown_once_and_alone_on_stdout() {
         secret: "mk_k7_abcdef".to_owned(),
         account: "search".to_owned(),
         roles: vec!["invoke".to_owned(), "finance".to_owned()],
+        venues: Vec::new(),
         aws: false,
     };
     broker.json("POST /v1/keys", &created);
@@ -313,6 +317,7 @@ async fn a_secret_is_shown_once_and_alone_on_stdout() {
         id: "k7".to_owned(),
         account: "search".to_owned(),
         roles: vec!["invoke".to_owned()],
+        venues: Vec::new(),
         note: "ci".to_owned(),
         created_at: "2026-11-21T12:00:00Z".to_owned(),
         revoked_at: None,
@@ -320,8 +325,8 @@ async fn a_secret_is_shown_once_and_alone_on_stdout() {
     };
     broker.json("GET /v1/keys", &KeyList { keys: vec![key] }).answer("DELETE /v1/keys/k7", 204, &[], b"");
     insta::assert_snapshot!(broker.run(&["keys", "list"]).await.shown(), @r#"
-    KEY  ACCOUNT  ROLES   CREATED               REVOKED  NOTE
-    k7   search   invoke  2026-11-21T12:00:00Z        -  ci
+    KEY  ACCOUNT  ROLES   VENUES  CREATED               REVOKED  NOTE
+    k7   search   invoke       -  2026-11-21T12:00:00Z        -  ci
     ---
     --- Ok
     "#);
@@ -336,6 +341,7 @@ async fn an_aws_key_is_shown_as_its_clients_take_it() {
         secret: "abc+/".to_owned(),
         account: "search".to_owned(),
         roles: vec!["invoke".to_owned()],
+        venues: Vec::new(),
         aws: true,
     };
     broker.json("POST /v1/keys", &created);

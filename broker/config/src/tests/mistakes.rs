@@ -41,7 +41,7 @@ budget_hard = "1e3"
     merit.toml:13:22: limits.default_timeout_ms: must be at most max_timeout_ms (1000), got 900000
     merit.toml:15:1: limits.exploration_ppm: unknown key; it belongs in [market]
     merit.toml:17:9: venues.one.region: is missing; it is required
-    merit.toml:18:8: venues.one.kind: `azure` is not a venue kind of this version; `http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda
+    merit.toml:18:8: venues.one.kind: `azure` is not a venue kind of this version; `http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `provider` says itself what it runs
     merit.toml:19:7: venues.one.url: must be a URL such as https://functions.example.com/, got `ftp://example.com/`: begin it with http:// or https://
     merit.toml:22:9: functions.f.deployments.d.venue: there is no venue `oen`; did you mean `one`?; add [venues.oen]
     merit.toml:24:13: functions.f.deployments.d.memory_mb: 0 MB of memory is outside 1 to 1048576
@@ -62,7 +62,7 @@ fn unknown_keys_are_refused_with_a_hint() {
     merit.toml:9:1: venues.a.sheets: unknown key; did you mean `sheet`?
     merit.toml:10:1: venues.a.colour: unknown key; known here: kind, url, headers, allow_addresses, private_addresses, target_hosts, ca_file, host, region, isolation, architecture, meters, sheet, sheet_file, billing_account, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
     merit.toml:12:1: exchange_rates.stale_after_day: unknown key; did you mean `stale_after_days`?
-    merit.toml:14:1: functions.f.name: unknown key; known here: idempotent, timeout_ms, value_of_time, async, deployments
+    merit.toml:14:1: functions.f.name: unknown key; known here: idempotent, timeout_ms, value_of_time, class, async, deployments
     "#);
 }
 

@@ -17,6 +17,7 @@ fn the_template_is_the_default() {
         (format!("{:?}", file.limits), format!("{:?}", none.limits)),
         (format!("{:?}", file.market), format!("{:?}", none.market)),
         (format!("{:?}", file.events), format!("{:?}", none.events)),
+        (format!("{:?}", file.providers), format!("{:?}", none.providers)),
         (format!("{:?}", file.exchange_rates), format!("{:?}", none.exchange_rates)),
     ] {
         assert_eq!(a, b);
@@ -58,6 +59,7 @@ fn the_defaults_change_only_on_purpose() {
     limits.idempotency_ttl_hours = 24
     limits.max_tags = 16
     market.exploration_ppm = 10000
+    market.trial_ppm = 10000
     market.hysteresis_ppm = 20000
     market.ramp_ppm_per_second = 200000
     market.eject_consecutive_failures = 5
@@ -99,6 +101,13 @@ fn the_defaults_change_only_on_purpose() {
     catalog.max_file_bytes = 67108864
     catalog.timeout_ms = 120000
     catalog.aws_lambda_url = https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSLambda/current/{region}/index.json
+    providers.max_offers = 10000
+    providers.max_message_bytes = 8388608
+    providers.max_ttl_ms = 60000
+    providers.heartbeat_ms = 1000
+    providers.band_fall_percent = 30
+    providers.band_rise_percent = 100
+    providers.trial_calls = 100
     exchange_rates.stale_after_days = 35
     "#);
 }
@@ -171,7 +180,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 63, "every number of the template");
+    assert_eq!(promised.len(), 71, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);

@@ -113,7 +113,7 @@ fn error(refusal: &Refusal, arn: &str) -> LambdaError {
             LambdaError { retry_after, ..plain(Code::ServiceUnavailable) }
         }
         Refusal::Unauthenticated(_) => plain(Code::UnrecognizedClient),
-        Refusal::Forbidden { .. } => {
+        Refusal::Forbidden { .. } | Refusal::NotYourVenue { .. } => {
             let message = format!("Not authorized to perform: lambda:InvokeFunction on resource: {arn}: {refusal}");
             LambdaError::new(Code::AccessDenied, message)
         }

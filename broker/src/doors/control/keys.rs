@@ -3,12 +3,12 @@
 use axum::extract::{Path, State};
 use http::StatusCode;
 use merit_store::record::KeyRow;
-use merit_units::{AccountId, KeyId};
+use merit_units::{AccountId, KeyId, VenueId};
 use merit_wire::{KeyCreated, KeyList, KeySpec, Problem};
 
 use super::{Body, Caller, Denied, Json, Shared, blocking};
 use crate::doors::views;
-use crate::keys::{self, Keys, Role, Roles};
+use crate::keys::{self, KeyRecord, Keys, Role, Roles};
 use crate::refusal::Refusal;
 
 /// All keys, without their secrets.
@@ -36,6 +36,7 @@ pub(super) async fn create(
         return Err(Refusal::BadRequest("a key needs at least one role".to_owned()).into());
     }
     let roles = roles.into_iter().collect::<Roles>();
+    let venues = venues(&broker, roles, &spec.venues)?;
     let (secret, record, sealed_secret) = if spec.aws {
         let (secret, record) = keys::aws::generate(account, roles);
         let sealed = broker.secrets.seal(record.id.as_str(), secret.reveal());
@@ -45,6 +46,7 @@ pub(super) async fn create(
         let (secret, record) = Keys::generate(account, roles);
         (secret, record, None)
     };
+    let record = KeyRecord { venues: venues.clone(), ..record };
     let number = broker.store.open_account(&record.account).await?;
     let row = KeyRow {
         id: record.id.clone(),
@@ -55,6 +57,7 @@ pub(super) async fn create(
         note: spec.note,
         created_at: broker.clock.now(),
         revoked_at: None,
+        venues,
     };
     broker.store.insert_key(row).await?;
     broker.keys.insert(&record, number);
@@ -63,9 +66,34 @@ pub(super) async fn create(
         secret,
         account: record.account.to_string(),
         roles: record.roles.names(),
+        venues: spec.venues,
         aws: spec.aws,
     };
     Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// The venues a key is bound to: providers' ones, for a provider's key and for no other.
+fn venues(broker: &Shared, roles: Roles, names: &[String]) -> Result<Vec<VenueId>, Refusal> {
+    let provider = roles.names().iter().any(|role| role == Role::Provider.as_str());
+    match (provider, names.is_empty()) {
+        (true, true) => {
+            return Err(Refusal::BadRequest("a provider's key needs the venues it acts for: give `venues`".to_owned()));
+        }
+        (false, false) => {
+            return Err(Refusal::BadRequest("only a key with the role `provider` acts for venues".to_owned()));
+        }
+        _ => {}
+    }
+    let directory = broker.directory.load();
+    let known = names.iter().map(|name| {
+        let venue = directory.venue(name)?;
+        if venue.provider.is_none() {
+            let kind = venue.adapter.kind();
+            return Err(Refusal::BadRequest(format!("`{name}` is no provider's venue: its kind is {kind}")));
+        }
+        Ok(venue.id.clone())
+    });
+    known.collect()
 }
 
 /// Revokes a key. It is refused from now on; its receipts stay.

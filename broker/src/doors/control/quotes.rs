@@ -50,7 +50,10 @@ pub(super) async fn book(
     let function = broker.functions.get(&function)?;
     let (view, now) = (function.view(), broker.clock.now());
     let value_of_time = function.value_of_time.pico_saturating_i64();
-    let priced = view.book.merit_order().filter(|row| view.book.asks()[*row].why_ineligible().is_none());
+    let priced = view.book.merit_order().filter(|row| {
+        let ask = &view.book.asks()[*row];
+        ask.why_ineligible().is_none() && !ask.slot.venue().is_stopped()
+    });
     Ok(Json(BookView {
         function: function.id.to_string(),
         version: view.version,

@@ -1,12 +1,8 @@
 //! Venues and their prices.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
-use merit_pricing::PriceSheet;
-use merit_store::record::{SheetPut, SheetRow};
 use merit_wire::{PriceChangeView, Problem, VenueList, VenueView};
 
 use super::{Caller, Denied, Json, Shared, Text};
@@ -61,18 +57,11 @@ pub(super) async fn put_price_sheet(
     Path(venue): Path<String>,
     Text(body): Text,
 ) -> Result<Json<PriceChangeView>, Denied> {
-    caller.require(Role::Admin)?;
-    let id = broker.directory.load().venue(&venue)?.id.clone();
-    let json = body.trim_start().starts_with('{');
-    let sheet = if json { PriceSheet::parse_json(&body) } else { PriceSheet::parse_toml(&body) };
-    let sheet = Arc::new(sheet.map_err(|errors| Refusal::BadRequest(format!("the price sheet: {errors}")))?);
-    let now = broker.clock.now();
-    let row = SheetRow { venue: id, seq: sheet.seq(), valid_from: now, stored_at: now, body: sheet.to_toml() };
-    if let SheetPut::Stale { current } = broker.store.put_sheet(row).await? {
-        let message = format!("the sheet's seq is {}, and {current} is stored already; use a higher one", sheet.seq());
-        return Err(Refusal::BadRequest(message).into());
+    let directory = broker.directory.load_full();
+    match directory.venues.get(venue.as_str()) {
+        Some(known) if known.provider.is_some() => caller.0.require_venue(&known.id)?,
+        _ => caller.require(Role::Admin)?,
     }
-    let functions = broker.put_sheet(&venue, &sheet)?;
-    tracing::info!(venue, sheet = %sheet.name(), seq = sheet.seq(), functions, "a price sheet is in force");
-    Ok(Json(PriceChangeView { venue, sheet: sheet.name().to_string(), seq: sheet.seq(), functions: functions as u64 }))
+    let venue = directory.venue(&venue)?;
+    Ok(Json(broker.publish_sheet(venue, &body).await?))
 }

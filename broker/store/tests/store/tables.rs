@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use merit_store::Store;
-use merit_store::record::{FunctionRow, KeyRow, ProfileRow, SheetPut, SheetRow};
+use merit_store::record::{FunctionRow, KeyRow, ProfileRow, ProviderRow, SheetPut, SheetRow};
 use merit_units::{DeploymentId, FunctionId, KeyId, Micros, VenueId};
 
 use super::fixture::{NOW, fresh, month, open};
@@ -106,6 +106,7 @@ fn keys_are_listed_and_revoked_once() {
         note: "for the \"search\" team".to_owned(),
         created_at: NOW + Micros::from_secs(seconds),
         revoked_at: None,
+        venues: if id == "k1" { vec!["pool-a".parse().unwrap(), "pool-b".parse().unwrap()] } else { Vec::new() },
     };
     assert!(store.insert_key(key("k2", 1)).wait().unwrap());
     assert!(store.insert_key(key("k1", 2)).wait().unwrap());
@@ -116,6 +117,21 @@ fn keys_are_listed_and_revoked_once() {
     store.close().unwrap();
     let revoked = KeyRow { revoked_at: Some(NOW + Micros::from_secs(9)), ..key("k2", 1) };
     assert_eq!(open(dir.path()).keys().unwrap(), [revoked, key("k1", 2)]);
+}
+
+#[test]
+fn what_is_known_of_a_provider_is_the_last_that_was_stored() {
+    let (dir, store) = fresh();
+    let row = |state: &str, secret: Option<&[u8]>| ProviderRow {
+        venue: "pool-a".parse().unwrap(),
+        state: state.to_owned(),
+        sealed_secret: secret.map(<[u8]>::to_vec),
+    };
+    assert_eq!(store.providers().unwrap(), []);
+    store.put_provider(row("{}", None)).wait().unwrap();
+    store.put_provider(row(r#"{"caps":{}}"#, Some(b"sealed"))).wait().unwrap();
+    store.close().unwrap();
+    assert_eq!(open(dir.path()).providers().unwrap(), [row(r#"{"caps":{}}"#, Some(b"sealed"))]);
 }
 
 #[test]

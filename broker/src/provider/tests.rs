@@ -1,0 +1,320 @@
+//! Offers as a story: quoted, matched, held, killed, expired, gone. Time is moved by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use merit_config::{Config, Env, Source};
+use merit_market::{Exclusion, Terms};
+use merit_units::{FunctionId, Micros};
+use merit_wire::{CapsSpec, FunctionSpec, KillSpec, OfferSpec, OffersTaken};
+
+use super::{Provider, Switch};
+use crate::Broker;
+use crate::clock::Clock;
+use crate::function::Function;
+use crate::serve;
+use crate::testing::START;
+use crate::venue::VenueEntry;
+
+const CONFIG: &str = "[providers]\ntrial_calls = 0\nmax_offers = 4\n\
+    [venues.pool]\nkind = \"provider\"\nregion = \"here\"\noffers = [\"*\"]\n\
+    [functions.thumbnail]\n[functions.resize]\nclass = \"images\"\n";
+
+/// A broker with one provider's venue, `pool`, and two functions.
+struct Stage {
+    broker: Arc<Broker>,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        Self::with(CONFIG).await
+    }
+
+    async fn with(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = format!("[store]\ndir = \"{}\"\n{config}", folder.path().join("store").display());
+        let config = Config::parse(&store, &Source::Defaults, &Env::default()).unwrap();
+        let ready = Box::pin(serve::start(&config, &Env::default(), Clock::manual(START))).await;
+        let stage = Self { broker: ready.map_err(|error| error.to_string()).unwrap().broker, _folder: folder };
+        stage.publish(1, "0.000001").await.unwrap();
+        let (venue, provider) = stage.pool();
+        provider.adapter.put_endpoint("http://pool.example.com/", &secret()).unwrap();
+        assert!(venue.readiness_changed());
+        stage
+    }
+
+    fn pool(&self) -> (Arc<VenueEntry>, Arc<Provider>) {
+        let venue = Arc::clone(self.broker.directory.load().venue("pool").unwrap());
+        let provider = Arc::clone(venue.provider.as_ref().unwrap());
+        (venue, provider)
+    }
+
+    async fn publish(&self, seq: u64, price: &str) -> Result<(), String> {
+        let sheet = format!(
+            "name = \"pool\"\ncurrency = \"USD\"\nseq = {seq}\nsource = \"own\"\n\
+             lines = [{{ meter = \"request\", rate = \"{price}\" }}]\n\
+             [sources.own]\ntitle = \"own\"\nretrieved = \"2026-11-21\"\n"
+        );
+        let published = self.broker.publish_sheet(&self.pool().0, &sheet).await;
+        published.map(drop).map_err(|refusal| refusal.to_string())
+    }
+
+    fn quote(&self, offer: OfferSpec) -> OffersTaken {
+        let (venue, provider) = self.pool();
+        self.broker.quote_offer(&venue, &provider, offer, None)
+    }
+
+    /// Quotes one price of one offer; the words of what was held or refused.
+    fn price(&self, price: &str) -> Vec<String> {
+        let taken = self.quote(OfferSpec { prices: [("request".to_owned(), price.to_owned())].into(), ..offer("a") });
+        taken.held.into_iter().chain(taken.rejected).map(|reason| reason.reason).collect()
+    }
+
+    async fn pass(&self, time: Micros) {
+        self.broker.clock.advance(time);
+        self.broker.tick_providers(self.broker.clock.now());
+        self.broker.requote().await;
+    }
+
+    fn function(&self, name: &str) -> Arc<Function> {
+        self.broker.functions.get(name).unwrap()
+    }
+
+    /// What the book of a function says of each deployment: its expected cost, or why there is none.
+    async fn book(&self, function: &str) -> BTreeMap<String, String> {
+        self.broker.requote().await;
+        let view = self.function(function).view();
+        let (terms, now) = (Terms::default(), self.broker.clock.now());
+        let verdicts = view.book.verdicts(&terms, now);
+        verdicts
+            .map(|(row, verdict)| {
+                let word = verdict.map_or_else(|why| why.word().to_owned(), |()| view.cost(row).to_string());
+                (view.deployment(row).id.to_string(), word)
+            })
+            .collect()
+    }
+
+    async fn ask(&self, function: &str) -> String {
+        self.book(function).await.remove("pool.a").unwrap_or_else(|| "nothing".to_owned())
+    }
+}
+
+fn secret() -> String {
+    format!("whsec_{}", "A".repeat(32))
+}
+
+fn offer(id: &str) -> OfferSpec {
+    OfferSpec {
+        id: id.to_owned(),
+        function: Some("thumbnail".to_owned()),
+        target: "/{function}".to_owned(),
+        memory_mb: 128,
+        slots: 4,
+        ttl_ms: 60_000,
+        ..OfferSpec::default()
+    }
+}
+
+#[tokio::test]
+async fn an_offer_is_in_the_book_until_it_expires_is_cancelled_or_replaced() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.ask("thumbnail").await, "nothing");
+    assert_eq!(stage.quote(offer("a")).accepted, 1);
+    assert_eq!(stage.ask("thumbnail").await, "0.000001");
+    assert_eq!(stage.price("0.0000011"), Vec::<String>::new());
+    assert_eq!(stage.ask("thumbnail").await, "0.0000011");
+    stage.pass(Micros::from_millis(59_999)).await;
+    assert_eq!(stage.ask("thumbnail").await, "0.0000011");
+    stage.pass(Micros::from_millis(1)).await;
+    assert_eq!(stage.ask("thumbnail").await, "offer-expired");
+    let (venue, provider) = stage.pool();
+    assert_eq!(stage.quote(offer("a")).accepted, 1);
+    assert_eq!(stage.ask("thumbnail").await, "0.000001");
+    assert!(stage.broker.cancel_offer(&venue, &provider, "a") && !stage.broker.cancel_offer(&venue, &provider, "a"));
+    assert_eq!(stage.ask("thumbnail").await, "no-offer");
+    stage.quote(offer("a"));
+    stage.broker.mass_quote(&venue, &provider, vec![offer("b")], None).unwrap();
+    let book = stage.book("thumbnail").await;
+    assert_eq!((book["pool.a"].as_str(), book["pool.b"].as_str()), ("no-offer", "0.000001"));
+    stage.pass(Micros::from_secs(601)).await;
+    stage.pass(Micros::from_secs(60)).await;
+    assert_eq!(stage.book("thumbnail").await.keys().collect::<Vec<_>>(), ["pool.b"], "long gone is forgotten");
+}
+
+#[tokio::test]
+async fn an_offer_for_a_class_is_one_for_each_of_its_functions_also_of_those_to_come() {
+    let stage = Stage::new().await;
+    stage.quote(OfferSpec { function: None, class: Some("images".to_owned()), ..offer("a") });
+    assert_eq!((stage.ask("resize").await, stage.ask("thumbnail").await), ("0.000001".into(), "nothing".into()));
+    let put = |name: &str, class: Option<&str>| {
+        let spec = FunctionSpec { class: class.map(str::to_owned), ..FunctionSpec::default() };
+        let id = FunctionId::try_new(name).unwrap();
+        stage.broker.functions.put(&stage.broker, &id, &spec).map(drop)
+    };
+    put("crop", Some("images")).unwrap();
+    assert_eq!(stage.ask("crop").await, "0.000001");
+    let target = stage.function("crop").view().deployment(0).target.as_str().to_owned();
+    assert_eq!(target, "/crop");
+    put("crop", Some("videos")).unwrap();
+    assert_eq!(stage.ask("crop").await, "nothing", "it is of another class now");
+    assert!(put("crop", Some("a b")).is_err());
+    stage.quote(OfferSpec { function: Some("later".to_owned()), ..offer("b") });
+    put("later", None).unwrap();
+    assert_eq!(stage.book("later").await.get("pool.b").map(String::as_str), Some("0.000001"));
+}
+
+#[tokio::test]
+async fn a_price_that_leaves_its_band_is_held_until_it_is_confirmed_or_the_band_has_moved() {
+    let stage = Stage::new().await;
+    let (venue, provider) = stage.pool();
+    assert_eq!(stage.price("0.0000005"), ["price_fell"], "the first price is compared with the sheet's");
+    assert_eq!(stage.ask("thumbnail").await, "quote-held");
+    assert_eq!(stage.price("0.0000007"), Vec::<String>::new());
+    assert_eq!(stage.ask("thumbnail").await, "0.0000007");
+    assert_eq!(stage.price("0.0000025"), ["price_rose"]);
+    assert_eq!(stage.broker.confirm_offer(&venue, &provider, "a"), Some(true));
+    assert_eq!(stage.broker.confirm_offer(&venue, &provider, "a"), Some(false));
+    assert_eq!(stage.broker.confirm_offer(&venue, &provider, "z"), None);
+    assert_eq!(stage.ask("thumbnail").await, "0.0000025");
+    assert_eq!(stage.price("0.000001"), ["price_fell"], "what was confirmed is the mean now");
+    for _ in 0..5 {
+        assert_eq!(stage.ask("thumbnail").await, "quote-held");
+        stage.pass(Micros::from_secs(50)).await;
+        assert_eq!(stage.price("0.000001").len(), usize::from(stage.ask("thumbnail").await == "quote-held"));
+    }
+    assert_eq!(stage.ask("thumbnail").await, "0.000001", "the band has reached it");
+    assert_eq!(stage.price("0"), ["price_crossed_zero"]);
+    for _ in 0..10 {
+        stage.pass(Micros::from_secs(50)).await;
+        assert_eq!(stage.price("0"), ["price_crossed_zero"], "time does not free it");
+    }
+    assert_eq!(stage.price("-1"), ["bad_price"]);
+}
+
+#[tokio::test]
+async fn withdrawing_an_offer_or_naming_it_otherwise_does_not_escape_the_band() {
+    let stage = Stage::new().await;
+    let (venue, provider) = stage.pool();
+    stage.price("0.000001");
+    stage.broker.cancel_offer(&venue, &provider, "a");
+    assert_eq!(stage.price("0.0000001"), ["price_fell"]);
+    let cheap = OfferSpec { prices: [("request".to_owned(), "0.0000001".to_owned())].into(), ..offer("b") };
+    assert_eq!(stage.quote(cheap).held[0].reason, "price_fell");
+    stage.quote(offer("c"));
+    stage.publish(2, "0.0000001").await.unwrap();
+    let book = stage.book("thumbnail").await;
+    assert_eq!(book["pool.c"], "quote-held", "nor does another sheet: {book:?}");
+    assert_eq!(stage.quote(offer("d")).held[0].reason, "price_fell");
+    assert!(stage.publish(2, "0.000001").await.unwrap_err().contains("use a higher one"));
+    assert_eq!(stage.publish(2, "0.0000001").await, Ok(()), "the one in force is taken again");
+}
+
+#[tokio::test]
+async fn either_kill_switch_stops_the_venue_at_once() {
+    let stage = Stage::new().await;
+    let (venue, provider) = stage.pool();
+    stage.quote(offer("a"));
+    stage.ask("thumbnail").await;
+    let view = stage.function("thumbnail").view();
+    let terms = Terms::default();
+    let verdict = || view.book.verdicts(&terms, START).next().unwrap().1;
+    let switch = |by, on| {
+        stage.broker.switch(&venue, &provider, by, &KillSpec { on, why: "a test".to_owned() });
+    };
+    assert_eq!(verdict(), Ok(()));
+    switch(Switch::Provider, true);
+    assert_eq!(verdict(), Err(Exclusion::Killed), "in the book there was");
+    assert!(view.book.decide(&Terms::default(), START, 0).is_err());
+    switch(Switch::Operator, true);
+    switch(Switch::Provider, false);
+    assert_eq!(verdict(), Err(Exclusion::Killed), "the operator's is still on");
+    assert_eq!(stage.ask("thumbnail").await, "killed");
+    switch(Switch::Operator, false);
+    assert_eq!(stage.ask("thumbnail").await, "0.000001");
+}
+
+#[tokio::test]
+async fn caps_hold_and_are_checked() {
+    let stage = Stage::new().await;
+    let (venue, provider) = stage.pool();
+    stage.quote(offer("a"));
+    let caps = |caps: CapsSpec| stage.broker.set_caps(&venue, &provider, caps).map_err(|refused| refused.message);
+    caps(CapsSpec { calls: Some(2), window_ms: Some(10_000), ..CapsSpec::default() }).unwrap();
+    stage.ask("thumbnail").await;
+    let view = stage.function("thumbnail").view();
+    for _ in 0..2 {
+        let mut pick = view.book.decide(&Terms::default(), START, 0).unwrap();
+        pick.reservation.charged(0);
+    }
+    assert_eq!(stage.ask("thumbnail").await, "cap-reached");
+    stage.pass(Micros::from_secs(10)).await;
+    assert_eq!(stage.ask("thumbnail").await, "0.000001");
+    caps(CapsSpec { spend: Some("0.0000009".to_owned()), ..CapsSpec::default() }).unwrap();
+    assert_eq!(stage.ask("thumbnail").await, "cap-reached", "one call could cost more");
+    caps(CapsSpec { concurrency: Some(0), ..CapsSpec::default() }).unwrap();
+    assert_eq!(stage.ask("thumbnail").await, "venue-at-capacity");
+    caps(CapsSpec::default()).unwrap();
+    assert_eq!(stage.ask("thumbnail").await, "0.000001");
+    for (bad, why) in [
+        (CapsSpec { window_ms: Some(999), ..CapsSpec::default() }, "1000 to 86400000"),
+        (CapsSpec { spend: Some("-1".to_owned()), ..CapsSpec::default() }, "below zero"),
+        (CapsSpec { spend: Some("1e3".to_owned()), ..CapsSpec::default() }, "plain decimal"),
+    ] {
+        let told = caps(bad).unwrap_err();
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn there_are_never_more_offers_than_allowed() {
+    let stage = Stage::new().await;
+    let (venue, provider) = stage.pool();
+    let many = |count: usize| (0..count).map(|number| offer(&format!("o{number}"))).collect();
+    let refused = stage.broker.mass_quote(&venue, &provider, many(5), None).unwrap_err();
+    assert_eq!((refused.word, refused.message.contains("providers.max_offers, 4")), ("too_many_offers", true));
+    let taken = stage.broker.mass_quote(&venue, &provider, many(4), None).unwrap();
+    assert_eq!(taken.accepted, 4);
+    assert_eq!(stage.quote(offer("one-more")).rejected[0].reason, "too_many_offers");
+    for round in 0..20 {
+        let others = (0..4).map(|number| offer(&format!("r{round}-{number}"))).collect();
+        assert_eq!(stage.broker.mass_quote(&venue, &provider, others, None).unwrap().accepted, 4);
+    }
+    assert!(provider.offers().iter().count() <= 8);
+    assert!(stage.function("thumbnail").places().len() <= 8);
+    let twice = stage.broker.mass_quote(&venue, &provider, vec![offer("t"), offer("t")], None).unwrap();
+    assert_eq!((twice.accepted, twice.rejected.len()), (1, 1), "{twice:?}");
+}
+
+#[tokio::test]
+async fn only_what_the_operator_allows_is_offered_and_nobody_registers_at_a_providers_venue() {
+    let config = CONFIG.replace("\"*\"", "\"thumbnail\"");
+    let stage = Stage::with(&config).await;
+    assert_eq!(
+        stage.quote(OfferSpec { function: Some("resize".to_owned()), ..offer("a") }).rejected[0].reason,
+        "not_allowed"
+    );
+    assert_eq!(stage.quote(offer("a")).accepted, 1);
+    let deployments = "[functions.f.deployments.d]\nvenue = \"pool\"\ntarget = \"f\"\nmemory_mb = 128\n";
+    let config = Config::parse(&format!("{config}{deployments}"), &Source::Defaults, &Env::default()).unwrap();
+    let mistakes = stage.broker.reload(&config, &config).await.unwrap_err();
+    assert!(mistakes[0].contains("its provider offers what it runs"), "{mistakes:?}");
+}
+
+#[tokio::test]
+async fn what_was_said_outlives_a_reload_and_new_prices_do_not_touch_what_was_quoted() {
+    let stage = Stage::new().await;
+    stage.quote(offer("a"));
+    stage.ask("thumbnail").await;
+    let view = stage.function("thumbnail").view();
+    stage.price("0.0000019");
+    assert_eq!(stage.ask("thumbnail").await, "0.0000019");
+    let used = merit_pricing::Usage { duration: Micros::from_millis(5), ..Default::default() };
+    let billed =
+        |view: &crate::function::View| view.bill(0, &used, merit_venue::MeterBasis::Reported).charge.to_string();
+    assert_eq!(billed(&view), "0.000001", "what was quoted is what is charged");
+    assert_eq!(billed(&stage.function("thumbnail").view()), "0.0000019");
+    let config = Config::parse(CONFIG, &Source::Defaults, &Env::default()).unwrap();
+    stage.broker.reload(&config, &config).await.unwrap();
+    assert_eq!(stage.ask("thumbnail").await, "0.0000019");
+}
