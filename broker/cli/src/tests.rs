@@ -8,6 +8,7 @@ mod failures;
 mod live;
 mod manage;
 mod offline;
+mod providers;
 mod usage;
 
 use std::io::{self, Write};

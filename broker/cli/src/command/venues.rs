@@ -1,6 +1,7 @@
 //! `merit venues`: where functions can run, and at what price.
 
 mod discover;
+mod provider;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,47 @@ pub enum VenuesCommand {
     /// Change a venue's prices
     #[command(subcommand)]
     Price(PriceCommand),
+    /// Show what a provider offers at its venue, and what holds for all of it
+    Offers {
+        /// The venue
+        #[arg(value_parser = VenueId::try_new)]
+        venue: VenueId,
+    },
+    /// Stop sending calls to a provider's venue at once, or go on with --off
+    ///
+    /// A provider's key turns the provider's switch, an administrator's the operator's; while either is on nothing is
+    /// sent.
+    Kill {
+        /// The venue
+        #[arg(value_parser = VenueId::try_new)]
+        venue: VenueId,
+        /// Why, for whoever asks
+        #[arg(long, default_value = "", conflicts_with = "off")]
+        why: String,
+        /// Turn the switch off
+        #[arg(long)]
+        off: bool,
+    },
+    /// Confirm the price of an offer that is held: it is in the market from now on
+    Confirm {
+        /// The venue
+        #[arg(value_parser = VenueId::try_new)]
+        venue: VenueId,
+        /// The offer
+        offer: String,
+    },
+    /// Show what a provider earned in a month
+    Statement {
+        /// The venue
+        #[arg(value_parser = VenueId::try_new)]
+        venue: VenueId,
+        /// The month in UTC, such as 2026-11; this month without it
+        #[arg(long, value_name = "MONTH")]
+        month: Option<String>,
+        /// How many of the newest fills to list
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        fills: u32,
+    },
     /// List what is deployed at a venue, and what differs from what Merit knows; changes nothing without --apply
     Discover(DiscoverOptions),
 }
@@ -58,6 +100,12 @@ pub(crate) async fn venues(command: VenuesCommand, client: &Client, output: &mut
         VenuesCommand::Show { venue } => {
             let view: VenueView = client.get(&["venues", venue.as_str()]).await?;
             show(&view, output)
+        }
+        VenuesCommand::Offers { venue } => provider::offers(&venue, client, output).await,
+        VenuesCommand::Kill { venue, why, off } => provider::kill(&venue, why, !off, client, output).await,
+        VenuesCommand::Confirm { venue, offer } => provider::confirm(&venue, &offer, client, output).await,
+        VenuesCommand::Statement { venue, month, fills } => {
+            provider::statement(&venue, month.as_deref(), fills, client, output).await
         }
         VenuesCommand::Discover(options) => discover::discover(&options, client, output).await,
         VenuesCommand::Price(PriceCommand::Set { venue, file }) => set_price(&venue, &file, client, output).await,
@@ -112,6 +160,12 @@ fn show(venue: &VenueView, output: &mut Output<'_>) -> Result<Exit, Failure> {
         ("ineligible", or_dash(venue.ineligible.as_deref())),
     ] {
         output.line(&format!("{name:<12} {value}"))?;
+    }
+    if let Some(trial) = &venue.trial {
+        output.line(&format!("{:<12} {trial}", "trial"))?;
+    }
+    if let Some(percent) = venue.honesty_percent {
+        output.line(&format!("{:<12} {percent} % of what it charges was quoted", "honesty"))?;
     }
     warn_of_prices(venue, output)?;
     Ok(Exit::Ok)
