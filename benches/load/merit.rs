@@ -47,6 +47,14 @@ impl Merit {
     /// # Errors
     /// When it can't be started or isn't ready in time; with the end of its log.
     pub async fn start(upstream: SocketAddr, venues: usize) -> anyhow::Result<Self> {
+        Self::start_with(upstream, venues, "").await
+    }
+
+    /// [`Self::start`] with more in its configuration.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(upstream: SocketAddr, venues: usize, more: &str) -> anyhow::Result<Self> {
         let program = process::beside("merit")?;
         ensure!(program.exists(), "{} is not there; build it first (make bench does)", program.display());
         let folder = TempDir::new()?;
@@ -54,7 +62,7 @@ impl Merit {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         fs::write(folder.path().join("plain.toml"), sheet("0.00001", 1))?;
         let config = folder.path().join("merit.toml");
-        fs::write(&config, configuration(address, upstream, venues)?)?;
+        fs::write(&config, configuration(address, upstream, venues)? + more)?;
         let key = random_key()?;
         let mut command = Command::new(program);
         command.args(["serve", "--config"]).arg(&config).env("MERIT_BOOTSTRAP_KEY", &key);
@@ -69,6 +77,18 @@ impl Merit {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key it lets in.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// A call of the function, with the key.
