@@ -6,13 +6,15 @@
 //! before it made, so a wrong order does not compile. Beside them stands what they work on:
 //! [`functions`] and their books, [`venue`]s and their [`prices`], [`keys`], the store's ledger.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use merit_market::RetryBudget;
+use merit_pricing::UsageProfile;
 use merit_store::{DurableLedger, Store};
-use merit_units::{InvocationId, Timestamp};
+use merit_units::{DeploymentId, FunctionId, InvocationId, Timestamp};
 use tokio::sync::watch;
 
 mod adapters;
@@ -78,6 +80,8 @@ pub struct Broker {
     pub catalog: LiveCatalog,
     /// Books that providers' quotes have changed.
     pub requotes: Requotes,
+    /// What was learned of offers before a restart, until they are offered again.
+    learned: Mutex<BTreeMap<(FunctionId, DeploymentId), UsageProfile>>,
     /// API keys.
     pub keys: Keys,
     /// What encrypts the secrets of those that sign requests.
@@ -126,6 +130,7 @@ impl Broker {
             directory: ArcSwap::default(),
             catalog: LiveCatalog::default(),
             requotes: Requotes::default(),
+            learned: Mutex::default(),
             keys: Keys::new(settings.per_key, settings.per_account),
             secrets,
             ledger: Arc::clone(store.ledger()),

@@ -1,11 +1,12 @@
 //! What was learned and what was used this month, kept across a restart.
 
 use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 
 use merit_pricing::UsageProfile;
 use merit_store::StoreError;
 use merit_store::record::ProfileRow;
-use merit_units::{Month, Timestamp};
+use merit_units::{DeploymentId, FunctionId, Month, Timestamp};
 
 use crate::Broker;
 use crate::clock::month_of;
@@ -40,9 +41,13 @@ impl Broker {
     /// When the store can't be read.
     pub fn restore_profiles(&self, now: Timestamp) -> Result<(), StoreError> {
         for row in self.store.profiles()? {
-            let Ok(function) = self.functions.get(row.function.as_str()) else { continue };
+            let Some(function) = self.functions.find(row.function.as_str()) else { continue };
             let deployment = function.deployments.iter().find(|deployment| deployment.id == row.deployment);
-            let (Some(deployment), Ok(text)) = (deployment, std::str::from_utf8(&row.profile)) else { continue };
+            let Ok(text) = std::str::from_utf8(&row.profile) else { continue };
+            let Some(deployment) = deployment else {
+                self.keep_for_offer(row.function, row.deployment, text);
+                continue;
+            };
             match UsageProfile::from_json(text) {
                 Ok(profile) => deployment.restore(profile),
                 Err(error) => {
@@ -54,6 +59,32 @@ impl Broker {
             function.rebuild(self, now);
         }
         Ok(())
+    }
+}
+
+/// What was learned of deployments that providers offered before a restart, and may offer again.
+impl Broker {
+    /// Keeps a profile whose deployment is named as a provider's offers are.
+    fn keep_for_offer(&self, function: FunctionId, deployment: DeploymentId, text: &str) {
+        let directory = self.directory.load();
+        let mut venues = directory.venues.values().filter(|venue| venue.provider.is_some());
+        let offered = venues.any(|venue| {
+            let rest = deployment.as_str().strip_prefix(venue.id.as_str());
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        });
+        if let (true, Ok(profile)) = (offered, UsageProfile::from_json(text)) {
+            self.learned_before().insert((function, deployment), profile);
+        }
+    }
+
+    /// Hands out what was learned of a deployment that is offered for the first time since the start.
+    pub(crate) fn take_learned(&self, function: &FunctionId, deployment: &DeploymentId) -> Option<UsageProfile> {
+        let mut kept = self.learned_before();
+        if kept.is_empty() { None } else { kept.remove(&(function.clone(), deployment.clone())) }
+    }
+
+    fn learned_before(&self) -> MutexGuard<'_, BTreeMap<(FunctionId, DeploymentId), UsageProfile>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

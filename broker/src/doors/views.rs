@@ -41,6 +41,7 @@ pub(super) fn ask(broker: &Broker, view: &View, row: usize, value_of_time: i64, 
         region: deployment.venue.region.to_string(),
         isolation: ask.isolation.to_string(),
         architecture: ask.architecture.to_string(),
+        rule: deployment.offer.as_ref().and_then(|offer| offer.rule()),
     }
 }
 

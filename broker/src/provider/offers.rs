@@ -137,6 +137,7 @@ impl Offers {
         if told.is_some() {
             scene.broker.metrics.providers.held.inc();
         }
+        standing.gate.tell_rule(standing.spec.rule.as_ref());
         self.wanted.entry(standing.offer.runs.clone()).or_default().insert(id.clone());
         self.by_id.insert(id, standing);
         Ok(told)
@@ -410,7 +411,14 @@ fn deploy_to(standing: &mut Standing, function: &Arc<Function>, scene: Scene<'_>
     let former = standing.deployments.get(&function.id);
     let deployment = match former {
         Some(former) if former.is_made_of(&parts) => Arc::clone(former),
-        former => Arc::new(Deployment::new(parts, former.map(|former| &**former))),
+        former => {
+            let fresh = former.is_none();
+            let made = Arc::new(Deployment::new(parts, former.map(|former| &**former)));
+            if fresh && let Some(profile) = scene.broker.take_learned(&function.id, &made.id) {
+                made.restore(profile);
+            }
+            made
+        }
     };
     if function.put_offered(&deployment, scene.broker.settings.load().max_deployments) {
         standing.deployments.insert(function.id.clone(), deployment);

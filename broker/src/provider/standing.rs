@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use arc_swap::ArcSwapOption;
 use merit_market::{Band, BandLimits, Ineligible, OutOfBand};
 use merit_pricing::{Meter, PriceSheet};
 use merit_units::{FunctionId, Rate, Timestamp};
@@ -49,19 +50,22 @@ impl OfferState {
     }
 }
 
-/// Whether an offer stands, as books read it.
+/// What books and those who read them see of an offer: whether it stands, and how its price comes about.
 #[derive(Debug)]
-pub struct OfferGate(AtomicU8);
+pub struct OfferGate {
+    state: AtomicU8,
+    rule: ArcSwapOption<serde_json::Value>,
+}
 
 impl OfferGate {
     pub(crate) const fn new(state: OfferState) -> Self {
-        Self(AtomicU8::new(state as u8))
+        Self { state: AtomicU8::new(state as u8), rule: ArcSwapOption::const_empty() }
     }
 
     /// Its state.
     #[must_use]
     pub fn state(&self) -> OfferState {
-        OfferState::EACH[usize::from(self.0.load(Ordering::Relaxed))]
+        OfferState::EACH[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
     /// Why nothing is sent to it, if so.
@@ -75,8 +79,18 @@ impl OfferGate {
         }
     }
 
+    /// How its price comes about, in the provider's words.
+    #[must_use]
+    pub fn rule(&self) -> Option<serde_json::Value> {
+        self.rule.load().as_deref().cloned()
+    }
+
+    pub(crate) fn tell_rule(&self, rule: Option<&serde_json::Value>) {
+        self.rule.store(rule.cloned().map(Arc::new));
+    }
+
     pub(crate) fn set(&self, state: OfferState) {
-        self.0.store(state as u8, Ordering::Relaxed);
+        self.state.store(state as u8, Ordering::Relaxed);
     }
 }
 

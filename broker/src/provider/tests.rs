@@ -318,3 +318,26 @@ async fn what_was_said_outlives_a_reload_and_new_prices_do_not_touch_what_was_qu
     stage.broker.reload(&config, &config).await.unwrap();
     assert_eq!(stage.ask("thumbnail").await, "0.0000019");
 }
+
+#[tokio::test]
+async fn what_was_learned_of_an_offer_is_known_again_when_it_is_offered_after_a_restart() {
+    let stage = Stage::new().await;
+    stage.quote(OfferSpec { rule: Some("by the hour".into()), ..offer("a") });
+    stage.ask("thumbnail").await;
+    let function = stage.function("thumbnail");
+    let deployment = Arc::clone(function.view().deployment(0));
+    assert_eq!(deployment.offer.as_ref().and_then(|offer| offer.rule()), Some("by the hour".into()));
+    let used = merit_pricing::Usage { duration: Micros::from_millis(5), ..Default::default() };
+    function.learn(&stage.broker, &deployment, &used, Micros::from_millis(6), START);
+    stage.broker.store_learned().await.unwrap();
+    // As after a restart: nothing is offered, and the profiles are read again.
+    let (venue, provider) = stage.pool();
+    stage.broker.cancel_offers(&venue, &provider, None, "a test");
+    stage.pass(Micros::from_secs(601)).await;
+    stage.pass(Micros::from_secs(60)).await;
+    assert!(stage.book("thumbnail").await.is_empty());
+    stage.broker.restore_profiles(START).unwrap();
+    stage.quote(offer("a"));
+    stage.ask("thumbnail").await;
+    assert_eq!(stage.function("thumbnail").view().deployment(0).profile().samples(), 1);
+}

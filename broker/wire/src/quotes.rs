@@ -38,6 +38,9 @@ pub struct AskView {
     pub isolation: String,
     /// The architecture.
     pub architecture: String,
+    /// How its price comes about, as its provider says; absent when nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<serde_json::Value>,
 }
 
 /// All asks of a function, in merit order.

@@ -197,6 +197,7 @@ fn ask(venue: &str, cost: &str, basis: &str) -> AskView {
         region: "us-east-1".to_owned(),
         isolation: "provider".to_owned(),
         architecture: "x86_64".to_owned(),
+        rule: None,
     }
 }
 
