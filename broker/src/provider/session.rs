@@ -110,6 +110,10 @@ impl End {
     fn new(word: &'static str, message: impl Into<String>) -> Self {
         Self { word, message: message.into() }
     }
+
+    fn removed() -> Self {
+        Self::new("removed", "the venue is no longer in the broker's configuration")
+    }
 }
 
 /// Serves a session until it ends.
@@ -206,6 +210,9 @@ impl Line<'_> {
         if self.broker.is_draining() {
             return Err(End::new("shutting_down", "this broker is shutting down; connect again shortly"));
         }
+        if !self.broker.directory.load().venues.contains_key(self.venue) {
+            return Err(End::removed());
+        }
         if !self.broker.keys.is_good(&key.id) {
             return Err(End::new("revoked", "the key was revoked"));
         }
@@ -230,9 +237,7 @@ impl Line<'_> {
     /// Takes a frame; what to answer. `Err` ends the session.
     async fn take(&mut self, text: &str) -> Result<Option<ServerFrame>, End> {
         let directory = self.broker.directory.load_full();
-        let Some(venue) = directory.venues.get(self.venue) else {
-            return Err(End::new("removed", "the venue is no longer in the broker's configuration"));
-        };
+        let Some(venue) = directory.venues.get(self.venue) else { return Err(End::removed()) };
         let frame = match serde_json::from_str::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(error) => return Ok(Some(self.refuse(None, "malformed", error.to_string()))),
