@@ -67,6 +67,13 @@ pub struct Reply {
     pub body: Bytes,
 }
 
+/// A reply that is complete, and how long it was.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) bytes: u64,
+}
+
 /// A piece of a reply while the call goes on, for callers that pass it on as it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {

@@ -1,0 +1,303 @@
+//! Control groups: what an instance may use of memory, processes and CPU, and what it did use.
+//!
+//! Version 2 and the hierarchies of version 1 both work; each controller is used where this process
+//! may make groups of it, and is otherwise missing, which [`crate::doctor`] tells and the callers make
+//! up for as well as they can.
+//!
+//! Invariants:
+//! - Groups are named `merit-<pid>-<number>`. Those of processes that are gone are removed by [`Cgroups::open`], so
+//!   that a pool killed in mid-flight leaves none for longer than until the next one.
+//!
+//! Known limitation: with version 2 a group that holds processes can't hand controllers to groups
+//! below it, so this process moves itself into a group `merit-pool` beside those it makes.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::Limits;
+
+/// The period over which CPU time is shared out, in microseconds; the kernel's default.
+const CPU_PERIOD_US: u64 = 100_000;
+/// How long an emptied group may stay busy before it is left to the next start. It takes a millisecond or two.
+const REMOVE_TRIES: u32 = 2000;
+
+/// The group this process is in while version 2 makes it leave the one above those it makes.
+const OWN: &str = "merit-pool";
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Where groups can be made: the folder above them, for each controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cgroups {
+    memory: Option<PathBuf>,
+    pids: Option<PathBuf>,
+    /// Limits CPU time.
+    cpu: Option<PathBuf>,
+    /// Counts CPU time.
+    cpuacct: Option<PathBuf>,
+    v2: bool,
+}
+
+impl Cgroups {
+    /// What this process can use, found by trying it; removes what dead pools left.
+    pub(crate) fn open() -> Self {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let found = Self::find(&mounts, &own);
+        let found = if found.v2 { found.delegated() } else { found };
+        let usable = found.usable();
+        usable.sweep();
+        usable
+    }
+
+    /// Where this process is, by `mountinfo(5)` and `cgroups(7)`.
+    fn find(mounts: &str, own: &str) -> Self {
+        let v1 = |controller: &str| {
+            let mount = mounts.lines().find_map(|line| mounted(line, "cgroup", Some(controller)))?;
+            let inside = own.lines().find_map(|line| {
+                let mut fields = line.splitn(3, ':').skip(1);
+                let named = fields.next()?.split(',').any(|name| name == controller);
+                named.then(|| fields.next()).flatten()
+            })?;
+            Some(below(mount, inside))
+        };
+        let found = Self { memory: v1("memory"), pids: v1("pids"), cpu: v1("cpu"), cpuacct: v1("cpuacct"), v2: false };
+        if found != Self::default() {
+            return found;
+        }
+        let mount = mounts.lines().find_map(|line| mounted(line, "cgroup2", None));
+        let inside = own.lines().find_map(|line| line.strip_prefix("0::"));
+        let inside = inside.map(|inside| inside.strip_suffix(OWN).unwrap_or(inside));
+        let Some((mount, inside)) = mount.zip(inside) else { return found };
+        let here = Some(below(mount, inside));
+        Self { memory: here.clone(), pids: here.clone(), cpu: here.clone(), cpuacct: here, v2: true }
+    }
+
+    /// Version 2: makes the controllers available to groups below this process's.
+    fn delegated(mut self) -> Self {
+        let Some(here) = self.memory.clone() else { return self };
+        let own = here.join(OWN);
+        // Not in the root group, which alone may hold both processes and groups with controllers.
+        if here.join("cgroup.type").exists() && fs::create_dir_all(&own).is_ok() {
+            let _ = fs::write(own.join("cgroup.procs"), "0");
+        }
+        for controller in ["memory", "pids", "cpu"] {
+            if fs::write(here.join("cgroup.subtree_control"), format!("+{controller}")).is_err() {
+                match controller {
+                    "memory" => self.memory = None,
+                    "pids" => self.pids = None,
+                    _ => self.cpu = None,
+                }
+            }
+        }
+        self
+    }
+
+    /// Only those where a group can be made and removed again.
+    fn usable(self) -> Self {
+        let usable = |parent: Option<PathBuf>, file: &str| {
+            let parent = parent?;
+            let probe = parent.join(name());
+            let made = fs::create_dir(&probe).is_ok();
+            let there = probe.join(file).exists();
+            let removed = fs::remove_dir(&probe).is_ok();
+            (made && there && removed).then_some(parent)
+        };
+        let (memory, cpu, cpuacct) = if self.v2 {
+            ("memory.max", "cpu.max", "cpu.stat")
+        } else {
+            ("memory.limit_in_bytes", "cpu.cfs_quota_us", "cpuacct.usage")
+        };
+        Self {
+            memory: usable(self.memory, memory),
+            pids: usable(self.pids, "pids.max"),
+            cpu: usable(self.cpu, cpu),
+            cpuacct: usable(self.cpuacct, cpuacct),
+            v2: self.v2,
+        }
+    }
+
+    fn parents(&self) -> Vec<&Path> {
+        let mut parents: Vec<&Path> =
+            [&self.memory, &self.pids, &self.cpu, &self.cpuacct].into_iter().flatten().map(PathBuf::as_path).collect();
+        parents.sort_unstable();
+        parents.dedup();
+        parents
+    }
+
+    /// Removes groups of processes that are gone.
+    fn sweep(&self) {
+        let entries = self.parents().into_iter().filter_map(|parent| fs::read_dir(parent).ok());
+        for entry in entries.flat_map(|entries| entries.flatten()) {
+            let name = entry.file_name();
+            let pid =
+                name.to_str().and_then(|name| name.strip_prefix("merit-")?.split('-').next()?.parse::<u32>().ok());
+            if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+                // One that is still busy is somebody's after all, or the next start's.
+                let _ = fs::remove_dir(entry.path());
+            }
+        }
+    }
+
+    /// Whether memory is limited and counted.
+    pub(crate) const fn limits_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Whether processes are limited.
+    pub(crate) const fn limits_processes(&self) -> bool {
+        self.pids.is_some()
+    }
+
+    /// Whether CPU time is limited.
+    pub(crate) const fn limits_cpu(&self) -> bool {
+        self.cpu.is_some()
+    }
+
+    /// Whether CPU time is counted, to the nanosecond.
+    pub(crate) const fn counts_cpu(&self) -> bool {
+        self.cpuacct.is_some()
+    }
+
+    /// Makes a group with these limits.
+    ///
+    /// # Errors
+    /// What the kernel refused; nothing is left then.
+    pub(crate) fn create(&self, limits: &Limits) -> io::Result<Group> {
+        let name = name();
+        let mut group = Group { folders: Vec::new(), cpu: None, memory: None, v2: self.v2 };
+        for parent in self.parents() {
+            let folder = parent.join(&name);
+            fs::create_dir(&folder)?;
+            group.folders.push(folder);
+        }
+        let at = |parent: &Option<PathBuf>| parent.as_ref().map(|parent| parent.join(&name));
+        if let Some(folder) = at(&self.memory) {
+            limit_memory(&folder, limits.memory.bytes(), self.v2)?;
+            group.memory = Some(folder);
+        }
+        if let Some(folder) = at(&self.pids) {
+            // Bubblewrap's own process inside is none of the program's.
+            fs::write(folder.join("pids.max"), (u64::from(limits.processes) + 1).to_string())?;
+        }
+        if let Some((folder, milli)) = at(&self.cpu).zip(limits.vcpu_milli) {
+            let quota = (u64::from(milli) * CPU_PERIOD_US / 1000).max(1000);
+            if self.v2 {
+                fs::write(folder.join("cpu.max"), format!("{quota} {CPU_PERIOD_US}"))?;
+            } else {
+                fs::write(folder.join("cpu.cfs_period_us"), CPU_PERIOD_US.to_string())?;
+                fs::write(folder.join("cpu.cfs_quota_us"), quota.to_string())?;
+            }
+        }
+        if let Some(folder) = at(&self.cpuacct) {
+            group.cpu = Some(File::open(folder.join(if self.v2 { "cpu.stat" } else { "cpuacct.usage" }))?);
+        }
+        Ok(group)
+    }
+}
+
+fn limit_memory(folder: &Path, bytes: u64, v2: bool) -> io::Result<()> {
+    let text = bytes.to_string();
+    if v2 {
+        fs::write(folder.join("memory.max"), text)?;
+        // One process of a program without memory is mostly all of them; and without swap the limit is one.
+        let _ = fs::write(folder.join("memory.oom.group"), "1");
+        let _ = fs::write(folder.join("memory.swap.max"), "0");
+    } else {
+        fs::write(folder.join("memory.limit_in_bytes"), &text)?;
+        let _ = fs::write(folder.join("memory.memsw.limit_in_bytes"), &text);
+    }
+    Ok(())
+}
+
+/// A group in each hierarchy, for one instance.
+#[derive(Debug)]
+pub(crate) struct Group {
+    folders: Vec<PathBuf>,
+    cpu: Option<File>,
+    memory: Option<PathBuf>,
+    v2: bool,
+}
+
+impl Group {
+    /// Puts a process in; its children follow.
+    pub(crate) fn add(&self, pid: i32) -> io::Result<()> {
+        self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), pid.to_string()))
+    }
+
+    /// CPU time of all its processes, in nanoseconds.
+    pub(crate) fn cpu_nanos(&self) -> Option<u64> {
+        let mut buffer = [0; 256];
+        let read = self.cpu.as_ref()?.read_at(&mut buffer, 0).ok()?;
+        let text = std::str::from_utf8(&buffer[..read]).ok()?;
+        if self.v2 { field(text, "usage_usec").map(|micros| micros * 1000) } else { text.trim().parse().ok() }
+    }
+
+    /// The most memory held since [`Self::reset_peak`], in bytes.
+    pub(crate) fn memory_peak(&self) -> Option<u64> {
+        let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
+        fs::read_to_string(self.memory.as_ref()?.join(file)).ok()?.trim().parse().ok()
+    }
+
+    /// Begins a new peak where the kernel can: version 2 keeps the highest since the group was made.
+    pub(crate) fn reset_peak(&self) {
+        if let Some(folder) = self.memory.as_ref().filter(|_| !self.v2) {
+            let _ = fs::write(folder.join("memory.max_usage_in_bytes"), "0");
+        }
+    }
+
+    /// Processes the kernel killed for want of memory.
+    pub(crate) fn killed_for_memory(&self) -> bool {
+        let file = if self.v2 { "memory.events" } else { "memory.oom_control" };
+        let text = self.memory.as_ref().and_then(|folder| fs::read_to_string(folder.join(file)).ok());
+        text.and_then(|text| field(&text, "oom_kill")).is_some_and(|killed| killed > 0)
+    }
+
+    /// Removes it once its processes are gone; blocks for at most two seconds.
+    pub(crate) fn remove(&self) {
+        for folder in &self.folders {
+            let removed = (0..REMOVE_TRIES).any(|_| {
+                let gone = fs::remove_dir(folder).is_ok() || !folder.exists();
+                if !gone {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                gone
+            });
+            if !removed {
+                tracing::warn!(folder = %folder.display(), "a control group is still busy; the next start removes it");
+            }
+        }
+    }
+}
+
+/// The value in a line `name value`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+fn name() -> String {
+    format!("merit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The mount point in a line of `mountinfo(5)`, if it is of this type and, where one is named, has this controller.
+fn mounted<'a>(line: &'a str, kind: &str, controller: Option<&str>) -> Option<&'a str> {
+    let (mount, filesystem) = line.split_once(" - ")?;
+    let mut fields = filesystem.split(' ');
+    let right_kind = fields.next()? == kind;
+    let options = fields.nth(1)?;
+    let right_controller = controller.is_none_or(|controller| options.split(',').any(|option| option == controller));
+    (right_kind && right_controller).then(|| mount.split(' ').nth(4)).flatten()
+}
+
+/// The folder of a group; the mount itself where the path is of another namespace.
+fn below(mount: &str, inside: &str) -> PathBuf {
+    let folder = Path::new(mount).join(inside.trim_start_matches('/'));
+    if folder.is_dir() { folder } else { PathBuf::from(mount) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! What archives may do, and what they may not.

@@ -1,0 +1,9 @@
+//! Programs as they run: well-behaved, curious and hostile, and what is left of them.
+//!
+//! They need bubblewrap and Python, which `make setup` installs, and a machine whose user may make namespaces.
+
+mod contained;
+mod curious;
+mod leftovers;
+mod runtime_api;
+mod support;
