@@ -20,6 +20,10 @@ needs=(
   "libstd-rust-dev-wasm32      /usr/lib/rustlib/wasm32-wasi*/lib"
   "librust-pulldown-cmark-dev  /usr/share/cargo/registry/pulldown-cmark-*"
   "librust-serde-json-dev      /usr/share/cargo/registry/serde_json-*"
+  # What programs run in, and what the tests' own programs are written in (sandbox/programs/tests).
+  "bubblewrap                  bwrap"
+  "runsc                       runsc"
+  "python3                     /usr/bin/python3"
   # Real clients of Merit, and real servers behind it (tests/peers).
   "python3-venv                python3"
   "nodejs                      node"

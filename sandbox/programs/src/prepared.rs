@@ -136,8 +136,8 @@ fn command(program: &Program, image: &ImageConfig, is_image: bool) -> Vec<String
     if !is_image {
         return vec![format!("{TASK}/bootstrap")];
     }
-    let entrypoint = image.entrypoint.iter().flatten();
-    entrypoint.chain(image.cmd.iter().flatten()).cloned().collect()
+    let program = image.program.iter().flatten();
+    program.chain(image.cmd.iter().flatten()).cloned().collect()
 }
 
 /// What is wrong with a program's settings.

@@ -17,7 +17,7 @@ pub struct Program {
     pub source: Source,
     /// How it is called.
     pub kind: Kind,
-    /// What is run. Empty stands for the image's entrypoint and command, or else for `bootstrap` in the code's folder.
+    /// What is run. Empty stands for what the image says, or else for `bootstrap` in the code's folder.
     pub command: Vec<String>,
     /// How strongly it is kept apart.
     pub isolation: Isolation,

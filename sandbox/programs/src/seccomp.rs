@@ -22,6 +22,9 @@ use seccompiler::{
 /// `ENOSYS`.
 const NOT_THERE: u32 = 38;
 
+/// Why lists make no filter.
+type Wrong = Box<dyn std::error::Error>;
+
 /// A system call: its name, its number on x86-64 and on ARM64; -1 where there is none.
 type Call = (&'static str, i64, i64);
 
@@ -141,7 +144,7 @@ pub(crate) fn filter() -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn compile(arch: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
+fn compile(arch: TargetArch) -> Result<BpfProgram, Wrong> {
     let number = |(_, x86, arm): Call| if arch == TargetArch::x86_64 { x86 } else { arm };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in DENIED.iter().flat_map(|(_, calls)| calls.iter()).copied().filter(|call| number(*call) >= 0) {
@@ -154,11 +157,11 @@ fn compile(arch: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
     let requests = REQUESTS.map(|request| when(1, SeccompCmpOp::Eq, request));
     rules.insert(number(IOCTL), requests.into_iter().collect::<Result<_, _>>()?);
     let rules = rules.into_iter().collect();
-    SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(NOT_THERE), arch)?.try_into()
+    Ok(SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(NOT_THERE), arch)?.try_into()?)
 }
 
-fn when(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?])
+fn when(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, Wrong> {
+    Ok(SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?])?)
 }
 
 /// x32 programs call by numbers from 2^30 on, which the lists don't name: load the number (offset 0 of

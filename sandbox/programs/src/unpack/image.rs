@@ -36,7 +36,10 @@ pub(super) struct Image {
 pub(crate) struct ImageConfig {
     /// `NAME=value`.
     pub(crate) env: Option<Vec<String>>,
-    pub(crate) entrypoint: Option<Vec<String>>,
+    /// What is run.
+    #[serde(rename = "Entrypoint")]
+    pub(crate) program: Option<Vec<String>>,
+    /// Its arguments, or what is run where nothing else is.
     pub(crate) cmd: Option<Vec<String>>,
     pub(crate) working_dir: Option<String>,
 }

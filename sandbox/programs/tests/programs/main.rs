@@ -4,6 +4,7 @@
 
 mod contained;
 mod curious;
+mod http;
 mod leftovers;
 mod runtime_api;
 mod support;
