@@ -4,7 +4,9 @@
 
 mod contained;
 mod curious;
+mod gvisor;
 mod http;
 mod leftovers;
+mod peers;
 mod runtime_api;
 mod support;
