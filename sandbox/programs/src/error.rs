@@ -108,7 +108,10 @@ pub enum Failure {
     /// It broke the protocol it is called by.
     #[error("the function's program {0}")]
     Protocol(Violation),
-    /// The instance was stopped, or had ended before the call reached it; the call did not run.
+    /// The instance was ended in the middle of the call: stopped, or killed for another of its calls.
+    #[error("the instance was ended in the middle of the call")]
+    CutOff,
+    /// The instance had ended before the call reached the program; the call did not run.
     #[error("the instance has ended; start another")]
     Ended,
 }
@@ -124,6 +127,7 @@ impl Failure {
             Self::Exited { .. } => "ExitStatus",
             Self::ReplyTooLarge { .. } => "ReplyTooLarge",
             Self::Protocol(violation) => violation.kind(),
+            Self::CutOff => "CutOff",
             Self::Ended => "InstanceEnded",
         }
     }

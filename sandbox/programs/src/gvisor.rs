@@ -9,7 +9,8 @@
 //! - The network namespace is the instance's own, always; `runsc` is never given the machine's.
 //!
 //! Known limitation: `runsc` itself runs as this process's user, root, with the host's files in view; what
-//! keeps the program from them is gVisor. Its threads and memory count as the program's.
+//! keeps the program from them is gVisor. Its threads and memory count as the program's. With the `runsc` of
+//! December 2022 a blocking `read(2)` from a socket fails with `EAGAIN`; `recv(2)` waits.
 
 use std::fs;
 use std::io;

@@ -11,6 +11,7 @@
 
 mod start;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,7 +96,8 @@ impl Instance {
             return not_run(Failure::Ended);
         }
         let init = self.init.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let call = Call { instance: self, running: self.meter.begin(), begun: Moment::now(), ended: false };
+        let (running, begun) = (self.meter.begin(), Moment::now());
+        let call = Call { instance: self, running, begun, handed: AtomicBool::new(false), ended: false };
         let outcome = call.run(invocation, parts, deadline, limit).await;
         call.end(outcome, init)
     }
@@ -136,7 +138,7 @@ impl Instance {
     }
 
     /// Ends it: tells extensions, or an HTTP program by `SIGTERM`, gives them two seconds, kills what is left, and
-    /// waits until nothing is. Calls that run fail with [`Failure::Ended`].
+    /// waits until nothing is.
     pub async fn stop(self) {
         if self.is_alive() {
             self.say_farewell().await;
@@ -161,6 +163,8 @@ struct Call<'a> {
     instance: &'a Instance,
     running: Running,
     begun: Moment,
+    /// The program has it.
+    handed: AtomicBool,
     ended: bool,
 }
 
@@ -178,18 +182,20 @@ impl Call<'_> {
                 Door::RuntimeApi(desk) => {
                     let left = Micros::from_std(deadline.saturating_duration_since(Moment::now()));
                     let handed = desk.hand(work(invocation, left), parts).await;
+                    self.handed.store(true, Ordering::Relaxed);
                     match handed.0.await {
                         Ok(result) => result,
                         // Broken off; the reason is on its way.
-                        Err(_) => Err(instance.ending.ended().await),
+                        Err(_) => Err(self.ended_for(instance.ending.ended().await)),
                     }
                 }
                 Door::Http(door) => {
+                    self.handed.store(true, Ordering::Relaxed);
                     match door.call(&invocation.http, invocation.payload, parts.as_ref()).await {
                         // A program that ends takes its connections along; its end is the better name for it.
-                        Err(failure @ Failure::Protocol(_)) => {
-                            Err(timeout(SETTLE, instance.ending.ended()).await.unwrap_or(failure))
-                        }
+                        Err(failure @ Failure::Protocol(_)) => Err(timeout(SETTLE, instance.ending.ended())
+                            .await
+                            .map_or(failure, |end| self.ended_for(end))),
                         other => other,
                     }
                 }
@@ -198,8 +204,23 @@ impl Call<'_> {
         tokio::select! {
             biased;
             result = answered => result,
-            failure = instance.ending.ended() => Err(failure),
+            failure = instance.ending.ended() => Err(self.ended_for(failure)),
             () = tokio::time::sleep_until(deadline) => Err(Failure::Timeout { limit }),
+        }
+    }
+
+    /// What the end of the instance means for this call.
+    fn ended_for(&self, failure: Failure) -> Failure {
+        if !self.handed.load(Ordering::Relaxed) {
+            return Failure::Ended;
+        }
+        match (&self.instance.door, failure) {
+            (_, Failure::Ended) => Failure::CutOff,
+            // What all calls of an instance have in common.
+            (_, failure @ (Failure::Exited { .. } | Failure::OutOfMemory { .. })) => failure,
+            // A call that is alone is the cause of it; one of several may not be.
+            (Door::RuntimeApi(_), failure) => failure,
+            (Door::Http(_), _) => Failure::CutOff,
         }
     }
 
@@ -233,7 +254,7 @@ impl Instance {
         if !failure.is_fatal() {
             return failure;
         }
-        let behind = start::behind(failure, &self.ending, &self.meter, &self.prepared);
+        let behind = start::behind(failure, &self.meter, &self.prepared);
         self.ending.end(behind.clone());
         behind
     }

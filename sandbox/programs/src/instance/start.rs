@@ -99,7 +99,7 @@ fn assemble(
         let (ending, meter, prepared) = watched;
         let status = exit_status(status).await;
         let exited = Failure::Exited { status: status.unwrap_or_else(|| "signal 9".to_owned()) };
-        let failure = behind(exited, &ending, &meter, &prepared);
+        let failure = behind(exited, &meter, &prepared);
         ending.end(failure);
     };
     tasks.0.push(tokio::spawn(watch).abort_handle());
@@ -148,11 +148,8 @@ async fn look(ending: Arc<Ending>, meter: Arc<Meter>, prepared: Arc<Prepared>) {
 }
 
 /// What lies behind a failure: a program without memory fails in many ways, and has but one cause.
-pub(super) fn behind(failure: Failure, ending: &Ending, meter: &Meter, prepared: &Prepared) -> Failure {
-    if let Some(first) = ending.reason() {
-        return first;
-    }
-    let for_memory = !matches!(failure, Failure::Timeout { .. } | Failure::Reported { .. } | Failure::Ended);
+pub(super) fn behind(failure: Failure, meter: &Meter, prepared: &Prepared) -> Failure {
+    let for_memory = matches!(failure, Failure::Exited { .. } | Failure::Protocol(_));
     if for_memory && meter.out_of_memory() {
         return Failure::OutOfMemory { limit: prepared.program.limits.memory };
     }

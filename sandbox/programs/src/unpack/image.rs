@@ -145,6 +145,9 @@ impl Image {
         for folder in ["proc", "dev", "tmp", "etc", "sys"] {
             tree.folder(Path::new(folder))?;
         }
+        if !tree.names(Path::new("etc"))?.iter().any(|name| name == "resolv.conf") {
+            tree.file(Path::new("etc/resolv.conf"), false, &mut io::empty())?;
+        }
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod contained;
 mod curious;
 mod gvisor;
 mod http;
+mod images;
 mod leftovers;
 mod peers;
 mod runtime_api;

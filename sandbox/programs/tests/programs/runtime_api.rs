@@ -190,3 +190,30 @@ async fn a_program_without_bootstrap_or_with_a_reserved_variable_is_refused() {
     let error = bench.machine.prepare(program).expect_err("reserved").to_string();
     assert!(error.contains("is set by the pool"), "{error}");
 }
+
+#[tokio::test]
+async fn an_extension_hears_of_calls_and_of_the_end() {
+    let bench = Bench::new();
+    let instance = bench.start(probe_handled("extension")).await;
+    let events = reply(&instance, json!({ "do": "events" })).await;
+    assert_eq!((events[0]["registered"].as_u64(), events[0]["functionName"].as_str()), (Some(200), Some("probe")));
+    // It hears of a call about when its runtime does, so the call before is there for sure.
+    let events = reply(&instance, json!({ "do": "events" })).await;
+    assert_eq!(events[1]["eventType"], "INVOKE", "{events}");
+    assert!(events[1]["requestId"].as_str().is_some_and(|id| id.starts_with("call-")), "{events}");
+    let begun = tokio::time::Instant::now();
+    instance.stop().await;
+    // It ends its process when it hears of the end; two seconds would be waited for one that did not.
+    assert!(begun.elapsed() < std::time::Duration::from_millis(1900), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_call_that_ran_when_its_instance_was_stopped_is_not_called_unstarted() {
+    let bench = Bench::new();
+    let instance = bench.start(probe_handled("")).await;
+    let leaving = call(&instance, json!({ "do": "leave", "status": 5 })).await;
+    let failure = leaving.outcome.expect_err("it left");
+    assert!(!failure.is_not_started(), "{failure:?}");
+    let after = call(&instance, json!({ "do": "echo" })).await.outcome.expect_err("it has ended");
+    assert!(after.is_not_started(), "{after:?}");
+}
