@@ -48,7 +48,7 @@ peers=$(cd "$(dirname "$0")/peers" && pwd)
 # Runtimes of others, for programs that run under the system's own Python.
 programs=$(cd "$(dirname "$0")/../sandbox/programs/tests/peers" && pwd)
 peers_there() {
-  cmp -s "$programs/requirements.txt" "$programs/.site/installed.txt" && cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt" && cmp -s "$peers/package.json" "$peers/node_modules/installed.json"
+  cmp -s "$programs/requirements.txt" "$programs/.venv/installed.txt" && cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt" && cmp -s "$peers/package.json" "$peers/node_modules/installed.json"
 }
 install_peers() {
   if ! cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt"; then
@@ -60,12 +60,12 @@ install_peers() {
     (cd "$peers" && npm install --silent --no-audit --no-fund --no-package-lock)
     cp "$peers/package.json" "$peers/node_modules/installed.json"
   fi
-  if ! cmp -s "$programs/requirements.txt" "$programs/.site/installed.txt"; then
-    rm -rf "$programs/.site"
-    "$peers/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$programs/.site" \
+  if ! cmp -s "$programs/requirements.txt" "$programs/.venv/installed.txt"; then
+    rm -rf "$programs/.venv"
+    "$peers/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$programs/.venv" \
       --python-version "$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --only-binary=:all: \
       -r "$programs/requirements.txt"
-    cp "$programs/requirements.txt" "$programs/.site/installed.txt"
+    cp "$programs/requirements.txt" "$programs/.venv/installed.txt"
   fi
   echo "setup: the peers in tests/peers and sandbox/programs/tests/peers are installed"
 }

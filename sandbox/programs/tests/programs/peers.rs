@@ -15,7 +15,7 @@ use crate::support::{Bench, function};
 
 /// A folder with a function and the runtimes, as one would zip it for AWS.
 fn packed() -> TempDir {
-    let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/.site");
+    let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/.venv");
     assert!(site.join("awslambdaric").is_dir(), "the runtimes are not installed; run `make setup`");
     let folder = tempfile::tempdir().expect("a folder");
     let copied = Command::new("cp").arg("-r").arg(site.join(".")).arg(folder.path()).status().expect("cp");
