@@ -14,6 +14,13 @@ pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// the next call in that slot needs no page faults; a slot never holds more while idle.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 
+/// Core modules and tables of one component. One made by componentize-py links an interpreter and its libraries,
+/// about twenty modules that share one memory; a command is one module.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+
+/// What an instance's own records may take, beside its memory: an interpreter imports and exports thousands of items.
+const COMPONENT_INSTANCE_BYTES: usize = 4 << 20;
+
 /// The size of a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxConfig {
@@ -23,8 +30,8 @@ pub struct SandboxConfig {
     pub workers: usize,
     /// The most memory any one call may use; a module that starts with more is refused.
     pub memory_max: MemoryMb,
-    /// Where compiled modules are kept between starts; `None` compiles every time. The directory
-    /// is created, readable by its owner only: who can write there can run code as this process.
+    /// Where compiled code is kept between starts; `None` compiles every time. The directory is created,
+    /// readable by its owner only: who can write there can run code as this process. Processes may share it.
     pub cache_dir: Option<PathBuf>,
     /// Where instances come from.
     pub allocation: Allocation,
@@ -134,6 +141,16 @@ impl SandboxConfig {
         Ok(())
     }
 
+    /// The folder of the files that processes lock while they compile. The cache deletes what it does not know
+    /// from its own folder, so it lies beside that.
+    pub(crate) fn locks(&self) -> Result<Option<PathBuf>, SandboxError> {
+        let Some(dir) = &self.cache_dir else { return Ok(None) };
+        let locks = dir.join("locks");
+        let refuse = |error: std::io::Error| SandboxError::CacheDir { dir: dir.clone(), reason: error.to_string() };
+        create_private(&locks).map_err(refuse)?;
+        Ok(Some(locks))
+    }
+
     pub(crate) fn engine(&self) -> Result<Engine, SandboxError> {
         let mut config = Config::new();
         config.epoch_interruption(true);
@@ -149,9 +166,16 @@ impl SandboxConfig {
 
     fn pool(&self) -> PoolingAllocationConfig {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(self.slots)
+        let in_components = self.slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT);
+        pool.total_core_instances(in_components)
+            .total_component_instances(self.slots)
+            .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
             .total_memories(self.slots)
-            .total_tables(self.slots)
+            .max_memories_per_component(1)
+            .total_tables(in_components)
+            .max_tables_per_component(CORE_INSTANCES_PER_COMPONENT)
+            .max_component_instance_size(COMPONENT_INSTANCE_BYTES)
+            .max_core_instance_size(COMPONENT_INSTANCE_BYTES)
             .total_stacks(self.slots)
             .table_elements(TABLE_ELEMENTS_MAX)
             .max_memory_size(usize::try_from(self.memory_max.bytes()).unwrap_or(usize::MAX))
@@ -164,6 +188,7 @@ impl SandboxConfig {
 /// Wasmtime's own cache: keyed by a hash of the module, the compiler's version and its settings.
 fn open_cache(dir: &Path) -> Result<Cache, SandboxError> {
     let refuse = |reason: String| SandboxError::CacheDir { dir: dir.to_owned(), reason };
+    let dir = &dir.join("compiled");
     create_private(dir).map_err(|error| refuse(error.to_string()))?;
     // The cache insists on an absolute path.
     let dir = dir.canonicalize().map_err(|error| refuse(error.to_string()))?;

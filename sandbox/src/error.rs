@@ -52,7 +52,7 @@ pub enum GuestError {
         limit: MemoryMb,
     },
     /// It wrote more than a reply may hold.
-    #[error("the function wrote more than {limit} bytes to standard output; reply with less or raise the limit")]
+    #[error("the function replied with more than {limit} bytes; reply with less or raise the limit")]
     OutputLimit {
         /// Bytes it could write.
         limit: usize,
@@ -91,6 +91,8 @@ pub(crate) enum Stop {
     Cpu,
     #[error("output limit reached")]
     Output,
+    #[error("it ended without a response; set one by response-outparam")]
+    NoResponse,
 }
 
 fn after_colon(message: &str) -> String {

@@ -6,26 +6,38 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
 use merit_units::{MemoryMb, Micros};
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-use crate::compile::Compiled;
+use crate::compile::{Code, Command, Compiled};
 use crate::error::Stop;
-use crate::guest::{COPY_AT_ONCE, Guest};
+use crate::guest::{COPY_AT_ONCE, Guest, MemoryGate};
 use crate::observe::Observed;
-use crate::{GuestError, Limits};
+use crate::{GuestError, Limits, handler};
 
 /// A call that ran.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// What it wrote to standard output, or how it failed.
+    /// What it wrote to standard output or as its response's body, or how it failed.
     pub outcome: Result<Bytes, GuestError>,
+    /// The head of a component's response, when it has one.
+    pub head: Option<Head>,
     /// The last 4 KB it wrote to standard error.
     pub log_tail: String,
     /// What it used, success or not.
     pub usage: Usage,
+}
+
+/// The head of a component's response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
 }
 
 /// What one call used.
@@ -43,17 +55,28 @@ pub struct Usage {
 }
 
 /// Runs one call to its end. To be called on the guests' own threads.
-pub(crate) async fn execute(compiled: Arc<Compiled>, payload: Bytes, limits: Limits) -> Run {
+pub(crate) async fn execute(compiled: Arc<Compiled>, request: Request<Bytes>, limits: Limits) -> Run {
     let started = Instant::now();
     let deadline = started + limits.wall.to_std();
     let observed = Arc::new(Observed::new(deadline, &limits));
-    let guest = Guest::new(payload, limits.memory.bytes(), Arc::clone(&observed));
-    let ended = metered(&observed, timeout_at(deadline, call(&compiled, guest))).await;
+    let memory = MemoryGate::new(limits.memory.bytes(), Arc::clone(&observed));
+    let ended = match &compiled.code {
+        Code::Command(command) => {
+            let guest = Guest::new(request.into_body(), memory, Arc::clone(&observed));
+            let call = async { call(command, guest).await.map(|()| None) };
+            metered(&observed, timeout_at(deadline, call)).await
+        }
+        Code::Handler(handler) => {
+            // Several times the size of a command's, and copied at every layer it is awaited through.
+            let call = Box::pin(handler::call(handler, request, memory, &observed));
+            metered(&observed, timeout_at(deadline, call)).await
+        }
+    };
     let log_tail = observed.log.lock().unwrap_or_else(PoisonError::into_inner).text();
-    let failure = match ended {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => classify(&error, &observed, &limits, &log_tail),
-        Err(_elapsed) => Some(GuestError::Timeout { limit: limits.wall }),
+    let (failure, head) = match ended {
+        Ok(Ok(head)) => (None, head),
+        Ok(Err(error)) => (classify(&error, &observed, &limits, &log_tail), None),
+        Err(_elapsed) => (Some(GuestError::Timeout { limit: limits.wall }), None),
     };
     let outcome = match failure {
         Some(failure) => Err(failure),
@@ -65,16 +88,16 @@ pub(crate) async fn execute(compiled: Arc<Compiled>, payload: Bytes, limits: Lim
         waited: observed.waited(),
         memory_peak: MemoryMb::from_bytes_ceil(observed.memory_peak.load(Ordering::Relaxed)),
     };
-    Run { outcome, log_tail, usage }
+    Run { outcome, head, log_tail, usage }
 }
 
-async fn call(compiled: &Compiled, guest: Guest) -> wasmtime::Result<()> {
-    let mut store = Store::new(compiled.engine(), guest);
+async fn call(command: &Command, guest: Guest) -> wasmtime::Result<()> {
+    let mut store = Store::new(command.engine(), guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(COPY_AT_ONCE);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|store| Ok(store.data().observed.tick()?));
-    let start = compiled.instantiate(&mut store).await?;
+    let start = command.instantiate(&mut store).await?;
     start.call_async(&mut store, ()).await
 }
 
@@ -90,7 +113,7 @@ fn classify(error: &wasmtime::Error, observed: &Observed, limits: &Limits, log_t
         Some(Stop::Wall) => return Some(GuestError::Timeout { limit: limits.wall }),
         Some(Stop::Cpu) => return Some(GuestError::CpuLimit { limit: limits.cpu }),
         Some(Stop::Output) => return Some(GuestError::OutputLimit { limit: limits.output_bytes }),
-        None => {}
+        Some(Stop::NoResponse) | None => {}
     }
     let exit = error.downcast_ref::<I32Exit>();
     if exit.is_some_and(|exit| exit.0 == 0) {

@@ -17,9 +17,9 @@ use crate::observe::Observed;
 use crate::stream::{Channel, Pipe};
 
 /// Random bytes a guest gets at once. Making them can't be interrupted, and this many take a few milliseconds.
-const RANDOM_AT_ONCE: u64 = 4 << 20;
+pub(crate) const RANDOM_AT_ONCE: u64 = 4 << 20;
 /// Things the host keeps for a guest at once: its streams, and a timer for each of the events it waits for.
-const HOST_OBJECTS_MAX: usize = 1000;
+pub(crate) const HOST_OBJECTS_MAX: usize = 1000;
 /// Bytes one host call may copy; a larger read or write fails in the guest with `ENOMEM`.
 pub(crate) const COPY_AT_ONCE: usize = 64 << 20;
 
@@ -30,7 +30,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(payload: Bytes, memory_limit: u64, observed: Arc<Observed>) -> Self {
+    pub(crate) fn new(payload: Bytes, memory: MemoryGate, observed: Arc<Observed>) -> Self {
         let mut wasi = WasiCtxBuilder::new()
             .stdin(MemoryInputPipe::new(payload))
             .stdout(Pipe::new(Arc::clone(&observed), Channel::Output))
@@ -38,7 +38,6 @@ impl Guest {
             .max_random_size(RANDOM_AT_ONCE)
             .build_p1();
         wasi.ctx().table.set_max_capacity(HOST_OBJECTS_MAX);
-        let memory = MemoryGate { given: 0, limit: memory_limit, observed: Arc::clone(&observed) };
         Self { wasi, memory, observed }
     }
 }
@@ -49,6 +48,12 @@ pub(crate) struct MemoryGate {
     given: u64,
     limit: u64,
     observed: Arc<Observed>,
+}
+
+impl MemoryGate {
+    pub(crate) const fn new(limit: u64, observed: Arc<Observed>) -> Self {
+        Self { given: 0, limit, observed }
+    }
 }
 
 impl ResourceLimiter for MemoryGate {

@@ -1,9 +1,12 @@
-//! Runs functions on your own machines: WebAssembly commands, isolated and metered.
+//! Runs functions on your own machines: WebAssembly commands and HTTP components, isolated and metered.
 //!
 //! A function is a WASI command module: it reads the payload from standard input, writes the
 //! reply to standard output and exits with status 0. It sees no files, no network, no arguments
 //! and no environment; clocks and random numbers are real. Each call gets a fresh instance with
 //! zeroed memory from a pool, so calls of one function share nothing.
+//!
+//! Or it is a component that exports `wasi:http/incoming-handler`: it gets the request, and its response is the
+//! reply. It sees no more of the world than a command does, and makes no requests of its own.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,6 +36,7 @@ mod directory;
 mod error;
 mod execute;
 mod guest;
+mod handler;
 mod observe;
 mod sandbox;
 mod stream;
@@ -42,5 +46,5 @@ pub use compile::{Function, LoadError};
 pub use config::{Allocation, Limits, SandboxConfig, SandboxError};
 pub use directory::DirectoryError;
 pub use error::{GuestError, NotStarted};
-pub use execute::{Run, Usage};
+pub use execute::{Head, Run, Usage};
 pub use sandbox::Sandbox;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use http::{Method, Request};
 use merit_units::FunctionId;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -40,7 +41,7 @@ impl Sandbox {
     /// or the threads, or the cache directory can't be used.
     pub fn try_new(config: SandboxConfig) -> Result<Self, SandboxError> {
         config.check()?;
-        let engine = config.engine()?;
+        let (engine, locks) = (config.engine()?, config.locks()?);
         let guests = Builder::new_multi_thread()
             .worker_threads(config.workers)
             .thread_name("merit-guest")
@@ -51,7 +52,7 @@ impl Sandbox {
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Threads)?;
         Ok(Self(Arc::new(Inner {
             slots: Arc::new(Semaphore::new(config.slots as usize)),
-            compiler: Compiler::new(engine),
+            compiler: Compiler::new(engine, locks),
             functions: RwLock::default(),
             ticker: Arc::new(ticker),
             guests: Some(guests),
@@ -59,14 +60,14 @@ impl Sandbox {
         })))
     }
 
-    /// Compiles and links a module and keeps it under `name`, replacing what had that name.
+    /// Compiles and links a module or component and keeps it under `name`, replacing what had that name.
     /// Calls of the replaced function run to their end.
     ///
     /// This takes as long as compiling does, from a millisecond to seconds: call it from a
     /// thread that may block.
     ///
     /// # Errors
-    /// [`LoadError`] when the module is not a WASI command this sandbox can run.
+    /// [`LoadError`] when it is neither a WASI command nor a `wasi:http` component that this sandbox can run.
     pub fn load(&self, name: &FunctionId, wasm: &[u8]) -> Result<Function, LoadError> {
         let function = self.0.compiler.load(name, wasm)?;
         self.0.functions.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), function.clone());
@@ -108,7 +109,7 @@ impl Sandbox {
         self.run(&self.function(name)?, payload, limits).await
     }
 
-    /// Runs a function once. Dropping the future stops the guest.
+    /// Runs a function once. A component gets the payload by `POST /`. Dropping the future stops the guest.
     ///
     /// # Errors
     /// [`NotStarted::Busy`] when all slots are taken.
@@ -116,6 +117,24 @@ impl Sandbox {
     /// # Panics
     /// When the sandbox itself does, never for what a guest does.
     pub async fn run(&self, function: &Function, payload: Bytes, limits: Limits) -> Result<Run, NotStarted> {
+        let mut request = Request::new(payload);
+        *request.method_mut() = Method::POST;
+        self.handle(function, request, limits).await
+    }
+
+    /// Runs a function once on a request. A command sees only the body. Dropping the future stops the guest.
+    ///
+    /// # Errors
+    /// [`NotStarted::Busy`] when all slots are taken.
+    ///
+    /// # Panics
+    /// When the sandbox itself does, never for what a guest does.
+    pub async fn handle(
+        &self,
+        function: &Function,
+        request: Request<Bytes>,
+        limits: Limits,
+    ) -> Result<Run, NotStarted> {
         let slots = self.0.config.slots;
         let slot = Arc::clone(&self.0.slots).try_acquire_owned().map_err(|_| NotStarted::Busy { slots })?;
         let (compiled, ticker) = (Arc::clone(&function.compiled), Arc::clone(&self.0.ticker));
@@ -123,7 +142,7 @@ impl Sandbox {
         let guest = async move {
             let _slot = slot;
             let _ticking = ticker.keep_ticking();
-            execute(compiled, payload, Limits { memory, ..limits }).await
+            execute(compiled, request, Limits { memory, ..limits }).await
         };
         Ok(StopOnDrop(self.0.guests().spawn(guest)).finish().await)
     }

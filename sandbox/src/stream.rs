@@ -28,7 +28,7 @@ impl Output {
         Self { bytes: Vec::new(), limit }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         if bytes.len() > self.limit - self.bytes.len() {
             return Err(Stop::Output);
         }
