@@ -37,6 +37,12 @@ fn usage(error: impl Into<anyhow::Error>) -> Failure {
     Failure { error: error.into(), exit: Exit::Usage }
 }
 
+/// Data for whoever reads stdout.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
 fn announce(address: SocketAddr) {
     let mut out = io::stdout().lock();
     // A parent that does not listen loses nothing.

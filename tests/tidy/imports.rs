@@ -24,7 +24,7 @@ enum May {
 const ADAPTER: May = May::Import(&["merit-units", "merit-pricing", "merit-venue"]);
 
 /// One line per crate, bottom up.
-const EDGES: [(&str, May); 20] = [
+const EDGES: [(&str, May); 21] = [
     ("merit-units", May::Import(&[])),
     ("merit-pricing", May::Import(&["merit-units"])),
     ("merit-market", May::Import(&["merit-units", "merit-pricing"])),
@@ -38,6 +38,7 @@ const EDGES: [(&str, May); 20] = [
     ("merit-programs", May::Import(&["merit-units"])),
     ("merit-pool", May::Import(&["merit-units", "merit-sandbox", "merit-programs"])),
     ("merit-wire", May::Import(&[])),
+    ("merit-join", May::Import(&["merit-wire"])),
     ("merit-store", May::Import(&["merit-units", "merit-ledger"])),
     ("merit-config", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-cli", May::Import(&["merit-units", "merit-pricing", "merit-config", "merit-wire"])),

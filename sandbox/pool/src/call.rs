@@ -1,28 +1,101 @@
-//! One call: what it asks for, a permit, its payload, the run.
+//! One call: what it asks for, a place, its payload, the run.
+//!
+//! Without a signature to verify, a call has its place before its payload is read, so that one that will not run
+//! costs nothing. With one, the payload comes first: nobody but Merit gets a place.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use merit_units::Micros;
 use tokio::time::{Instant, timeout_at};
 
-use crate::door::Door;
+use crate::door::{Door, Function};
+use crate::driver::Lease;
 use crate::reply::{self, DEADLINE_MS, Refusal, Reply};
-use merit_sandbox::{NotStarted, Run};
+use crate::runner::{Call, Ran};
+use crate::schedule::Refused;
+use crate::sign::{self, Given, Signer};
+
+/// Merit's name of the invocation, by which the function's own log can be found.
+const INVOCATION_ID: &str = "merit-invocation-id";
+/// How long a signed payload may take that names no deadline of its own.
+const PAYLOAD_WAIT: Micros = Micros::from_secs(30);
+
+/// What a request's head asks for.
+struct Order<'a> {
+    function: &'a Function,
+    head: Parts,
+    path: String,
+    deadline: Instant,
+}
 
 impl Door {
     pub(crate) async fn call(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
-        let function = self.sandbox.function(&request.uri().path()[1..]).map_err(|error| self.not_started(&error))?;
-        let wall = self.limits.wall.min(deadline(request.headers())?.unwrap_or(Micros::MAX));
-        let deadline = Instant::now() + wall.to_std();
-        let _call = self.calls.try_acquire().map_err(|_| Refusal::TooManyRequests { running: self.concurrency })?;
-        let payload = self.payload(request.into_body(), deadline).await?;
-        let mut limits = self.limits;
-        limits.wall = Micros::from_std(deadline.saturating_duration_since(Instant::now()));
-        let run = self.sandbox.run(&function, payload, limits).await.map_err(|error| self.not_started(&error))?;
-        log_failure(function.name().as_str(), &run);
-        Ok(reply::ran(run))
+        let (head, body) = request.into_parts();
+        if let Some(signer) = &self.signer {
+            return self.signed(head, body, signer).await;
+        }
+        let order = self.order(head)?;
+        let lease = self.place(&order).await?;
+        match self.payload(body, order.deadline).await {
+            Ok(payload) => run(order, lease, payload).await,
+            Err(refusal) => {
+                lease.end(false);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Verifies the request, runs it, and signs whatever the answer is.
+    async fn signed(&self, head: Parts, body: Incoming, signer: &Signer) -> Result<Reply, Refusal> {
+        let given = Given::read(&head.headers, (self.clock)()).map_err(Refusal::Unsigned)?;
+        let arrives = Instant::now() + deadline(&head.headers)?.unwrap_or(PAYLOAD_WAIT).min(PAYLOAD_WAIT).to_std();
+        let payload = self.payload(body, arrives).await?;
+        signer.verify(&given, &payload, (self.clock)()).map_err(Refusal::Unsigned)?;
+        let answered = async {
+            let order = self.order(head)?;
+            let lease = self.place(&order).await?;
+            run(order, lease, payload).await
+        };
+        let reply = answered.await.unwrap_or_else(|refusal| reply::refused(&refusal));
+        let (mut head, body) = reply.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        signer.sign(&given.id, &body, (self.clock)(), &mut head.headers);
+        Ok(Reply::from_parts(head, Full::new(body)))
+    }
+
+    /// `/{function}`, and for those that speak HTTP any method and any path below.
+    fn order(&self, head: Parts) -> Result<Order<'_>, Refusal> {
+        if self.is_closed() {
+            return Err(Refusal::Draining);
+        }
+        let path = head.uri.path().strip_prefix('/').unwrap_or_default();
+        let (name, below) = path.split_once('/').map_or((path, None), |(name, below)| (name, Some(below)));
+        let function = self.function(name).ok_or_else(|| self.unknown(name))?;
+        if !function.runner.speaks_http() {
+            if head.method != Method::POST {
+                return Err(Refusal::MethodNotAllowed("POST"));
+            }
+            if below.is_some() {
+                return Err(Refusal::NotFound(format!("`{name}` is not a function of paths; post to /{name}")));
+            }
+        }
+        let query = head.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        let path = format!("/{}{query}", below.unwrap_or_default());
+        let longest = function.runner.timeout();
+        let deadline = Instant::now() + deadline(&head.headers)?.unwrap_or(longest).min(longest).to_std();
+        Ok(Order { function, head, path, deadline })
+    }
+
+    async fn place(&self, order: &Order<'_>) -> Result<Lease, Refusal> {
+        let placed = self.driver.enter(order.function.index, order.deadline).await;
+        placed.map_err(|refused| match refused {
+            Refused::StartFailed => Refusal::NotStarted(refused.to_string()),
+            Refused::QueueFull | Refused::Expired => Refusal::TooManyRequests(refused),
+        })
     }
 
     async fn payload(&self, body: Incoming, deadline: Instant) -> Result<Bytes, Refusal> {
@@ -37,13 +110,31 @@ impl Door {
             Err(_elapsed) => Err(Refusal::RequestTimeout),
         }
     }
+}
 
-    fn not_started(&self, error: &NotStarted) -> Refusal {
-        match error {
-            NotStarted::Busy { .. } => Refusal::TooManyRequests { running: self.concurrency },
-            NotStarted::UnknownFunction { .. } => Refusal::NotFound(error.to_string()),
-        }
+async fn run(order: Order<'_>, lease: Lease, payload: Bytes) -> Result<Reply, Refusal> {
+    let Order { function, head, path, deadline } = order;
+    let id = head.headers.get(sign::ID).or_else(|| head.headers.get(INVOCATION_ID));
+    let id = id.and_then(|id| id.to_str().ok()).map_or_else(|| lease.number().to_string(), str::to_owned);
+    let timeout = Micros::from_std(deadline.saturating_duration_since(Instant::now()));
+    let call = Call { id, method: head.method, path, headers: below_the_pool(head.headers), payload, timeout };
+    let ran = lease.instance.invoke(call).await;
+    log_failure(&function.name, &ran);
+    let cold = lease.cold;
+    lease.end(ran.gone);
+    match &ran.outcome {
+        Err(failed) if failed.not_started => Err(Refusal::NotStarted(failed.message.clone())),
+        _ => Ok(reply::ran(ran, cold)),
     }
+}
+
+/// A request's headers as the function sees them: without what is between the caller and the pool.
+fn below_the_pool(mut headers: HeaderMap) -> HeaderMap {
+    let connection = [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE];
+    for name in connection.iter().chain(&[sign::ID, sign::TIMESTAMP, sign::SIGNATURE]) {
+        headers.remove(name);
+    }
+    headers
 }
 
 fn deadline(headers: &HeaderMap) -> Result<Option<Micros>, Refusal> {
@@ -54,8 +145,8 @@ fn deadline(headers: &HeaderMap) -> Result<Option<Micros>, Refusal> {
 }
 
 /// The log tail stays in the pool's own log: callers may not be meant to read it.
-fn log_failure(function: &str, run: &Run) {
-    if let Err(error) = &run.outcome {
-        tracing::info!(function, kind = error.kind(), %error, log = run.log_tail, "a function failed");
+fn log_failure(function: &str, ran: &Ran) {
+    if let Err(failed) = &ran.outcome {
+        tracing::info!(function, kind = failed.kind, error = failed.message, log = ran.log, "a function failed");
     }
 }

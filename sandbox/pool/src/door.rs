@@ -1,5 +1,6 @@
 //! Which request does what, and who may.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::AUTHORIZATION;
@@ -7,43 +8,55 @@ use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use crate::PoolConfig;
+use crate::driver::Driver;
 use crate::reply::{self, Refusal, Reply};
-use merit_sandbox::{Function, Limits, Sandbox};
+use crate::runner::Runner;
+use crate::schedule::FunctionIndex;
+use crate::sign::Signer;
+
+/// Seconds since 1970.
+pub(crate) type Clock = fn() -> u64;
+
+/// A function of the pool.
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) index: FunctionIndex,
+    pub(crate) runner: Arc<dyn Runner>,
+}
 
 pub(crate) struct Door {
-    pub(crate) sandbox: Sandbox,
-    pub(crate) limits: Limits,
+    /// In order of their names.
+    pub(crate) functions: Vec<Function>,
+    pub(crate) driver: Arc<Driver>,
     pub(crate) payload_bytes: usize,
-    pub(crate) concurrency: u32,
-    /// One permit a call, so that calls over the concurrency are refused before their body is read.
-    pub(crate) calls: Semaphore,
+    pub(crate) signer: Option<Signer>,
+    pub(crate) clock: Clock,
     key_digest: Option<[u8; 32]>,
     closed: AtomicBool,
 }
 
 impl Door {
-    pub(crate) fn new(sandbox: Sandbox, config: PoolConfig) -> Self {
+    pub(crate) fn new(functions: Vec<Function>, driver: Arc<Driver>, config: &PoolConfig) -> Self {
         Self {
-            sandbox,
-            limits: config.limits,
+            functions,
+            driver,
             payload_bytes: config.payload_bytes,
-            concurrency: config.concurrency,
-            calls: Semaphore::new(config.concurrency as usize),
-            key_digest: config.key.map(|key| Sha256::digest(key).into()),
+            signer: None,
+            clock: || 0,
+            key_digest: config.key.as_ref().map(|key| Sha256::digest(key).into()),
             closed: AtomicBool::new(false),
         }
-    }
-
-    pub(crate) const fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
     }
 
     /// Takes no more calls, on connections that are still open.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn handle(&self, request: Request<Incoming>) -> Reply {
@@ -60,11 +73,9 @@ impl Door {
 
     async fn authorized(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/functions") => Ok(self.list()),
+            (&Method::GET, "/functions") if self.signer.is_none() => Ok(self.list()),
             (_, "/functions") => Err(Refusal::MethodNotAllowed("GET")),
-            (&Method::POST, _) if self.is_closed() => Err(Refusal::Draining),
-            (&Method::POST, _) => self.call(request).await,
-            _ => Err(Refusal::MethodNotAllowed("POST")),
+            _ => self.call(request).await,
         }
     }
 
@@ -76,28 +87,39 @@ impl Door {
         if allowed { Ok(()) } else { Err(Refusal::Unauthorized) }
     }
 
+    pub(crate) fn function(&self, name: &str) -> Option<&Function> {
+        let at = self.functions.binary_search_by(|function| function.name.as_str().cmp(name)).ok()?;
+        self.functions.get(at)
+    }
+
+    pub(crate) fn unknown(&self, name: &str) -> Refusal {
+        let name: String = name.chars().take(80).collect();
+        let names = self.functions.iter().map(|function| function.name.as_str());
+        let near: Vec<&str> = names.filter(|known| strsim::jaro_winkler(known, &name) > 0.8).collect();
+        let hint = if near.is_empty() { String::new() } else { format!("; did you mean `{}`?", near.join("` or `")) };
+        Refusal::NotFound(format!("no function `{name}` is here{hint}"))
+    }
+
     fn health(&self) -> Result<Reply, Refusal> {
         if self.is_closed() {
             return Err(Refusal::Draining);
         }
-        Ok(reply::json(
-            &json!({ "status": "ok", "concurrency": self.concurrency, "free": self.calls.available_permits() }),
-        ))
+        let load = self.driver.load();
+        Ok(reply::json(&json!({
+            "status": "ok",
+            "concurrency": load.calls,
+            "free": load.calls - load.running,
+            "waiting": load.waiting,
+            "instances": load.instances,
+        })))
     }
 
     fn list(&self) -> Reply {
-        let describe = |function: &Function| {
-            json!({
-                "name": function.name().as_str(),
-                "sha256": function.sha256(),
-                "bytes": function.module_bytes(),
-            })
-        };
-        let functions: Vec<_> = self.sandbox.functions().iter().map(describe).collect();
-        reply::json(&json!({ "functions": functions }))
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        let functions = self.functions.iter().map(|function| {
+            let mut described = function.runner.describe();
+            described["name"] = json!(function.name);
+            described
+        });
+        reply::json(&json!({ "functions": functions.collect::<Vec<_>>() }))
     }
 }

@@ -1,22 +1,34 @@
 //! `merit pool`: functions on your own machines behind a small HTTP door.
 //!
-//! `POST /{function}` runs a function on the body; the meters come back in headers. `GET /healthz`
-//! says whether it takes calls, `GET /functions` what it can run. When a key is set, all but
-//! `/healthz` need it as a bearer token.
+//! `POST /{function}` runs a function on the body; the meters come back in headers. One that speaks HTTP itself
+//! takes any method, and any path below its own. `GET /healthz` says whether it takes calls, `GET /functions`
+//! what it can run. When a key is set, all but `/healthz` need it as a bearer token; when the pool has joined an
+//! exchange, calls need the exchange's signature instead ([`Pool::signed`]).
+//!
+//! The parts: `config` (one file), `functions` and `runner` (what runs), `schedule` (which instance runs which call;
+//! pure) and `driver` (which carries that out), `price` (pure), `door`, `call`, `reply` and `sign` (the wire).
 //!
 //! Invariants:
-//! - A call over [`PoolConfig::concurrency`] is refused before its body is read, and used nothing.
+//! - A call that has no place is refused before its body is read, and used nothing; with signatures, after its
+//!   body was verified.
 //! - What ran is metered in the reply, whether it succeeded or not.
 //! - After the shutdown signal no connection is accepted; calls that run get [`PoolConfig::drain`] to end.
 //!
 //! Known limitation: plain HTTP. Off this machine it belongs behind something that speaks TLS.
 
 mod call;
+mod config;
 mod door;
+mod driver;
+mod functions;
+mod offer;
+mod price;
 mod reply;
+mod runner;
+mod schedule;
+mod sign;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +41,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use door::Door;
-use merit_sandbox::{DirectoryError, Limits, Sandbox, SandboxConfig, SandboxError};
+use driver::Driver;
+use merit_sandbox::{DirectoryError, Sandbox, SandboxConfig, SandboxError};
+use schedule::Rules;
+use sign::Signer;
 
+pub use config::{ConfigErrors, Join, Machine, Mistake, PoolConfig, Price, ProgramConfig, Schedule, TEMPLATE};
+pub use offer::{Market, Offer};
+pub use price::{LEVELS, PriceRule, Rates};
 pub use reply::{DEADLINE_MS, meter_header};
+pub use schedule::KeepAlive;
+pub use sign::Secret;
 
 /// Connections held at once; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 4096;
@@ -39,41 +59,6 @@ const CONNECTIONS_MAX: usize = 4096;
 const IDLE: Duration = Duration::from_secs(90);
 /// Pause after a failed accept, which is mostly for want of file descriptors and would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-
-/// What a pool runs and how much of it.
-#[derive(Clone, Debug)]
-pub struct PoolConfig {
-    /// The engine's size. It gets at least [`Self::concurrency`] slots.
-    pub sandbox: SandboxConfig,
-    /// Directory of modules: `<name>.wasm` or `<name>/<name>.wasm`.
-    pub functions: PathBuf,
-    /// What each call may use. A request's deadline can only shorten the wall time.
-    pub limits: Limits,
-    /// Calls at once; more are answered 429.
-    pub concurrency: u32,
-    /// The largest payload in bytes; more is answered 413.
-    pub payload_bytes: usize,
-    /// The bearer token callers need; `None` lets everyone in who can reach the port.
-    pub key: Option<String>,
-    /// How long calls may go on after the shutdown signal.
-    pub drain: Duration,
-}
-
-impl PoolConfig {
-    /// A pool for a directory: 32 calls at once, 6 MB payloads, no key, 10 s to drain.
-    #[must_use]
-    pub fn new(functions: PathBuf) -> Self {
-        Self {
-            sandbox: SandboxConfig::default(),
-            functions,
-            limits: Limits::default(),
-            concurrency: 32,
-            payload_bytes: 6 << 20,
-            key: None,
-            drain: Duration::from_secs(10),
-        }
-    }
-}
 
 /// Why a pool could not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,11 +69,16 @@ pub enum PoolError {
     /// The functions could not be loaded; all that is wrong, one a line.
     #[error("{}", lines(.0))]
     Functions(Vec<DirectoryError>),
+    /// What the machine has could not be found out.
+    #[error("failed to find out how much memory is free ({0}); set machine.memory_mb")]
+    Memory(String),
 }
 
 /// A pool with its functions loaded.
 pub struct Pool {
     door: Arc<Door>,
+    sandbox: Sandbox,
+    market: Arc<Market>,
     drain: Duration,
 }
 
@@ -97,21 +87,56 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError`] with all that is wrong.
-    pub fn try_new(mut config: PoolConfig) -> Result<Self, PoolError> {
-        config.sandbox.slots = config.sandbox.slots.max(config.concurrency);
-        let sandbox = Sandbox::try_new(config.sandbox.clone())?;
-        sandbox.load_dir(&config.functions).map_err(PoolError::Functions)?;
-        Ok(Self { drain: config.drain, door: Arc::new(Door::new(sandbox, config)) })
+    pub fn try_new(config: &PoolConfig) -> Result<Self, PoolError> {
+        let sandbox = Sandbox::try_new(SandboxConfig {
+            // A slot is free a moment after its call was given up, so there are some to spare.
+            slots: config.concurrency.saturating_add(config.concurrency.div_ceil(8)).min(10_000),
+            memory_max: config.wasm.memory,
+            cache_dir: config.cache.clone(),
+            ..SandboxConfig::default()
+        })?;
+        let functions = functions::load(config, &sandbox)?;
+        let (memory_mb, vcpu_milli) = machine(config)?;
+        let rules = Rules {
+            memory: (memory_mb << 20).saturating_mul(config.machine.overcommit_percent.into()) / 100,
+            calls: config.concurrency,
+            queue: config.schedule.queue,
+            queue_wait: config.schedule.queue_wait,
+            keep_alive: config.schedule.keep_alive,
+        };
+        let runners = functions.iter().map(|function| Arc::clone(&function.runner)).collect();
+        let driver = Driver::new(rules, runners);
+        let market = Arc::new(Market::new(config.price_rule(memory_mb, vcpu_milli), Arc::clone(&driver), &functions));
+        Ok(Self { door: Arc::new(Door::new(functions, driver, config)), sandbox, market, drain: config.drain })
     }
 
-    /// The engine, to load more functions while it serves.
+    /// Takes calls with the signature of `secret` only, and signs its replies. `clock` tells seconds since 1970.
+    ///
+    /// # Panics
+    /// When it serves already.
     #[must_use]
-    pub fn sandbox(&self) -> &Sandbox {
-        self.door.sandbox()
+    pub fn signed(mut self, secret: Secret, clock: fn() -> u64) -> Self {
+        let door = Arc::get_mut(&mut self.door).expect("invariant: it does not serve yet");
+        door.signer = Some(Signer::new(secret));
+        door.clock = clock;
+        self
+    }
+
+    /// The engine of WebAssembly.
+    #[must_use]
+    pub const fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// What the pool has to offer, while it serves.
+    #[must_use]
+    pub fn market(&self) -> Arc<Market> {
+        Arc::clone(&self.market)
     }
 
     /// Serves until `shutdown` completes and running calls have ended, or had their time.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let time = tokio::spawn(Arc::clone(&self.door.driver).keep_time());
         let (stop, stopping) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -134,7 +159,10 @@ impl Pool {
         let ended = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(self.drain, ended).await.is_err() {
             tracing::warn!(calls = connections.len(), "calls were cut off at the end of the drain time");
+            connections.shutdown().await;
         }
+        time.abort();
+        self.door.driver.stop().await;
     }
 }
 
@@ -151,7 +179,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), PoolError> {
     let pool =
-        tokio::task::spawn_blocking(|| Pool::try_new(config)).await.expect("invariant: loading does not panic")?;
+        tokio::task::spawn_blocking(move || Pool::try_new(&config)).await.expect("invariant: loading does not panic")?;
     pool.serve(listener, shutdown).await;
     Ok(())
 }
@@ -177,6 +205,24 @@ async fn connection(door: Arc<Door>, stream: TcpStream, mut stopping: watch::Rec
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Memory in MB and thousandths of a vCPU that functions may have: as configured, or what there is.
+fn machine(config: &PoolConfig) -> Result<(u64, u32), PoolError> {
+    let memory_mb = match config.machine.memory_mb {
+        Some(memory) => memory,
+        None => free_memory_mb().map_err(PoolError::Memory)?,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let all = u32::try_from(cores).unwrap_or(u32::MAX).saturating_mul(1000);
+    Ok((memory_mb, config.machine.vcpu_milli.unwrap_or(all)))
+}
+
+fn free_memory_mb() -> Result<u64, String> {
+    let text = std::fs::read_to_string("/proc/meminfo").map_err(|error| error.to_string())?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kilobytes.map(|kilobytes| kilobytes / 1024).ok_or_else(|| "/proc/meminfo tells no MemAvailable".to_owned())
 }
 
 fn lines(errors: &[DirectoryError]) -> String {

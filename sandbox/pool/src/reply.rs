@@ -1,12 +1,19 @@
 //! The wire shape of replies: meters in headers, errors as JSON.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use merit_sandbox::{GuestError, Run, Usage};
+use merit_units::Micros;
+
+use crate::runner::{Failed, Ran, Used};
+use crate::schedule::Refused;
+use crate::sign::{self, Unsigned};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -17,7 +24,8 @@ pub const DEADLINE_MS: &str = "merit-deadline-ms";
 pub mod meter_header {
     /// Wall time of the call in microseconds.
     pub const DURATION_US: &str = "merit-meter-duration-us";
-    /// Initialisation of a cold start in microseconds. A pool compiles before it serves, so it never sends this.
+    /// Initialisation of a cold start in microseconds; a call that found a warm instance, or one of WebAssembly,
+    /// has none.
     pub const INIT_US: &str = "merit-meter-init-us";
     /// CPU time in microseconds.
     pub const CPU_US: &str = "merit-meter-cpu-us";
@@ -26,6 +34,10 @@ pub mod meter_header {
     /// The error the function reported: its kind, such as `Trap`.
     pub const FUNCTION_ERROR: &str = "merit-function-error";
 }
+
+/// What a function can't say of itself.
+const METERS: [&str; 4] =
+    [meter_header::DURATION_US, meter_header::INIT_US, meter_header::CPU_US, meter_header::MEMORY_MB];
 
 /// Seconds after which a caller over the concurrency should try again: calls are short.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -45,8 +57,12 @@ pub(crate) enum Refusal {
     RequestTimeout,
     #[error("the payload is over {limit} bytes; send less")]
     PayloadTooLarge { limit: usize },
-    #[error("{running} calls are running, as many as this pool takes; try again after a moment")]
-    TooManyRequests { running: u32 },
+    #[error("{0}")]
+    TooManyRequests(Refused),
+    #[error("{0}")]
+    NotStarted(String),
+    #[error("{0}")]
+    Unsigned(Unsigned),
     #[error("the pool is shutting down; send the call elsewhere")]
     Draining,
 }
@@ -55,13 +71,13 @@ impl Refusal {
     const fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::Unsigned(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotStarted(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -73,7 +89,9 @@ impl Refusal {
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::RequestTimeout => "RequestTimeout",
             Self::PayloadTooLarge { .. } => "PayloadTooLarge",
-            Self::TooManyRequests { .. } => "TooManyRequests",
+            Self::TooManyRequests(_) => "TooManyRequests",
+            Self::NotStarted(_) => "NotStarted",
+            Self::Unsigned(_) => "Unsigned",
             Self::Draining => "Draining",
         }
     }
@@ -84,7 +102,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Reply {
     let mut reply = error(refusal.status(), refusal.kind(), &refusal.to_string());
     let headers = reply.headers_mut();
     match refusal {
-        Refusal::TooManyRequests { .. } | Refusal::Draining => headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Refusal::TooManyRequests(_) | Refusal::NotStarted(_) | Refusal::Draining => headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS),
         Refusal::Unauthorized => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         Refusal::MethodNotAllowed(allowed) => headers.insert(ALLOW, HeaderValue::from_static(allowed)),
         _ => None,
@@ -93,33 +111,57 @@ pub(crate) fn refused(refusal: &Refusal) -> Reply {
 }
 
 /// A call that ran, with its meters.
-pub(crate) fn ran(run: Run) -> Reply {
-    let mut reply = match run.outcome {
-        Ok(output) => bytes(output),
-        Err(failure) => failed(&failure),
+pub(crate) fn ran(ran: Ran, cold: Option<Micros>) -> Reply {
+    let mut reply = match ran.outcome {
+        Ok(own) => {
+            let mut reply = Response::new(Full::new(own.body));
+            *reply.status_mut() = own.status;
+            *reply.headers_mut() = own.headers;
+            without_connection(reply.headers_mut());
+            reply
+        }
+        Err(failure) => failed(failure),
     };
-    put_meters(reply.headers_mut(), &run.usage);
+    put_meters(reply.headers_mut(), &ran.used, cold);
     reply
 }
 
-fn failed(failure: &GuestError) -> Reply {
-    let mut reply = error(StatusCode::INTERNAL_SERVER_ERROR, failure.kind(), &failure.to_string());
-    let name = HeaderName::from_static(meter_header::FUNCTION_ERROR);
-    reply.headers_mut().insert(name, HeaderValue::from_static(failure.kind()));
+fn failed(failure: Failed) -> Reply {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let mut reply = match failure.document {
+        Some(document) => {
+            let mut reply = Response::new(Full::new(document));
+            *reply.status_mut() = status;
+            reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            reply
+        }
+        None => error(status, &failure.kind, &failure.message),
+    };
+    let kind = HeaderValue::from_str(&failure.kind).unwrap_or(HeaderValue::from_static("FunctionError"));
+    reply.headers_mut().insert(HeaderName::from_static(meter_header::FUNCTION_ERROR), kind);
     reply
 }
 
-fn put_meters(headers: &mut HeaderMap, usage: &Usage) {
+/// Takes out of a function's headers what belongs to one connection, and what only the pool says.
+fn without_connection(headers: &mut HeaderMap) {
+    for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, TRAILER, sign::ID, sign::TIMESTAMP, sign::SIGNATURE] {
+        headers.remove(name);
+    }
+    for name in METERS {
+        headers.remove(name);
+    }
+}
+
+fn put_meters(headers: &mut HeaderMap, used: &Used, cold: Option<Micros>) {
     let mut put = |name, value: u64| headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
-    put(meter_header::DURATION_US, usage.wall.get());
-    put(meter_header::CPU_US, usage.cpu.get());
-    put(meter_header::MEMORY_MB, usage.memory_peak.megabytes().into());
-}
-
-fn bytes(body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    reply
+    put(meter_header::DURATION_US, used.wall.get());
+    put(meter_header::CPU_US, used.cpu.get());
+    if let Some(peak) = used.memory_peak {
+        put(meter_header::MEMORY_MB, peak.megabytes().into());
+    }
+    if let Some(init) = cold {
+        put(meter_header::INIT_US, init.get());
+    }
 }
 
 fn error(status: StatusCode, kind: &str, message: &str) -> Reply {

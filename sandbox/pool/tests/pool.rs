@@ -21,8 +21,9 @@ fn examples() -> PathBuf {
 
 fn config() -> PoolConfig {
     let mut config = PoolConfig::new(with_only(&examples(), &["primes", "wait"]));
-    config.sandbox.slots = 4;
-    config.sandbox.workers = 2;
+    config.concurrency = 4;
+    config.schedule.queue = 0;
+    config.machine.memory_mb = Some(4096);
     config
 }
 
@@ -49,7 +50,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let functions = config.functions.clone();
-        let pool = Pool::try_new(config).expect("a pool");
+        let pool = Pool::try_new(&config).expect("a pool");
         let sandbox = pool.sandbox().clone();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(pool.serve(listener, async { drop(stopped.await) }));
@@ -305,9 +306,9 @@ async fn compiled_modules_are_kept_on_disk_for_the_next_start() {
     let mut config = config();
     // The largest of the samples: compiling it takes many times as long as reading it back.
     config.functions = with_only(&examples(), &["markdown"]);
-    config.sandbox.cache_dir = Some(dir.clone());
+    config.cache = Some(dir.clone());
     let first = Instant::now();
-    drop(Pool::try_new(config.clone()).expect("a pool"));
+    drop(Pool::try_new(&config).expect("a pool"));
     let first = first.elapsed();
     assert!(std::fs::read_dir(&dir).expect("the cache").next().is_some());
     let second = Instant::now();

@@ -1,0 +1,225 @@
+//! Carries out what the scheduler decides: starts and stops instances, and hands calls their places.
+//!
+//! Invariants: the scheduler is told of every end, also of calls whose callers hung up (a [`Lease`] that is
+//! dropped tells it) and of starts that failed; no lock is held over an await point.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use merit_units::Micros;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::runner::{Instance, Runner};
+use crate::schedule::{Action, CallId, FunctionIndex, InstanceId, Load, Refused, Rules, Scheduler};
+
+/// The longest time between two looks at what lies idle and what is to be started ahead.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The scheduler at work.
+pub(crate) struct Driver {
+    functions: Vec<Arc<dyn Runner>>,
+    core: Mutex<Core>,
+    begun: Instant,
+    /// Something waits that did not before.
+    changed: Notify,
+}
+
+struct Core {
+    scheduler: Scheduler,
+    waiting: BTreeMap<CallId, oneshot::Sender<Result<Lease, Refused>>>,
+    instances: BTreeMap<InstanceId, Arc<dyn Instance>>,
+    next_call: CallId,
+}
+
+/// A place for one call. Dropping it before [`Lease::end`] gives the call up.
+pub(crate) struct Lease {
+    driver: Arc<Driver>,
+    id: InstanceId,
+    number: CallId,
+    /// What runs the call.
+    pub(crate) instance: Arc<dyn Instance>,
+    /// The initialisation the call waited for, if it is its instance's first.
+    pub(crate) cold: Option<Micros>,
+    since: Instant,
+    ended: bool,
+}
+
+impl Lease {
+    /// A number no other call of this pool has.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The call ended. `gone` says that its instance can run no other.
+    pub(crate) fn end(mut self, gone: bool) {
+        self.ended = true;
+        self.driver.ended(self.id, self.since, gone);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.ended {
+            // What a call that was given up left behind in its instance is not known.
+            self.driver.ended(self.id, self.since, true);
+        }
+    }
+}
+
+/// What could not be handed over and must be dropped after the lock is.
+type Leftovers = Vec<Result<Lease, Refused>>;
+
+impl Driver {
+    pub(crate) fn new(rules: Rules, functions: Vec<Arc<dyn Runner>>) -> Arc<Self> {
+        let scheduler = Scheduler::new(rules, functions.iter().map(|function| function.shape()));
+        let core = Core { scheduler, waiting: BTreeMap::new(), instances: BTreeMap::new(), next_call: 0 };
+        Arc::new(Self { functions, core: Mutex::new(core), begun: Instant::now(), changed: Notify::new() })
+    }
+
+    /// Waits for a place for a call of `function`, not past `deadline`.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is none in time.
+    pub(crate) async fn enter(self: &Arc<Self>, function: FunctionIndex, deadline: Instant) -> Result<Lease, Refused> {
+        let (sender, receiver) = oneshot::channel();
+        let call = self.act(|core, now, actions| {
+            core.next_call += 1;
+            let call = core.next_call;
+            core.waiting.insert(call, sender);
+            core.scheduler.arrive(now, function, call, self.micros(deadline), actions);
+            call
+        });
+        let _withdrawn = Withdrawal { driver: self, function, call };
+        // The sender is dropped without a word only by a withdrawal, which is this future's own.
+        receiver.await.unwrap_or(Err(Refused::Expired))
+    }
+
+    /// Refuses what waited too long, stops what lay idle too long and starts what will be needed; for ever.
+    pub(crate) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let next = self.core().scheduler.next_tick().map(|at| self.begun + at.to_std());
+            let latest = Instant::now() + LOOK_EVERY;
+            drop(timeout_at(next.unwrap_or(latest).min(latest), self.changed.notified()).await);
+            self.act(|core, now, actions| core.scheduler.tick(now, actions));
+        }
+    }
+
+    /// How busy the pool is.
+    pub(crate) fn load(&self) -> Load {
+        self.core().scheduler.load()
+    }
+
+    /// Calls of a function that can run at once as things stand.
+    pub(crate) fn slots(&self, function: FunctionIndex) -> u32 {
+        self.core().scheduler.slots(function)
+    }
+
+    /// Stops all instances and waits until they are gone. No call may come after that.
+    pub(crate) async fn stop(&self) {
+        let instances = std::mem::take(&mut self.core().instances);
+        futures_util::future::join_all(instances.into_values().map(Instance::stop)).await;
+    }
+
+    fn ended(self: &Arc<Self>, instance: InstanceId, since: Instant, gone: bool) {
+        let took = Micros::from_std(since.elapsed());
+        self.act(|core, now, actions| core.scheduler.ended(now, instance, took, gone, actions));
+    }
+
+    /// Tells the scheduler something and carries out what it decides.
+    fn act<T>(self: &Arc<Self>, tell: impl FnOnce(&mut Core, Micros, &mut Vec<Action>) -> T) -> T {
+        let mut actions = Vec::new();
+        let mut leftovers = Leftovers::new();
+        let told = {
+            let mut core = self.core();
+            let told = tell(&mut core, self.micros(Instant::now()), &mut actions);
+            for action in actions {
+                self.carry_out(action, &mut core, &mut leftovers);
+            }
+            if !core.waiting.is_empty() {
+                self.changed.notify_one();
+            }
+            told
+        };
+        drop(leftovers);
+        told
+    }
+
+    fn carry_out(self: &Arc<Self>, action: Action, core: &mut Core, leftovers: &mut Leftovers) {
+        match action {
+            Action::Start { instance, function } => {
+                tokio::spawn(Arc::clone(self).start(instance, function));
+            }
+            Action::Run { call, instance: id, function, cold } => {
+                let instance = self.functions[function].fresh().or_else(|| core.instances.get(&id).cloned());
+                let instance = instance.expect("invariant: what is kept was started before it runs a call");
+                let lease = Lease {
+                    driver: Arc::clone(self),
+                    id,
+                    number: call,
+                    instance,
+                    cold,
+                    since: Instant::now(),
+                    ended: false,
+                };
+                leftovers.extend(hand(core, call, Ok(lease)));
+            }
+            Action::Stop { instance } => {
+                if let Some(instance) = core.instances.remove(&instance) {
+                    tokio::spawn(instance.stop());
+                }
+            }
+            Action::Refuse { call, why } => leftovers.extend(hand(core, call, Err(why))),
+        }
+    }
+
+    async fn start(self: Arc<Self>, id: InstanceId, function: FunctionIndex) {
+        let since = Instant::now();
+        match self.functions[function].start().await {
+            Ok(instance) => {
+                let init = Micros::from_std(since.elapsed());
+                self.act(|core, now, actions| {
+                    core.instances.insert(id, instance);
+                    core.scheduler.started(now, id, init, actions);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(error, "an instance did not start");
+                self.act(|core, now, actions| core.scheduler.start_failed(now, id, actions));
+            }
+        }
+    }
+
+    fn micros(&self, at: Instant) -> Micros {
+        Micros::from_std(at.saturating_duration_since(self.begun))
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands a call its place or refusal; gives it back when nobody waits for it any more.
+fn hand(core: &mut Core, call: CallId, what: Result<Lease, Refused>) -> Option<Result<Lease, Refused>> {
+    match core.waiting.remove(&call) {
+        Some(sender) => sender.send(what).err(),
+        None => Some(what),
+    }
+}
+
+/// Takes a call out of the queue when its caller stops waiting.
+struct Withdrawal<'a> {
+    driver: &'a Arc<Driver>,
+    function: FunctionIndex,
+    call: CallId,
+}
+
+impl Drop for Withdrawal<'_> {
+    fn drop(&mut self) {
+        let mut core = self.driver.core();
+        if core.waiting.remove(&self.call).is_some() {
+            core.scheduler.withdraw(self.function, self.call);
+        }
+    }
+}
