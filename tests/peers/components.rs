@@ -1,0 +1,87 @@
+//! A component made by componentize-js, an interpreter of 12 MB, in a real pool: it takes seconds to compile.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::support::{Process, merit_command};
+
+/// Building takes half a minute on two cores, and others may want them too.
+const BUILD_PATIENCE: Duration = Duration::from_secs(200);
+
+/// A folder with the component as the function `app`.
+async fn functions() -> TempDir {
+    let folder = TempDir::new().expect("a folder can be made");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/components/build.mjs");
+    let mut build = Command::new("node");
+    build.arg(script).arg(folder.path().join("app.wasm")).stdout(Stdio::null()).kill_on_drop(true);
+    let built = tokio::time::timeout(BUILD_PATIENCE, build.status()).await;
+    assert!(built.expect("it is built in time").expect("node runs").success(), "run `make setup` for componentize-js");
+    folder
+}
+
+struct Pool {
+    process: Process,
+    client: reqwest::Client,
+    /// From its start until it took calls.
+    ready: Duration,
+}
+
+impl Pool {
+    async fn start(functions: &Path, cache: &Path, log: &PathBuf) -> Self {
+        let mut command = merit_command(&["pool", "--listen", "127.0.0.1:0", "--timeout-ms", "2000", "--functions"]);
+        command.arg(functions).arg("--cache").arg(cache);
+        let begun = Instant::now();
+        let process = Process::start_within(Duration::from_secs(120), command, log).await;
+        Self { process, client: reqwest::Client::new(), ready: begun.elapsed() }
+    }
+
+    async fn call(&self, method: Method, path: &str) -> (u16, String, String) {
+        let url = format!("http://{}/app{path}", self.process.address());
+        let request = self.client.request(method, url).header("x-told", "something").body("body");
+        let response = request.send().await.expect("the pool answers");
+        let header = response.headers().get("merit-function-error").or(response.headers().get("x-made-by"));
+        let header = header.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        assert!(response.headers().contains_key("merit-meter-cpu-us"), "what ran is metered");
+        (response.status().as_u16(), header, response.text().await.expect("text"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_is_compiled_once_and_answers_requests_within_its_limits() {
+    let functions = functions().await;
+    let scratch = TempDir::new().expect("a folder can be made");
+    let (cache, log) = (scratch.path().join("cache"), scratch.path().join("log"));
+
+    // Two pools at once share the work: one compiles, the other waits and reads.
+    let (first, second) =
+        tokio::join!(Pool::start(functions.path(), &cache, &log), Pool::start(functions.path(), &cache, &log));
+    let compiled = std::fs::read_dir(cache.join("locks")).expect("the cache").count();
+    assert_eq!(compiled, 1, "one component, one lock");
+    first.process.kill().await;
+    second.process.kill().await;
+    let pool = Pool::start(functions.path(), &cache, &log).await;
+    let compiling = first.ready.max(second.ready);
+    assert!(pool.ready < compiling / 2, "{compiling:?} with compiling, {:?} after a restart", pool.ready);
+
+    let (status, made_by, text) = pool.call(Method::PUT, "/a/b?c=d").await;
+    assert_eq!((status, made_by.as_str()), (201, "componentize-js"));
+    assert_eq!(text, "PUT /a/b?c=d something 1 body");
+    let (_, _, text) = pool.call(Method::POST, "").await;
+    assert_eq!(text, "POST / something 1 body", "every call has an instance of its own");
+    assert_eq!(pool.call(Method::POST, "/out").await.2, "not reached");
+
+    for (path, kind) in [("/spin", "Timeout"), ("/hoard", ""), ("/flood", "OutputLimit"), ("/recurse", "")] {
+        let begun = Instant::now();
+        let (status, told, text) = pool.call(Method::POST, path).await;
+        assert_eq!(status, 500, "{path}: {text}");
+        // JavaScript's own errors for memory and recursion are answered by the interpreter.
+        assert!(kind.is_empty() || told == kind, "{path}: {told} {text}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{path} was contained after {:?}", begun.elapsed());
+    }
+    assert_eq!(pool.call(Method::GET, "/").await.0, 201, "and the pool goes on");
+}
