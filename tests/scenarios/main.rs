@@ -26,6 +26,7 @@ mod overload;
 mod overspend;
 mod passed_on;
 mod pool_death;
+mod pool_joined;
 mod prices;
 mod providers;
 mod refusals;
