@@ -3,7 +3,7 @@
 mod provider;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
@@ -15,7 +15,7 @@ use merit_units::{MemoryMb, Micros};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{Failure, announce, runtime, stop_signal, usage};
+use super::{Failure, announce, runtime, start_log, stop_signal, usage};
 use provider::PoolProvider;
 
 /// Microseconds of a second.
@@ -66,17 +66,52 @@ pub(crate) struct PoolArgs {
 enum PoolAction {
     /// Print the configuration with every setting, its default and what it means
     Config,
+    /// Say what this machine lacks to run functions, and how to get it
+    Doctor {
+        /// The pool's configuration
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
 }
 
 pub(crate) fn pool(args: PoolArgs) -> Result<Exit, Failure> {
-    if let Some(PoolAction::Config) = args.action {
-        super::print(merit_pool::TEMPLATE)?;
-        return Ok(Exit::Ok);
+    match args.action {
+        Some(PoolAction::Config) => {
+            super::print(merit_pool::TEMPLATE)?;
+            return Ok(Exit::Ok);
+        }
+        Some(PoolAction::Doctor { config }) => return doctor(config.as_deref()),
+        None => {}
     }
     let config = config(args)?;
+    start_log(&merit_config::Config::default().log);
     let pool = Pool::try_new(&config).map_err(usage)?;
     runtime()?.block_on(serve(pool, config))?;
     Ok(Exit::Ok)
+}
+
+/// One line a finding, those that are missing with what to do. Fails when something is needed and not there.
+fn doctor(config: Option<&Path>) -> Result<Exit, Failure> {
+    let config = match config {
+        Some(path) => PoolConfig::load(path).map_err(usage)?,
+        None => PoolConfig::new(PathBuf::new()),
+    };
+    let findings = merit_pool::doctor(&config);
+    let mut text = String::new();
+    for finding in &findings {
+        let state = match (finding.ok, finding.needed) {
+            (true, _) => "ok      ",
+            (false, true) => "missing ",
+            (false, false) => "without ",
+        };
+        text.push_str(&format!("{state}{}\n", finding.what));
+        if !finding.ok {
+            text.push_str(&format!("        {}\n", finding.how_to_get_it));
+        }
+    }
+    super::print(&text)?;
+    let is_missing = findings.iter().any(|finding| finding.needed && !finding.ok);
+    Ok(if is_missing { Exit::Failed } else { Exit::Ok })
 }
 
 async fn serve(pool: Pool, config: PoolConfig) -> Result<(), Failure> {

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use reqwest::header::{
+    AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use reqwest::{Client, StatusCode, Upgraded};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -48,7 +50,8 @@ async fn upgrade(exchange: &Exchange) -> Result<Socket, JoinError> {
         let text = response.text().await.unwrap_or_default();
         return Err(JoinError::Refused { status, said: said(&text) });
     }
-    let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| *accept == derive_accept_key(key.as_bytes()));
+    let accepted =
+        response.headers().get(SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| *accept == derive_accept_key(key.as_bytes()));
     if !accepted {
         return Err(JoinError::Protocol("its Sec-WebSocket-Accept is wrong".to_owned()));
     }

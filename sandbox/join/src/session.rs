@@ -114,7 +114,12 @@ impl Session {
         match frame {
             ServerFrame::Ack { held, rejected, .. } => {
                 for offer in rejected {
-                    tracing::warn!(offer = offer.id, reason = offer.reason, message = offer.message, "an offer was not taken");
+                    tracing::warn!(
+                        offer = offer.id,
+                        reason = offer.reason,
+                        message = offer.message,
+                        "an offer was not taken"
+                    );
                 }
                 for offer in held {
                     tracing::info!(offer = offer.id, reason = offer.reason, "confirming an offer that is held");

@@ -46,7 +46,15 @@ impl Provider for Scripted {
 
 fn offer(id: &str, slots: u32) -> OfferSpec {
     let function = Some("thumbnail".to_owned());
-    OfferSpec { id: id.to_owned(), function, target: "/t".to_owned(), memory_mb: 128, slots, ttl_ms: 3000, ..OfferSpec::default() }
+    OfferSpec {
+        id: id.to_owned(),
+        function,
+        target: "/t".to_owned(),
+        memory_mb: 128,
+        slots,
+        ttl_ms: 3000,
+        ..OfferSpec::default()
+    }
 }
 
 /// An exchange that the test plays, and a provider that joins it.
@@ -116,7 +124,8 @@ impl Session {
 
     /// The next frame, whose number must be the next.
     async fn next(&mut self) -> ClientFrame {
-        let message = timeout(PATIENCE, self.socket.next()).await.expect("it says something").expect("open").expect("reads");
+        let message =
+            timeout(PATIENCE, self.socket.next()).await.expect("it says something").expect("open").expect("reads");
         let frame: ClientFrame = serde_json::from_str(message.to_text().expect("text")).expect("a frame");
         if let Some(seq) = frame.seq() {
             assert_eq!(seq, self.seq + 1, "{frame:?}");
@@ -152,7 +161,9 @@ async fn what_changes_is_sent_and_nothing_else_is() {
     let stage = Stage::set().await;
     let mut session = stage.joined().await;
     stage.provider.offers.lock().expect("no panic")[1].slots = 7;
-    assert!(matches!(session.next_news().await, ClientFrame::Quote { offer, .. } if offer.id == "b" && offer.slots == 7));
+    assert!(
+        matches!(session.next_news().await, ClientFrame::Quote { offer, .. } if offer.id == "b" && offer.slots == 7)
+    );
     // One that goes away is taken back by all that are left.
     stage.provider.offers.lock().expect("no panic").remove(0);
     loop {

@@ -24,6 +24,9 @@ const INVOCATION_ID: &str = "merit-invocation-id";
 /// How long a signed payload may take that names no deadline of its own.
 const PAYLOAD_WAIT: Micros = Micros::from_secs(30);
 
+/// Places a call is tried in whose instances turn out to have ended.
+const PLACES: usize = 3;
+
 /// What a request's head asks for.
 struct Order<'a> {
     function: &'a Function,
@@ -41,7 +44,7 @@ impl Door {
         let order = self.order(head)?;
         let lease = self.place(&order).await?;
         match self.payload(body, order.deadline).await {
-            Ok(payload) => run(order, lease, payload).await,
+            Ok(payload) => self.run(order, lease, payload).await,
             Err(refusal) => {
                 lease.end(false);
                 Err(refusal)
@@ -58,7 +61,7 @@ impl Door {
         let answered = async {
             let order = self.order(head)?;
             let lease = self.place(&order).await?;
-            run(order, lease, payload).await
+            self.run(order, lease, payload).await
         };
         let reply = answered.await.unwrap_or_else(|refusal| reply::refused(&refusal));
         let (mut head, body) = reply.into_parts();
@@ -98,6 +101,28 @@ impl Door {
         })
     }
 
+    /// Runs the call; in another place if the instance had ended before the call reached it.
+    async fn run(&self, order: Order<'_>, mut lease: Lease, payload: Bytes) -> Result<Reply, Refusal> {
+        let head = &order.head;
+        let id = head.headers.get(sign::ID).or_else(|| head.headers.get(INVOCATION_ID));
+        let id = id.and_then(|id| id.to_str().ok()).map_or_else(|| lease.number().to_string(), str::to_owned);
+        let (method, headers) = (head.method.clone(), below_the_pool(head.headers.clone()));
+        let mut call = Call { id, method, path: order.path.clone(), headers, payload, timeout: Micros::ZERO };
+        for _ in 0..PLACES {
+            call.timeout = Micros::from_std(order.deadline.saturating_duration_since(Instant::now()));
+            let ran = lease.instance.invoke(call.clone()).await;
+            log_failure(&order.function.name, &ran);
+            let cold = lease.cold;
+            lease.end(ran.gone);
+            match &ran.outcome {
+                Err(failed) if failed.not_started => lease = self.place(&order).await?,
+                _ => return Ok(reply::ran(ran, cold)),
+            }
+        }
+        lease.end(false);
+        Err(Refusal::NotStarted(format!("`{}` has no instance that lives; see the pool's log", order.function.name)))
+    }
+
     async fn payload(&self, body: Incoming, deadline: Instant) -> Result<Bytes, Refusal> {
         let limit = self.payload_bytes;
         if body.size_hint().lower() > limit as u64 {
@@ -109,22 +134,6 @@ impl Door {
             Ok(Err(error)) => Err(Refusal::BadRequest(format!("failed to read the payload: {error}"))),
             Err(_elapsed) => Err(Refusal::RequestTimeout),
         }
-    }
-}
-
-async fn run(order: Order<'_>, lease: Lease, payload: Bytes) -> Result<Reply, Refusal> {
-    let Order { function, head, path, deadline } = order;
-    let id = head.headers.get(sign::ID).or_else(|| head.headers.get(INVOCATION_ID));
-    let id = id.and_then(|id| id.to_str().ok()).map_or_else(|| lease.number().to_string(), str::to_owned);
-    let timeout = Micros::from_std(deadline.saturating_duration_since(Instant::now()));
-    let call = Call { id, method: head.method, path, headers: below_the_pool(head.headers), payload, timeout };
-    let ran = lease.instance.invoke(call).await;
-    log_failure(&function.name, &ran);
-    let cold = lease.cold;
-    lease.end(ran.gone);
-    match &ran.outcome {
-        Err(failed) if failed.not_started => Err(Refusal::NotStarted(failed.message.clone())),
-        _ => Ok(reply::ran(ran, cold)),
     }
 }
 

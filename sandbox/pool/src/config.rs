@@ -309,7 +309,11 @@ mod tests {
         assert_eq!(parse(TEMPLATE), parse(""));
         // With what is commented out it is still right.
         let settings = TEMPLATE.lines().map(|line| match line.strip_prefix("# ") {
-            Some(text) if text.starts_with('[') || text.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => text,
+            Some(text)
+                if text.starts_with('[') || text.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) =>
+            {
+                text
+            }
             _ => line,
         });
         let all = settings.collect::<Vec<_>>().join("\n");

@@ -42,7 +42,7 @@ use tokio::task::JoinSet;
 
 use door::Door;
 use driver::Driver;
-use merit_sandbox::{DirectoryError, Sandbox, SandboxConfig, SandboxError};
+use merit_sandbox::{Sandbox, SandboxConfig, SandboxError};
 use schedule::Rules;
 use sign::Signer;
 
@@ -60,6 +60,45 @@ const IDLE: Duration = Duration::from_secs(90);
 /// Pause after a failed accept, which is mostly for want of file descriptors and would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
+/// One thing that `merit pool doctor` looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked for, and what for.
+    pub what: String,
+    /// Whether it is there.
+    pub ok: bool,
+    /// Whether something does not run at all without it.
+    pub needed: bool,
+    /// What to do when it is not; empty when it is.
+    pub how_to_get_it: String,
+}
+
+/// What this machine has and lacks for the pool and its programs. Makes the cache folders, and nothing else.
+#[must_use]
+pub fn doctor(config: &PoolConfig) -> Vec<Finding> {
+    let sandbox =
+        SandboxConfig { cache_dir: config.cache.clone(), memory_max: config.wasm.memory, ..SandboxConfig::default() };
+    let engine = Sandbox::try_new(sandbox).map(drop);
+    let memory = machine(config).map(drop);
+    let own = |what: &str, checked: Result<(), String>| Finding {
+        what: what.to_owned(),
+        ok: checked.is_ok(),
+        needed: true,
+        how_to_get_it: checked.err().unwrap_or_default(),
+    };
+    let mut findings = vec![
+        own("address space and a cache for WebAssembly", engine.map_err(|error| error.to_string())),
+        own("how much memory is free", memory.map_err(|error| error.to_string())),
+    ];
+    findings.extend(merit_programs::doctor(&functions::machine_config(config)).into_iter().map(|finding| Finding {
+        what: finding.what,
+        ok: finding.ok,
+        needed: finding.needed,
+        how_to_get_it: finding.how_to_get_it,
+    }));
+    findings
+}
+
 /// Why a pool could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
@@ -67,8 +106,8 @@ pub enum PoolError {
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// The functions could not be loaded; all that is wrong, one a line.
-    #[error("{}", lines(.0))]
-    Functions(Vec<DirectoryError>),
+    #[error("{}", .0.join("\n"))]
+    Functions(Vec<String>),
     /// What the machine has could not be found out.
     #[error("failed to find out how much memory is free ({0}); set machine.memory_mb")]
     Memory(String),
@@ -178,8 +217,9 @@ pub async fn serve(
     config: PoolConfig,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), PoolError> {
-    let pool =
-        tokio::task::spawn_blocking(move || Pool::try_new(&config)).await.expect("invariant: loading does not panic")?;
+    let pool = tokio::task::spawn_blocking(move || Pool::try_new(&config))
+        .await
+        .expect("invariant: loading does not panic")?;
     pool.serve(listener, shutdown).await;
     Ok(())
 }
@@ -223,8 +263,4 @@ fn free_memory_mb() -> Result<u64, String> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     kilobytes.map(|kilobytes| kilobytes / 1024).ok_or_else(|| "/proc/meminfo tells no MemAvailable".to_owned())
-}
-
-fn lines(errors: &[DirectoryError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -96,11 +96,10 @@ impl PriceRule {
 
     /// The rule as it is published with every offer.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(self) -> Value {
         let (floor, ceiling) = (self.rates(0), self.rates(LEVELS));
-        let rates = |rates: Rates| {
-            json!({ "gib_second": rates.gib_second.to_string(), "cpu_ms": rates.cpu_ms.to_string() })
-        };
+        let rates =
+            |rates: Rates| json!({ "gib_second": rates.gib_second.to_string(), "cpu_ms": rates.cpu_ms.to_string() });
         json!({
             "rule": "utilisation",
             "formula": "rate = floor + (ceiling - floor) * level^2 / levels^2; level = 0 up to the knee, then rising \
@@ -115,7 +114,7 @@ impl PriceRule {
 
     /// The price sheet whose rates the offers replace, as the exchange reads it.
     #[must_use]
-    pub fn to_sheet(&self, venue: &str, day: &str) -> String {
+    pub fn to_sheet(self, venue: &str, day: &str) -> String {
         let Rates { gib_second, cpu_ms } = self.rates(0);
         format!(
             "name = \"{venue}/own\"\ncurrency = \"USD\"\nsource = \"own\"\n\

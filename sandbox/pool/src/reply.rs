@@ -102,7 +102,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Reply {
     let mut reply = error(refusal.status(), refusal.kind(), &refusal.to_string());
     let headers = reply.headers_mut();
     match refusal {
-        Refusal::TooManyRequests(_) | Refusal::NotStarted(_) | Refusal::Draining => headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Refusal::TooManyRequests(_) | Refusal::NotStarted(_) | Refusal::Draining => {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS)
+        }
         Refusal::Unauthorized => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         Refusal::MethodNotAllowed(allowed) => headers.insert(ALLOW, HeaderValue::from_static(allowed)),
         _ => None,
@@ -144,7 +146,9 @@ fn failed(failure: Failed) -> Reply {
 
 /// Takes out of a function's headers what belongs to one connection, and what only the pool says.
 fn without_connection(headers: &mut HeaderMap) {
-    for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, TRAILER, sign::ID, sign::TIMESTAMP, sign::SIGNATURE] {
+    for name in
+        [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, TRAILER, sign::ID, sign::TIMESTAMP, sign::SIGNATURE]
+    {
         headers.remove(name);
     }
     for name in METERS {

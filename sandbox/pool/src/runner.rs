@@ -3,6 +3,7 @@
 //! A [`Runner`] is one function made ready. An [`Instance`] runs its calls. WebAssembly has an instance whenever
 //! one is wanted, for microseconds; a program's is started, kept while it is of use, and stopped.
 
+mod program;
 mod wasm;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use merit_units::{MemoryMb, Micros};
 
 use crate::schedule::Shape;
 
+pub(crate) use program::ProgramRunner;
 pub(crate) use wasm::WasmRunner;
 
 /// One call.

@@ -76,8 +76,6 @@ mod tests {
     use merit_pool::PoolConfig;
     use merit_pricing::PriceSheet;
 
-    use super::*;
-
     #[test]
     fn the_pools_sheet_is_one_that_the_exchange_reads() {
         let rule = PoolConfig::new("functions".into()).price_rule(8192, 4000);

@@ -87,7 +87,9 @@ impl<'t> Reader<'t> {
     /// A section of a table. One that is not there has no keys.
     pub(super) fn section<'a>(&mut self, table: &mut Table<'a, 't>, key: &'static str) -> Table<'a, 't> {
         let at = table.path(key);
-        let Some(value) = table.find(key) else { return Table { table: None, at, line: table.line, known: Vec::new() } };
+        let Some(value) = table.find(key) else {
+            return Table { table: None, at, line: table.line, known: Vec::new() };
+        };
         let line = self.line(value.span().start);
         let inner = value.get_ref().as_table();
         if inner.is_none() {
@@ -106,7 +108,11 @@ impl<'t> Reader<'t> {
         let value = table.find(key)?;
         let line = self.line(value.span().start);
         let Some(text) = value.get_ref().as_str() else {
-            self.mistake(line, &table.path(key), format!("must be a text in quotes, not {}", value.get_ref().type_str()));
+            self.mistake(
+                line,
+                &table.path(key),
+                format!("must be a text in quotes, not {}", value.get_ref().type_str()),
+            );
             return None;
         };
         parse(text).map_err(|error| self.mistake(line, &table.path(key), error)).ok()

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use merit_units::Micros;
 
-use super::arrivals::{IdleTimes, KeepAlive, Mean, Rate};
 use super::Waiting;
+use super::arrivals::{IdleTimes, KeepAlive, Mean, Rate};
 
 /// Offered load, in calls at once, below which nothing is started ahead: the keep-alive does for rare calls.
 const LEAST_LOAD: f64 = 0.5;
@@ -96,7 +96,11 @@ impl Function {
     }
 
     /// Instances the offered load asks for.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float saturates, and is not negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float saturates, and is not negative"
+    )]
     pub(super) fn wanted(&self, now: Micros) -> usize {
         let load = self.rate.per_us(now) * self.duration.us().unwrap_or(0.0);
         if load < LEAST_LOAD {
