@@ -93,8 +93,10 @@ pub enum LoadError {
         function: FunctionId,
     },
     /// It is a component of another world: it handles no HTTP requests, or wants what is not there.
-    #[error("`{function}` is a component that is not to be run here ({reason}); export wasi:http/incoming-handler, \
-             and import nothing beside WASI 0.2")]
+    #[error(
+        "`{function}` is a component that is not to be run here ({reason}); export wasi:http/incoming-handler, \
+             and import nothing beside WASI 0.2"
+    )]
     NotAHandler {
         /// Which function.
         function: FunctionId,

@@ -36,7 +36,7 @@ impl Stage {
         let (broker, client) = setup.start_with_client().await;
         let spec = json!({ "account": "pool", "roles": ["provider"], "venues": ["pool"] });
         let created: KeyCreated = Reply::of(client.request(Method::POST, "/v1/keys").json(&spec)).await.json(201);
-        Self { setup, broker: broker, client, key: created.secret }
+        Self { setup, broker, client, key: created.secret }
     }
 
     /// Starts the pool with two calls at once and a price that moves ten times a second.
@@ -207,7 +207,12 @@ impl Drop for Elsewhere {
     fn drop(&mut self) {
         // Its devices go with it.
         drop(std::process::Command::new("ip").args(["netns", "del", &self.name]).status());
-        drop(std::process::Command::new("ip").args(["link", "del", &self.device]).stderr(std::process::Stdio::null()).status());
+        drop(
+            std::process::Command::new("ip")
+                .args(["link", "del", &self.device])
+                .stderr(std::process::Stdio::null())
+                .status(),
+        );
     }
 }
 

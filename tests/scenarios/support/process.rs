@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::Once;
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -44,12 +45,20 @@ impl Process {
     ///
     /// # Panics
     /// With its log when it does not come up.
-    pub(crate) async fn start(mut command: Command, log: &Path) -> Self {
+    pub(crate) async fn start(command: Command, log: &Path) -> Self {
+        Self::start_within(PATIENCE, command, log).await
+    }
+
+    /// [`Self::start`] with its own patience.
+    ///
+    /// # Panics
+    /// With its log when it does not come up.
+    pub(crate) async fn start_within(patience: Duration, mut command: Command, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).expect("the log can be written");
         let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().expect("the merit binary can be started");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
-        let read = timeout(PATIENCE, stdout.read_line(&mut line)).await;
+        let read = timeout(patience, stdout.read_line(&mut line)).await;
         let address = line.trim_end().strip_prefix("listening on http://").and_then(|at| at.parse().ok());
         let Some(address) = address else {
             panic!("no server came up: {read:?}, {line:?}\n{}", read_log(log));
