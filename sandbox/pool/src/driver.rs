@@ -111,6 +111,12 @@ impl Driver {
         self.core().scheduler.load()
     }
 
+    /// What [`Scheduler::busy_sum`] tells now, and the time.
+    pub(crate) fn busy(&self) -> (u128, Micros) {
+        let now = self.micros(Instant::now());
+        (self.core().scheduler.busy_sum(now), now)
+    }
+
     /// Calls of a function that can run at once as things stand.
     pub(crate) fn slots(&self, function: FunctionIndex) -> u32 {
         self.core().scheduler.slots(function)

@@ -2,16 +2,18 @@
 //!
 //! One offer a function: its slots are what memory and running calls leave, its rates are those of the level that
 //! the price rule has reached. Asked again within the rule's step, the level stays; after it, it goes one towards
-//! where the load wants it.
+//! where the load since then wants it: a mean, so that the moment of asking does not matter.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::time::Instant;
+use merit_units::Micros;
 
 use crate::door::Function;
 use crate::driver::Driver;
 use crate::price::{PriceRule, Rates};
 
+/// The whole pool, in the parts that busy ones are counted by.
+const WHOLE: u32 = 1_000_000;
 /// Characters of an offer's name.
 const ID_CHARS: usize = 56;
 
@@ -43,7 +45,15 @@ pub struct Market {
     rule: PriceRule,
     driver: Arc<Driver>,
     offers: Vec<Offer>,
-    level: Mutex<(u32, Instant)>,
+    reached: Mutex<Reached>,
+}
+
+/// The level the price has reached, and what the pool's busy time was then.
+#[derive(Default)]
+struct Reached {
+    level: u32,
+    sum: u128,
+    at: Micros,
 }
 
 impl Market {
@@ -54,7 +64,7 @@ impl Market {
             memory_mb: function.runner.memory().megabytes().into(),
             slots: 0,
         });
-        Self { rule, driver, offers: offers.collect(), level: Mutex::new((0, Instant::now())) }
+        Self { rule, driver, offers: offers.collect(), reached: Mutex::default() }
     }
 
     /// The rule by which the price follows the load.
@@ -63,21 +73,19 @@ impl Market {
         &self.rule
     }
 
-    /// The rates now.
+    /// The rates now. The level follows how busy the pool was on average since the last step.
     #[must_use]
     pub fn rates(&self) -> Rates {
-        let load = self.driver.load();
-        let by_calls = self.rule.target(load.running, load.calls);
-        let megabytes = |bytes: u64| u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
-        // Idle instances take memory too, but give it up for calls: what counts is what is busy.
-        let by_memory = self.rule.target(megabytes(load.memory_busy), megabytes(load.memory_max));
-        let target = by_calls.max(by_memory);
-        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if level.0 != target && now.duration_since(level.1) >= self.rule.step.to_std() {
-            *level = (PriceRule::step(level.0, target), now);
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sum, now) = self.driver.busy();
+        let passed = now.saturating_sub(reached.at);
+        if passed >= self.rule.step {
+            let mean = (sum - reached.sum) / u128::from(passed.get().max(1));
+            let mean = u32::try_from(mean).unwrap_or(WHOLE);
+            let level = PriceRule::step(reached.level, self.rule.target(mean, WHOLE));
+            *reached = Reached { level, sum, at: now };
         }
-        self.rule.rates(level.0)
+        self.rule.rates(reached.level)
     }
 
     /// The offers now, in order of the functions' names.

@@ -150,8 +150,6 @@ pub(crate) struct Load {
     pub(crate) calls: u32,
     /// Bytes admitted.
     pub(crate) memory: u64,
-    /// Bytes of instances that run calls.
-    pub(crate) memory_busy: u64,
     /// Bytes that instances may have together.
     pub(crate) memory_max: u64,
     /// Instances there are, starting ones included.
@@ -166,8 +164,19 @@ pub(crate) struct Scheduler {
     /// Functions with calls that wait, by how long the first of them does.
     waiting: BTreeSet<(u64, FunctionIndex)>,
     memory: u64,
+    /// Bytes of instances that run calls.
+    memory_busy: u64,
     running: u32,
     next: u64,
+    busy: Busy,
+}
+
+/// How busy the pool was, summed over time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Busy {
+    /// Parts per million of the pool x microseconds.
+    sum: u128,
+    until: Micros,
 }
 
 impl Scheduler {
@@ -179,8 +188,10 @@ impl Scheduler {
             instances: BTreeMap::new(),
             waiting: BTreeSet::new(),
             memory: 0,
+            memory_busy: 0,
             running: 0,
             next: 0,
+            busy: Busy::default(),
         }
     }
 
@@ -246,8 +257,12 @@ impl Scheduler {
         gone: bool,
         actions: &mut Vec<Action>,
     ) {
+        self.count_busy(now);
         let Some(this) = self.instances.get_mut(&instance) else { return };
         this.calls -= 1;
+        if this.calls == 0 {
+            self.memory_busy -= self.functions[this.function].shape.memory;
+        }
         this.gone |= gone;
         if let State::Ready { used, .. } = &mut this.state {
             *used = now;
@@ -291,10 +306,24 @@ impl Scheduler {
             waiting: self.functions.iter().map(|function| function.queue.len()).sum(),
             calls: self.rules.calls,
             memory: self.memory,
-            memory_busy: self.memory - self.idle_memory(),
             memory_max: self.rules.memory,
             instances: self.instances.len(),
         }
+    }
+
+    /// Parts per million of the pool (of its calls or of its memory, whichever is more) that were busy, times the
+    /// microseconds they were, since the beginning: the difference of two readings by the time between them is the mean.
+    pub(crate) fn busy_sum(&mut self, now: Micros) -> u128 {
+        self.count_busy(now);
+        self.busy.sum
+    }
+
+    fn count_busy(&mut self, now: Micros) {
+        let share = |part: u64, whole: u64| u128::from(part) * 1_000_000 / u128::from(whole.max(1));
+        let calls = share(self.running.into(), self.rules.calls.into());
+        let memory = share(self.memory_busy, self.rules.memory);
+        self.busy.sum += calls.max(memory) * u128::from(now.saturating_sub(self.busy.until).get());
+        self.busy.until = self.busy.until.max(now);
     }
 
     /// Calls of a function that can run at once as things stand: its own that run, and what is left for more.

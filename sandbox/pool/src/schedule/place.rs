@@ -61,7 +61,11 @@ impl Scheduler {
     }
 
     fn run(&mut self, now: Micros, function: FunctionIndex, instance: InstanceId, actions: &mut Vec<Action>) {
+        self.count_busy(now);
         let this = self.instances.get_mut(&instance).expect("invariant: it was just found or made");
+        if this.calls == 0 {
+            self.memory_busy += self.functions[function].shape.memory;
+        }
         this.calls += 1;
         let mut cold = None;
         if let State::Ready { init, used } = &mut this.state {

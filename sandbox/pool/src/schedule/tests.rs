@@ -280,6 +280,21 @@ fn slots_are_what_memory_and_calls_leave() {
 }
 
 #[test]
+fn how_busy_it_is_is_a_mean_over_time() {
+    let mut story = Story::new(Rules { calls: 4, ..rules() }, &[program(100), program(600)]);
+    let begun = story.scheduler.busy_sum(story.now);
+    let small = story.cold(0);
+    story.after(3);
+    // A quarter of the calls for three seconds; then a large one, which is 70 % of the memory with the other.
+    story.cold(1);
+    story.after(1);
+    story.ended(small);
+    story.after(2);
+    let sum = story.scheduler.busy_sum(story.now) - begun;
+    assert_eq!(sum, 1_000_000 * (250_000 * 3 + 700_000 + 600_000 * 2));
+}
+
+#[test]
 fn a_call_that_is_withdrawn_runs_never() {
     let mut story = Story::new(Rules { calls: 1, ..rules() }, &[program(100)]);
     let instance = story.cold(0);
