@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use merit_units::Money;
-use merit_wire::{AlternativesReport, BookView, PriceChangeView, SpendReport, header};
+use merit_wire::{AlternativesReport, BookView, KeyCreated, PriceChangeView, SpendReport, header};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, StatusCode};
 
@@ -76,6 +76,16 @@ impl Broker {
             }
         };
         answer(request.body(body)).await
+    }
+
+    /// A key for the provider of a venue.
+    ///
+    /// # Errors
+    /// When the broker does not answer as it should.
+    pub(crate) async fn provider_key(&self, venue: &str) -> Result<String, DemoError> {
+        let spec = format!(r#"{{"account":"{venue}","roles":["provider"],"venues":["{venue}"]}}"#);
+        let created: KeyCreated = self.peer.send_body(Method::POST, "/v1/keys", "application/json", spec).await?;
+        Ok(created.secret)
     }
 
     /// All asks of a function.

@@ -8,9 +8,6 @@ use crate::sample::SAMPLES;
 /// The name of the pool as a venue.
 pub(crate) const POOL: &str = "pool-local";
 
-/// Memory of a function in the pool: what `merit pool` gives it by default.
-const POOL_MEMORY_MB: u64 = 128;
-
 /// Dollars for a yuan. An example, and said to be one: the broker wants the day of a rate, and no
 /// rate has one that holds when the demo is run.
 pub(crate) const EXAMPLE_USD_PER_CNY: &str = "0.1405";
@@ -30,8 +27,6 @@ pub struct Plan<'a> {
     pub clouds_url: &'a str,
     /// The simulated clouds.
     pub clouds: &'a [Cloud],
-    /// Where the pool is, without a slash at the end.
-    pub pool_url: &'a str,
     /// Calls the pool runs at once.
     pub pool_slots: u32,
     /// The day the example exchange rate is said to be of, such as `2026-11-21`.
@@ -52,8 +47,6 @@ impl Plan<'_> {
                 &mut text,
                 &format!("\n[functions.{}]\nidempotent = {}\ntimeout_ms = 10000\n", sample.name, sample.idempotent),
             );
-            let pool = Place { venue: POOL, memory_mb: POOL_MEMORY_MB, vcpu_milli: None, concurrency: self.pool_slots };
-            pool.deployment(&mut text, sample.name);
             for cloud in self.clouds {
                 Place::of(cloud).deployment(&mut text, sample.name);
             }
@@ -86,18 +79,19 @@ CNY = {{ usd = \"{EXAMPLE_USD_PER_CNY}\", date = \"{today}\" }}
     }
 
     fn pool(&self, text: &mut String) {
-        let Self { pool_url, pool_slots, .. } = self;
+        let Self { pool_slots, .. } = self;
         write(
             text,
             &format!(
                 "
-# Functions on this machine, `merit pool`. The prices are Merit's starting point for machines of your own.
+# Functions on this machine: a `merit pool` that joins, and says itself what it runs and at what price.
 [venues.{POOL}]
-kind = \"http\"
-url = \"{pool_url}/\"
+kind = \"provider\"
 region = \"local\"
 isolation = \"wasm\"
-sheet = \"own/default\"
+offers = [\"*\"]
+private_addresses = true
+trial_calls = 0
 concurrency = {pool_slots}
 "
             ),

@@ -3,16 +3,24 @@
 use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use crate::broker::Broker;
 use crate::children::Children;
 use crate::clouds::Clouds;
 use crate::config::{POOL, Plan};
+use crate::sample::SAMPLES;
 use crate::screen::{Screen, Style};
 use crate::{DemoError, Options, sample, story};
 
 /// Bytes of the key's id and of its secret.
 const KEY_BYTES: (usize, usize) = (6, 24);
+
+/// Joining takes a moment; a busy machine is given this long.
+const JOINED_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Modelled time is waited out in full: the broker believes no venue that says a call took longer than it did.
 const REAL_TIME: &str = "1";
@@ -49,9 +57,6 @@ impl Stage {
             common.into_iter().chain(cache).chain(extra.iter().map(OsString::from)).collect()
         };
         let clouds_url = children.start("sim", &running(&["--time-scale", REAL_TIME]), None).await?;
-        // The second finds the first one's compiled functions in the cache.
-        let slots = options.pool_slots.to_string();
-        let pool_url = children.start("pool", &running(&["--concurrency", &slots]), None).await?;
         let clouds = Clouds::discover(clouds_url).await?;
         screen.say(Style::Plain, &format!("\n{}\n", story::market(&clouds, options.pool_slots, &options.today)))?;
 
@@ -59,7 +64,6 @@ impl Stage {
             listen: free_or_any(&options.listen),
             clouds_url: clouds.url(),
             clouds: &clouds.all,
-            pool_url: &pool_url,
             pool_slots: options.pool_slots,
             today: &options.today,
         };
@@ -68,7 +72,14 @@ impl Stage {
         let key = new_key();
         let args = ["--config".into(), config.into()];
         let url = children.start("serve", &args, Some(("MERIT_BOOTSTRAP_KEY", &key))).await?;
-        Ok(Self { folder: folder.to_owned(), clouds, broker: Broker::new(url, key.clone())?, key })
+        let broker = Broker::new(url, key.clone())?;
+        // It finds the clouds' compiled functions in the cache.
+        let slots = options.pool_slots.to_string();
+        let join = running(&["--concurrency", &slots, "--join", broker.url(), "--venue", POOL]);
+        let provider_key = broker.provider_key(POOL).await?;
+        children.start("pool", &join, Some(("MERIT_PROVIDER_KEY", &provider_key))).await?;
+        joined(&broker).await?;
+        Ok(Self { folder: folder.to_owned(), clouds, broker, key })
     }
 
     /// The names of all venues.
@@ -76,6 +87,20 @@ impl Stage {
         let clouds = self.clouds.all.iter().map(|cloud| cloud.name.clone());
         clouds.chain([POOL.to_owned()]).collect()
     }
+}
+
+/// Waits until the pool's offers are in the books.
+async fn joined(broker: &Broker) -> Result<(), DemoError> {
+    let asks = async {
+        for sample in &SAMPLES {
+            while !broker.book(sample.name).await?.asks.iter().any(|ask| ask.venue == POOL) {
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+        Ok(())
+    };
+    let late = || DemoError::Request { request: "the books".to_owned(), reason: format!("{POOL} did not join") };
+    timeout(JOINED_WITHIN, asks).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// The address if nobody listens there, and otherwise any free port.

@@ -20,7 +20,7 @@ pub(crate) fn market(clouds: &Clouds, pool_slots: u32, today: &str) -> String {
         };
         [cloud.name.clone(), cloud.price_sheet.clone(), cloud.architecture.clone(), size]
     });
-    let own = [POOL, "own/default", "this machine", "128 MB"].map(str::to_owned);
+    let own = [POOL, "its own, by its load", "this machine", "128 MB"].map(str::to_owned);
     let headings = [
         ("venue", Lean::Left),
         ("price sheet", Lean::Left),
@@ -33,7 +33,8 @@ pub(crate) fn market(clouds: &Clouds, pool_slots: u32, today: &str) -> String {
         sheets and keep books of their own. The month's free grants are taken as used up. Their latency is modelled \
         after measurements and waited out.";
     let pool = format!(
-        "The pool runs functions on this machine. It is cheap and has {slots}: a call that finds it full goes to the next \
+        "The pool runs functions on this machine. It joins as a provider, is cheap, asks more the \
+         busier it is, and has {slots}: a call that finds it full goes to the next \
          venue in merit order. Tencent bills in yuan; {EXAMPLE_USD_PER_CNY} dollars a yuan, dated {today}, are an example."
     );
     format!("{venues}\n\n{}\n\n{}", prose("", clouds), prose("", &pool))

@@ -102,7 +102,6 @@ mod tests {
             listen: super::LISTEN.to_owned(),
             clouds_url: clouds.url(),
             clouds: &clouds.all,
-            pool_url: "http://127.0.0.1:1",
             pool_slots: 1,
             today: "2026-11-21",
         }
@@ -114,9 +113,10 @@ mod tests {
         let text = plan(&clouds).to_toml();
         let config = Config::parse(&text, &Source::Defaults, &Env::default()).expect("a valid configuration");
         assert_eq!(config.venues.len(), SimConfig::demo().clouds.len() + 1);
-        assert!(config.venues.values().all(|venue| venue.sheet.is_some()));
+        // The pool brings its own sheet and its own deployments.
+        assert_eq!(config.venues.values().filter(|venue| venue.sheet.is_none()).count(), 1);
         assert_eq!(config.functions.len(), SAMPLES.len());
-        assert!(config.functions.values().all(|function| function.deployments.len() == config.venues.len()));
+        assert!(config.functions.values().all(|function| function.deployments.len() == config.venues.len() - 1));
     }
 
     #[tokio::test]
