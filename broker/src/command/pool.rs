@@ -126,7 +126,7 @@ async fn serve(pool: Pool, config: PoolConfig) -> Result<(), Failure> {
     let exchange = Exchange { url: join.url.clone(), venue: join.venue.clone(), key };
     let secret = Secret::random();
     let day = rfc3339(Clock::system().now())[..10].to_owned();
-    let provider = PoolProvider::new(pool.market(), &join, address, secret.clone(), day);
+    let provider = PoolProvider::new(pool.market(), &join, address, &secret, &day);
     let pool = pool.signed(secret, || Clock::system().now().micros() / SECOND_US);
     announce(address);
     let (withdrawn, drain) = oneshot::channel::<()>();

@@ -18,11 +18,11 @@ pub(super) struct PoolProvider {
 
 impl PoolProvider {
     /// The pool behind `market`, which listens on `address`. `day` is today's, for the price sheet.
-    pub(super) fn new(market: Arc<Market>, join: &Join, address: SocketAddr, secret: Secret, day: String) -> Self {
+    pub(super) fn new(market: Arc<Market>, join: &Join, address: SocketAddr, secret: &Secret, day: &str) -> Self {
         let url = join.endpoint.clone().unwrap_or_else(|| format!("http://{address}/"));
         Self {
             endpoint: EndpointSpec { url, secret: secret.expose().to_owned() },
-            sheet: market.rule().to_sheet(&join.venue, &day),
+            sheet: market.rule().to_sheet(&join.venue, day),
             rule: market.rule().to_json(),
             ttl: join.ttl,
             market,
