@@ -16,6 +16,7 @@ mod check;
 mod env;
 mod events;
 mod exchange;
+mod feed;
 mod function;
 mod limits;
 mod load;
@@ -40,6 +41,7 @@ pub use catalog::Catalog;
 pub use env::Env;
 pub use events::{Events, FunctionEvents};
 pub use exchange::{DatedRate, ExchangeRates};
+pub use feed::Feed;
 pub use function::{Deployment, Function};
 pub use limits::Limits;
 pub use market::Market;
@@ -78,6 +80,8 @@ pub struct Config {
     pub market: Market,
     /// How events are kept and delivered.
     pub events: Events,
+    /// Market data, and what its readers are held to.
+    pub feed: Feed,
     /// Live prices.
     pub catalog: Catalog,
     /// What providers are held to.

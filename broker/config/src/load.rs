@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use crate::reader::{Lines, Reader};
 use crate::{
-    Catalog, Config, ConfigErrors, DEFAULT_PATH, Env, Events, ExchangeRates, Limits, Log, Market, Mistake,
+    Catalog, Config, ConfigErrors, DEFAULT_PATH, Env, Events, ExchangeRates, Feed, Limits, Log, Market, Mistake,
     PATH_VARIABLE, Place, Providers, Secrets, Server, Source, Store, account, check, function, venue,
 };
 
@@ -84,6 +84,7 @@ fn read(reader: &mut Reader<'_>, source: &Source) -> Config {
         limits,
         market: Market::read(reader.section("market")),
         events: Events::read(reader.section("events")),
+        feed: Feed::read(reader.section("feed")),
         catalog: Catalog::read(reader.section("catalog")),
         providers: Providers::read(reader.section("providers")),
         exchange_rates: ExchangeRates::read(reader.section("exchange_rates")),

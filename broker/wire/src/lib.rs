@@ -8,6 +8,7 @@
 mod catalog;
 mod discovery;
 mod events;
+pub mod feed;
 mod functions;
 mod money;
 mod offers;

@@ -18,6 +18,7 @@ fn the_template_is_the_default() {
         (format!("{:?}", file.market), format!("{:?}", none.market)),
         (format!("{:?}", file.events), format!("{:?}", none.events)),
         (format!("{:?}", file.providers), format!("{:?}", none.providers)),
+        (format!("{:?}", file.feed), format!("{:?}", none.feed)),
         (format!("{:?}", file.exchange_rates), format!("{:?}", none.exchange_rates)),
     ] {
         assert_eq!(a, b);
@@ -96,6 +97,13 @@ fn the_defaults_change_only_on_purpose() {
     events.max_dead_letter_bytes = 1073741824
     events.destination_timeout_ms = 10000
     events.private_destinations = false
+    feed.updates_per_second = 10
+    feed.max_queued = 256
+    feed.write_timeout_ms = 10000
+    feed.max_connections = 1000
+    feed.max_connections_per_key = 250
+    feed.max_subscriptions = 100
+    feed.max_message_bytes = 65536
     catalog.refresh_hours = 0
     catalog.max_move_percent = 25
     catalog.max_file_bytes = 67108864
@@ -180,7 +188,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 71, "every number of the template");
+    assert_eq!(promised.len(), 78, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);
