@@ -46,6 +46,17 @@ pub(crate) enum Failure {
         /// Bytes of payload that were to be sent.
         sent: usize,
     },
+    /// Market data ended.
+    #[error("market data ended: {0}")]
+    Feed(String),
+    /// A subscription was refused.
+    #[error("{message}")]
+    Subscription {
+        /// A stable word.
+        reason: String,
+        /// What is wrong, in words.
+        message: String,
+    },
     /// The command line or a file is mistaken.
     #[error("{0}")]
     Usage(String),
@@ -71,7 +82,9 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Problem(problem) => Exit::of_status(problem.status),
-            Self::Strange { .. } | Self::Broken { .. } => Exit::Failed,
+            Self::Strange { .. } | Self::Broken { .. } | Self::Feed(_) => Exit::Failed,
+            Self::Subscription { reason, .. } if reason == "unknown_function" => Exit::NotFound,
+            Self::Subscription { .. } => Exit::Refused,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Usage(_) | Self::Config(_) => Exit::Usage,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,

@@ -13,6 +13,7 @@ mod client;
 mod command;
 mod exit;
 mod failure;
+pub mod feed;
 mod output;
 mod values;
 
@@ -24,7 +25,7 @@ use clap::{Args, Subcommand, ValueEnum};
 pub use command::{
     AsyncCommand, BookArgs, BudgetsCommand, CatalogCommand, CompletionsArgs, ConfigCommand, DeploymentArgs,
     ExplainArgs, FunctionsCommand, InvokeArgs, KeysCommand, Limit, ListArgs, PriceArgs, PriceCommand, PutArgs,
-    QuoteArgs, SetArgs, SpendArgs, Terms, VenuesCommand,
+    QuoteArgs, SetArgs, SpendArgs, TapeArgs, Terms, VenuesCommand,
 };
 pub use exit::Exit;
 pub use output::Io;
@@ -84,6 +85,8 @@ pub enum Command {
     Quote(Box<QuoteArgs>),
     /// Show a function's book: all asks, whatever the terms
     Book(BookArgs),
+    /// Show fills as they come: price, venue and size of each
+    Tape(TapeArgs),
     /// Tell the story of an invocation from its receipt
     Explain(ExplainArgs),
     /// List, show, redrive and drop calls that are run after they were answered
@@ -139,6 +142,7 @@ async fn dispatch(
         Command::Invoke(args) => command::invoke(&args, &client()?, output).await,
         Command::Quote(args) => command::quote(&args, &client()?, output).await,
         Command::Book(args) => command::book(&args, &client()?, output).await,
+        Command::Tape(args) => command::tape(&args, &client()?, output).await,
         Command::Explain(args) => command::explain(&args, &client()?, output).await,
         Command::Async(args) => command::events(args, &client()?, output).await,
         Command::Functions(args) => command::functions(args, &client()?, output).await,

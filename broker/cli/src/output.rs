@@ -107,6 +107,13 @@ impl<'a> Output<'a> {
         self.line(&text)
     }
 
+    /// Clears a terminal, to draw on it anew.
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
+        self.headed = false;
+        // Home, and clear from there to the end of the screen: what is drawn over does not flicker.
+        write!(self.io.out, "\x1b[H\x1b[J")
+    }
+
     /// A table to stdout.
     pub(crate) fn table(&mut self, table: &Table) -> io::Result<()> {
         let color = self.io.out_terminal;
@@ -120,6 +127,12 @@ impl<'a> Output<'a> {
     /// A value as JSON to stdout.
     pub(crate) fn json_value<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut self.io.out, value)?;
+        self.line("")
+    }
+
+    /// A value as one line of JSON to stdout.
+    pub(crate) fn json_line<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
+        serde_json::to_writer(&mut self.io.out, value)?;
         self.line("")
     }
 

@@ -5,6 +5,7 @@ use merit_units::FunctionId;
 use merit_wire::{AskView, BookView, ExclusionView, QuoteView};
 use reqwest::Method;
 
+use super::follow;
 use super::terms::Terms;
 use crate::Exit;
 use crate::client::Client;
@@ -29,6 +30,9 @@ pub struct BookArgs {
     /// The function
     #[arg(value_parser = FunctionId::try_new)]
     pub function: FunctionId,
+    /// Stay, and show the room and the price at each deployment whenever they change
+    #[arg(long, short)]
+    pub follow: bool,
 }
 
 /// Asks for a quote.
@@ -52,6 +56,9 @@ pub(crate) async fn quote(args: &QuoteArgs, client: &Client, output: &mut Output
 
 /// Shows a book.
 pub(crate) async fn book(args: &BookArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    if args.follow {
+        return follow::follow(args.function.as_str(), client, output).await;
+    }
     let book: BookView = client.get(&["functions", args.function.as_str(), "book"]).await?;
     if output.json() {
         output.json_value(&book)?;

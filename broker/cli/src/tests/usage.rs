@@ -22,6 +22,7 @@ fn the_help_says_what_there_is() {
       invoke       Call a function at the cheapest venue that meets the terms
       quote        List what a call would cost at each deployment, in merit order
       book         Show a function's book: all asks, whatever the terms
+      tape         Show fills as they come: price, venue and size of each
       explain      Tell the story of an invocation from its receipt
       async        List, show, redrive and drop calls that are run after they were answered
       functions    List, show, register and delete functions and their deployments

@@ -1,0 +1,125 @@
+//! `merit book --follow` and `merit tape`: market data as it comes.
+//!
+//! On a terminal the book is drawn anew in place; elsewhere, and for fills, what is new is written below. With `--json`
+//! each line is a JSON value. Both end when the connection does; the exit code and the message say why.
+
+use clap::Args;
+use merit_units::FunctionId;
+use merit_wire::feed::{EVERY_FUNCTION, FeedBody, FeedChannel, FeedData, FeedMessage, FillView, LevelView};
+use serde::Serialize;
+
+use crate::Exit;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::feed::{Feed, LocalBook, Step};
+use crate::output::{Output, Table};
+use crate::values::{dollars, per_million};
+
+/// Options of `tape`.
+#[derive(Args, Clone, Debug)]
+pub struct TapeArgs {
+    /// The function; without it the fills of all
+    #[arg(value_parser = FunctionId::try_new)]
+    pub function: Option<FunctionId>,
+}
+
+/// A book as `--json` tells it.
+#[derive(Serialize)]
+struct BookLine<'a> {
+    function: &'a str,
+    seq: u64,
+    at: &'a str,
+    levels: Vec<&'a LevelView>,
+}
+
+/// Shows a book, and again whenever it changes.
+pub(crate) async fn follow(function: &str, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let mut feed = Feed::connect(client).await?;
+    let mut book = LocalBook::new(function);
+    feed.subscribe(FeedChannel::Book, &[function]).await.map_err(Failure::Feed)?;
+    let in_place = output.out_terminal() && !output.json();
+    loop {
+        let message = feed.next().await.map_err(Failure::Feed)?;
+        match book.apply(&message) {
+            Ok(Step::Changed) => {}
+            Ok(Step::Unchanged) => {
+                refused(&message)?;
+                continue;
+            }
+            Err(broken) => {
+                output.message(&format!("{broken}; asking for a new snapshot"))?;
+                feed.subscribe(FeedChannel::Book, &[function]).await.map_err(Failure::Feed)?;
+                continue;
+            }
+        }
+        if in_place {
+            output.clear()?;
+        }
+        show(function, &book, data(&message).map_or("", |data| &data.at), output)?;
+    }
+}
+
+/// Shows fills as they come.
+pub(crate) async fn tape(args: &TapeArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let mut feed = Feed::connect(client).await?;
+    let function = args.function.as_ref().map_or(EVERY_FUNCTION, FunctionId::as_str);
+    feed.subscribe(FeedChannel::Tape, &[function]).await.map_err(Failure::Feed)?;
+    loop {
+        let message = feed.next().await.map_err(Failure::Feed)?;
+        let Some(FeedData { body: FeedBody::Tape { fills, lost }, .. }) = data(&message) else {
+            refused(&message)?;
+            continue;
+        };
+        if *lost > 0 {
+            output.message(&format!("{lost} fills came faster than the broker tells them, and are missing here"))?;
+        }
+        for fill in fills {
+            if output.json() { output.json_line(fill)? } else { output.line(&line(fill))? }
+        }
+    }
+}
+
+fn data(message: &FeedMessage) -> Option<&FeedData> {
+    match message {
+        FeedMessage::Snapshot(data) | FeedMessage::Update(data) => Some(data),
+        _ => None,
+    }
+}
+
+/// Fails when the broker refuses the subscription or ends it.
+fn refused(message: &FeedMessage) -> Result<(), Failure> {
+    match message {
+        FeedMessage::Error { reason, message, .. } => {
+            Err(Failure::Subscription { reason: reason.clone(), message: message.clone() })
+        }
+        FeedMessage::Unsubscribed { function, reason, .. } => {
+            Err(Failure::Feed(format!("the subscription to `{function}` ended: {reason}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn show(function: &str, book: &LocalBook, at: &str, output: &mut Output<'_>) -> std::io::Result<()> {
+    let seq = book.seq().unwrap_or_default();
+    let levels: Vec<&LevelView> = book.levels().collect();
+    if output.json() {
+        return output.json_line(&BookLine { function, seq, at, levels });
+    }
+    output.heading(&format!("{function}: {} levels, seq {seq}, {at}", levels.len()))?;
+    let mut table = Table::new(&["venue", "deployment", "per million", "free"]);
+    for level in levels {
+        table.row([
+            level.venue.clone(),
+            level.deployment.clone(),
+            per_million(&level.cost),
+            format!("{}/{}", level.free, level.capacity),
+        ]);
+    }
+    output.table(&table)
+}
+
+fn line(fill: &FillView) -> String {
+    let FillView { at, function, venue, deployment, charge, estimated, size } = fill;
+    let guess = if *estimated { " (estimated)" } else { "" };
+    format!("{at}  {function}  {venue}  {deployment}  {} MB  {}{guess}", size.memory_mb, dollars(charge))
+}
