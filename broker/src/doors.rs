@@ -1,10 +1,11 @@
 //! The front doors: how requests come in and answers go out.
 //!
 //! [`native`] serves invocations, [`aws`] clients of AWS Lambda; [`control`] everything else under `/v1` and
-//! operations. [`problem`] is the one place that turns a refusal into what a client sees; AWS's clients have theirs.
+//! operations, [`feed`] those who read market data. [`problem`] is the one place that turns a refusal into what a client sees; AWS's clients have theirs.
 
 pub mod aws;
 pub mod control;
+mod feed;
 mod line;
 pub mod native;
 mod openapi;

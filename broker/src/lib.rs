@@ -27,6 +27,7 @@ pub mod discovery;
 pub mod dispatch;
 pub mod doors;
 pub mod events;
+pub mod feed;
 pub mod function;
 pub mod functions;
 mod idempotent;
@@ -57,6 +58,7 @@ pub mod venues;
 use crate::catalog::LiveCatalog;
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::feed::Feed;
 use crate::functions::Functions;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -98,6 +100,8 @@ pub struct Broker {
     pub usage: Arc<MonthlyUsage>,
     /// What was acknowledged and is still to be delivered.
     pub events: Events,
+    /// Market data.
+    pub feed: Feed,
     /// Calls in flight.
     pub in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -140,6 +144,7 @@ impl Broker {
             usage: Arc::new(usage),
             settings: ArcSwap::from_pointee(settings),
             events: Events::default(),
+            feed: Feed::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             cut: watch::Sender::new(false),
@@ -152,10 +157,11 @@ impl Broker {
         InvocationId::v7(self.clock.now().micros() / 1000, fastrand::u128(..))
     }
 
-    /// Takes no new calls from now on; those in flight go on.
+    /// Takes no new calls from now on; those in flight go on. Readers of market data are sent away.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Release);
         self.events.wake();
+        self.feed.close();
     }
 
     /// Whether new calls are refused.

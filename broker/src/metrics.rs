@@ -4,6 +4,7 @@
 //! questions for `/v1/spend`, which a time series database would pay for dearly.
 
 mod events;
+mod feed;
 mod providers;
 
 use std::sync::atomic::AtomicU64;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use events::EventMetrics;
+pub use feed::FeedMetrics;
 pub use providers::ProviderMetrics;
 
 /// Dollars, which a counter can only hold as a float: for graphs, not for accounts.
@@ -91,6 +93,8 @@ pub struct Metrics {
     pub receipts_dropped: Counter,
     /// Events.
     pub events: EventMetrics,
+    /// Market data.
+    pub feed: FeedMetrics,
     /// Providers' quotes.
     pub providers: ProviderMetrics,
     catalog_held: Gauge,
@@ -129,6 +133,7 @@ impl Default for Metrics {
             hold_overruns: Counter::default(),
             receipts_dropped: Counter::default(),
             events: EventMetrics::default(),
+            feed: FeedMetrics::default(),
             providers: ProviderMetrics::default(),
             catalog_held: Gauge::default(),
             feed_failures: Family::default(),
@@ -169,6 +174,7 @@ impl Metrics {
         registry.register("soft_budget_passed", "Postings that passed a soft budget", self.soft_budget_passed.clone());
         registry.register("hold_overruns", "Charges above their hold", self.hold_overruns.clone());
         self.events.register(registry);
+        self.feed.register(registry);
         self.providers.register(registry);
         registry.register("receipts_dropped", "Receipts the store had no room for", self.receipts_dropped.clone());
         registry.register("catalog_held", "Sheets whose newer prices wait for a person", self.catalog_held.clone());

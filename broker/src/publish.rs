@@ -1,12 +1,16 @@
 //! The last stage: the receipt, the metrics, and the words for whoever did not get a reply.
 
+use std::sync::Arc;
+
 use merit_ledger::Posted;
 use merit_store::record::{ReceiptRow, ReceiptStatus};
 use merit_units::{InvocationId, Money};
+use merit_venue::Outcome;
 
 use crate::Broker;
 use crate::admit::Admitted;
 use crate::dispatch::{Attempt, Ending, Failed, Flight};
+use crate::feed::Fill;
 use crate::receipt::{self, Candidate, Detail, Meter};
 use crate::refusal::Refusal;
 use crate::settle::Totals;
@@ -36,6 +40,9 @@ pub fn publish(flight: &Flight, ending: &Ending, totals: &Totals, refusal: Optio
         Ending::Failed(_) | Ending::Abandoned => ReceiptStatus::Failed,
     };
     flight.broker.metrics.invocation(status.word(), totals.duration, totals.overhead, totals.explored);
+    if flight.broker.feed.wants_fills() {
+        tell_fills(flight);
+    }
     let detail = detail_of(flight, refusal);
     let answered = flight.attempts.last().filter(|_| matches!(ending, Ending::Replied(_)));
     let deployment = answered.map(|attempt| flight.view.deployment(attempt.row));
@@ -51,6 +58,22 @@ pub fn publish(flight: &Flight, ending: &Ending, totals: &Totals, refusal: Optio
         ..row(&flight.admitted, status, detail)
     };
     store(&flight.broker, row);
+}
+
+/// Puts the attempts that ran, or may have, on the tape.
+#[cold]
+fn tell_fills(flight: &Flight) {
+    let at = flight.broker.clock.now();
+    for attempt in flight.attempts.iter().filter(|attempt| attempt.outcome != Outcome::NotStarted) {
+        let lost = flight.broker.feed.record(&Fill {
+            at,
+            function: Arc::clone(&flight.admitted.function),
+            deployment: Arc::clone(flight.view.deployment(attempt.row)),
+            charge: attempt.bill.charge,
+            estimated: attempt.bill.basis.is_estimated(),
+        });
+        flight.broker.metrics.feed.fills_lost.inc_by(lost);
+    }
 }
 
 /// Writes the receipt of a call that was admitted and found no place or no money.

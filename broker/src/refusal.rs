@@ -73,6 +73,16 @@ pub enum Refusal {
         /// When the next call fits.
         retry_after: Micros,
     },
+    /// Too many readers of market data.
+    #[error("{named}, {limit}, is reached for this {scope}; close a connection, or subscribe to more on one of them")]
+    TooManyReaders {
+        /// `key` or `broker`.
+        scope: &'static str,
+        /// Connections.
+        limit: usize,
+        /// The setting.
+        named: &'static str,
+    },
     /// No function of that name.
     #[error("there is no function `{name}`{}", near_hint(near))]
     UnknownFunction {

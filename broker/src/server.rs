@@ -124,9 +124,9 @@ pub async fn serve(
     cut
 }
 
-/// Waits until no call is in flight.
+/// Waits until no call is in flight and every reader of market data has heard that it is over.
 async fn idle(broker: &Broker) {
-    while broker.in_flight.load(Ordering::Relaxed) > 0 {
+    while broker.in_flight.load(Ordering::Relaxed) > 0 || broker.feed.connections() > 0 {
         tokio::time::sleep(DRAIN_POLL).await;
     }
 }

@@ -7,6 +7,7 @@ use merit_config::{Config, ExchangeRates};
 use merit_units::{Currency, Micros, Timestamp};
 
 use crate::events;
+use crate::feed;
 use crate::keys::Rate;
 use crate::prices::Exchange;
 use crate::server::ServerLimits;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub exchange_rates: ExchangeRates,
     /// Events.
     pub events: events::Limits,
+    /// What readers of market data are held to.
+    pub feed: feed::Limits,
     /// Live prices.
     pub catalog: merit_config::Catalog,
     /// What providers are held to.
@@ -99,6 +102,7 @@ impl Settings {
             per_account: rate(limits.per_account_per_second, limits.per_account_burst),
             exchange_rates: config.exchange_rates.clone(),
             events: event_limits(&config.events),
+            feed: feed_limits(&config.feed),
             catalog: config.catalog.clone(),
             providers: config.providers.clone(),
             server: ServerLimits {
@@ -140,6 +144,18 @@ fn event_limits(events: &merit_config::Events) -> events::Limits {
             max_dead: events.max_dead_letters,
             max_dead_bytes: events.max_dead_letter_bytes,
         },
+    }
+}
+
+fn feed_limits(feed: &merit_config::Feed) -> feed::Limits {
+    feed::Limits {
+        updates_per_second: feed.updates_per_second,
+        max_queued: feed.max_queued,
+        write_timeout: Duration::from_millis(feed.write_timeout_ms),
+        max_connections: feed.max_connections,
+        max_connections_per_key: feed.max_connections_per_key,
+        max_subscriptions: feed.max_subscriptions,
+        max_message_bytes: feed.max_message_bytes,
     }
 }
 

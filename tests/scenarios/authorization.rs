@@ -18,6 +18,7 @@ async fn without_a_key_or_with_a_wrong_one_everything_is_401() {
         (Method::POST, "/v1/functions/f/invocations"),
         (Method::POST, "/v1/functions/f/quotes"),
         (Method::GET, "/v1/functions/f/book"),
+        (Method::GET, "/v1/feed"),
         (Method::GET, "/v1/functions"),
         (Method::GET, "/v1/functions/f"),
         (Method::PUT, "/v1/functions/f"),

@@ -16,6 +16,7 @@ mod damaged;
 mod disconnects;
 mod estimates;
 mod events;
+mod feed;
 mod idempotency;
 mod killed;
 mod market;

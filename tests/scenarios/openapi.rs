@@ -47,6 +47,7 @@ async fn every_route_that_answers_is_documented_and_every_documented_route_answe
         "/v1/functions/{function}/invocations",
         "/v1/functions/{function}/quotes",
         "/v1/functions/{function}/book",
+        "/v1/feed",
         "/v1/functions",
         "/v1/functions/{function}",
         "/v1/functions/{function}/deployments/{deployment}",

@@ -3,6 +3,7 @@
 
 mod audit;
 mod client;
+pub(crate) mod feed;
 mod process;
 pub(crate) mod provider;
 mod raw;

@@ -6,6 +6,7 @@
 mod catalog;
 mod discovery;
 mod events;
+mod feed;
 mod functions;
 mod keys;
 mod money;
@@ -44,6 +45,7 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(operations::metrics))
         .routes(routes!(quotes::quote))
         .routes(routes!(quotes::book))
+        .routes(routes!(feed::connect))
         .routes(routes!(receipts::show))
         .routes(routes!(events::list))
         .routes(routes!(events::show))

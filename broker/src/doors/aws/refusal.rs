@@ -108,7 +108,9 @@ fn error(refusal: &Refusal, arn: &str) -> LambdaError {
     match refusal {
         Refusal::Overloaded { .. } => throttled(Reason::ConcurrentInvocationLimitExceeded, retry_after, refusal),
         Refusal::RateLimited { .. } => throttled(Reason::CallerRateLimitExceeded, retry_after, refusal),
-        Refusal::EventQueueFull { .. } => throttled(Reason::CallerRateLimitExceeded, retry_after, refusal),
+        Refusal::EventQueueFull { .. } | Refusal::TooManyReaders { .. } => {
+            throttled(Reason::CallerRateLimitExceeded, retry_after, refusal)
+        }
         Refusal::StoreBehind { .. } | Refusal::StoreBusy | Refusal::Draining => {
             LambdaError { retry_after, ..plain(Code::ServiceUnavailable) }
         }
