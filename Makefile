@@ -46,6 +46,7 @@ bench: ## Measures: micro benches, then the broker under load beside a bare pass
 	target/release/compare
 	target/release/doors
 	target/release/reprice
+	target/release/feed
 	target/release/memory
 
 wasm: setup ## Rebuilds the sample functions, as WebAssembly, from their sources.

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use merit_cli::{Color, Globals};
 use merit_lambda_wire::sigv4::Signer;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -22,7 +23,7 @@ use crate::request::Request;
 const START: Duration = Duration::from_secs(30);
 
 /// The function that is called; it exists from the start.
-const FUNCTION: &str = "echo";
+pub const FUNCTION: &str = "echo";
 
 /// A key that signs requests.
 #[derive(Debug, Deserialize)]
@@ -89,6 +90,13 @@ impl Merit {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The options of a client command for this broker.
+    #[must_use]
+    pub fn globals(&self) -> Globals {
+        let (url, key) = (format!("http://{}", self.address), Some(self.key.clone()));
+        Globals { url, key, json: false, color: Color::Never }
     }
 
     /// A call of the function, with the key.
