@@ -155,6 +155,7 @@ async fn who_may_not_read_or_asks_for_no_websocket_is_refused_before_the_upgrade
     let setup = Setup::new().set("feed", "max_connections_per_key", 1).set("feed", "max_subscriptions", 1);
     let upstream = Upstream::start(script::echoes()).await;
     let setup = setup.flat("a", &upstream.url(), "0.01").function("f", Worth::Once, &["a"]);
+    let setup = setup.text("venues.own", "kind", "provider").text("venues.own", "region", "here");
     let (broker, client) = setup.start_with_client().await;
     let upgrade = |request: reqwest::RequestBuilder| {
         request
@@ -171,7 +172,10 @@ async fn who_may_not_read_or_asks_for_no_websocket_is_refused_before_the_upgrade
     let second = Reply::of(upgrade(client.request(Method::GET, "/v1/feed"))).await.problem(429, "too-many-readers");
     assert!(second.detail.contains("feed.max_connections_per_key, 1"), "{second:?}");
     for role in ["invoke", "finance", "provider"] {
-        let other = client.create_key("someone", &[role]).await;
+        let venues: &[&str] = if role == "provider" { &["own"] } else { &[] };
+        let spec = json!({ "account": "someone", "roles": [role], "venues": venues, "note": "" });
+        let made = Reply::of(client.request(Method::POST, "/v1/keys").json(&spec)).await;
+        let other: merit_wire::KeyCreated = made.json(201);
         let mut reader = Reader::connect(broker.address(), &other.secret).await;
         assert_eq!(levels(&reader.subscribe("book", "f").await).len(), 1, "{role}");
         reader.send(r#"{"type":"subscribe","channel":"tape","functions":["f"]}"#).await;

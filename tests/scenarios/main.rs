@@ -16,6 +16,7 @@ mod damaged;
 mod disconnects;
 mod estimates;
 mod events;
+mod example_provider;
 mod feed;
 mod idempotency;
 mod killed;
