@@ -159,3 +159,35 @@ async fn the_last_handle_may_be_dropped_in_a_task() {
     drop(sandbox);
     assert_eq!(tokio::spawn(call).await.expect("no panic").expect("a slot").outcome.expect("succeeds"), "bye");
 }
+
+#[test]
+fn what_another_process_is_compiling_is_waited_for() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use rustix::fs::{FlockOperation, flock};
+
+    let cache = tempfile::tempdir().expect("a directory");
+    let wasm = wat::parse_str(r#"(module (memory 1) (func (export "_start")))"#).expect("valid");
+    let name: merit_units::FunctionId = "waits".parse().expect("a name");
+    let digest =
+        Sandbox::try_new(SandboxConfig::default()).expect("a sandbox").load(&name, &wasm).expect("loads").sha256();
+    let config = SandboxConfig { cache_dir: Some(cache.path().to_owned()), ..SandboxConfig::default() };
+    let sandbox = Sandbox::try_new(config).expect("a sandbox");
+    // As another process would: by a file description of its own.
+    let lock = std::fs::File::create(cache.path().join("locks").join(digest)).expect("the folder is there");
+    flock(&lock, FlockOperation::LockExclusive).expect("nobody has it");
+    let inode = format!(":{} ", lock.metadata().expect("metadata").ino());
+    let waits = || {
+        let locks = std::fs::read_to_string("/proc/locks").expect("locks");
+        locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&inode))
+    };
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| sandbox.load(&name, &wasm).expect("loads"));
+        while !waits() {
+            assert!(!loading.is_finished(), "it did not wait");
+            std::thread::yield_now();
+        }
+        drop(lock);
+        loading.join().expect("no panic");
+    });
+}
