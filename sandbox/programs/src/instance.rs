@@ -131,7 +131,7 @@ impl Instance {
         self.log.tail()
     }
 
-    /// The memory its processes hold now, in bytes; what several share is counted for each.
+    /// The memory its processes hold now, in bytes; what several share is counted once.
     #[must_use]
     pub fn memory_held(&self) -> u64 {
         self.meter.look()

@@ -67,7 +67,7 @@ fn limit_from_here(pid: Pid, limits: &Limits, memory: bool) -> Result<(), Errno>
 pub(crate) struct Tree {
     /// CPU time in nanoseconds.
     pub(crate) cpu_nanos: u64,
-    /// Resident memory in bytes; what several share is counted for each.
+    /// Resident memory in bytes; what several share is counted once.
     pub(crate) memory_bytes: u64,
 }
 
@@ -88,10 +88,11 @@ impl Tree {
             .unwrap_or_default();
         // proc(5), counted from the third field: 14 to 17 are its times and those of children it waited for.
         self.cpu_nanos += fields.iter().skip(11).take(4).sum::<u64>() * NANOS_A_TICK;
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let resident =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
-        self.memory_bytes += resident.unwrap_or(0_u64) << 10;
+        // What processes share is divided among them there (`proc(5)`, Pss), so that the sum is what all hold.
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let field = |line: &str| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.trim().parse().ok();
+        let resident: Option<u64> = rollup.lines().find_map(field);
+        self.memory_bytes += resident.unwrap_or(0) << 10;
         if depth == 0 {
             return;
         }
