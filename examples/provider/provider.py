@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A tiny provider: this machine runs one function, `wordcount`, and is paid for it by the call.
 
-Python 3.11 and its standard library, written against docs/PROVIDERS.md. It joins by REST: price sheet, endpoint, and
+Python 3.11 and its standard library, and what docs/PROVIDERS.md says. It joins by REST: price sheet, endpoint, and
 offers that it sends again before they expire, so that Merit stops sending calls here soon after this process dies.
 SIGTERM or Ctrl-C withdraws the offers, lets running calls end, and prints what the month has brought in.
 
