@@ -197,9 +197,8 @@ impl Remains {
         let Some(mut child) = self.child.take() else { return buried };
         let (pidfd, group, folder) = (self.pidfd.take(), self.group.take(), self.folder.take());
         let work = move || {
-            // The monitor goes first where process 1 is not known, and takes it along.
             if pidfd.is_none() {
-                let _ = child.kill();
+                kill_first_process(&mut child);
             }
             if let Some(pidfd) = &pidfd {
                 let timeout = GONE.try_into().ok();
@@ -237,6 +236,44 @@ impl Drop for Remains {
                 folder: self.folder.take(),
             };
             drop(taken.bury());
+        }
+    }
+}
+
+/// Kills process 1 of a bubblewrap that was cut off before it said which that is.
+///
+/// The monitor may not be killed first: until it has set the user namespace up, its child waits for it without
+/// having asked to die with it, and would wait for ever.
+fn kill_first_process(monitor: &mut Child) {
+    let number = i32::try_from(monitor.id()).unwrap_or(i32::MAX);
+    for _ in 0..SETUP.as_millis() {
+        let ended = !matches!(monitor.try_wait(), Ok(None));
+        let killed = processes::children(number).into_iter().filter(|child| processes::kill(*child)).count();
+        if ended || killed > 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = monitor.kill();
+}
+
+/// Kills what is left of pools that were killed in the middle of a start: a process 1 whose monitor is gone.
+pub(crate) fn sweep(users: std::ops::Range<u32>) {
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let status = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let own = status(pid);
+        let field = |text: &str, name: &str| {
+            text.lines().find_map(|line| Some(line.strip_prefix(name)?.split_whitespace().map(str::to_owned).collect()))
+        };
+        let is = |text: &str, name: &str| field(text, "Name:").is_some_and(|words: Vec<String>| words == [name]);
+        let user = field(&own, "Uid:").and_then(|words| words.first()?.parse::<u32>().ok());
+        let first =
+            field(&own, "NSpid:").is_some_and(|words| words.len() > 1 && words.last().is_some_and(|pid| pid == "1"));
+        let parent = field(&own, "PPid:").and_then(|words| words.first()?.parse().ok()).unwrap_or(0);
+        if is(&own, "bwrap") && first && user.is_some_and(|user| users.contains(&user)) && !is(&status(parent), "bwrap")
+        {
+            processes::kill(pid);
         }
     }
 }

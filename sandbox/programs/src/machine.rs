@@ -96,6 +96,9 @@ impl Machine {
         let mut config = config;
         config.cache_dir = make_cache(&config.cache_dir, users)?;
         unpack::sweep(&config.cache_dir);
+        if users {
+            cage::sweep(config.first_user..config.first_user.saturating_add(USERS));
+        }
         namespace::write_own_etc(&config).map_err(|error| PrepareError::Source {
             path: config.cache_dir.clone(),
             what: format!("it can't be written: {error}"),

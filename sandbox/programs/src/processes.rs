@@ -112,6 +112,11 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
     children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
+/// Kills a process; whether there was one.
+pub(crate) fn kill(pid: i32) -> bool {
+    Pid::from_raw(pid).is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
+}
+
 /// Asks a process to end; whether there was one.
 pub(crate) fn terminate(pid: i32) -> bool {
     Pid::from_raw(pid).is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok())

@@ -106,11 +106,41 @@ async fn stopped_dropped_and_killed_instances_leave_nothing() {
     assert_eq!(kind(&ran), "Timeout");
     drop(hostile);
 
-    let prepared = bench.prepare(probe());
-    let starting = merit_programs::Instance::start(&bench.machine, &prepared);
-    // Cut off in mid-start.
-    let _ = tokio::time::timeout(Duration::from_millis(5), starting).await;
     comes_back_to(&before, &bench.cache).await;
+}
+
+/// First processes of namespaces whose bubblewrap is gone, of any pool.
+fn orphans() -> Vec<String> {
+    let status = |pid: &str| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
+    };
+    let processes = fs::read_dir("/proc").expect("processes").flatten();
+    let names = processes.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let orphaned = names.filter(|pid| {
+        let own = status(pid);
+        let first = field(&own, "NSpid:").ends_with("\t1");
+        field(&own, "Name:") == "bwrap" && first && field(&status(&field(&own, "PPid:")), "Name:") != "bwrap"
+    });
+    orphaned.collect()
+}
+
+#[tokio::test]
+async fn a_start_that_is_cut_off_at_any_moment_leaves_nothing() {
+    let bench = Bench::new();
+    let prepared = bench.prepare(probe());
+    let before = Left::here(&bench.cache);
+    for tenths in 0..100 {
+        let starting = merit_programs::Instance::start(&bench.machine, &prepared);
+        let _ = tokio::time::timeout(Duration::from_micros(tenths * 100), starting).await;
+    }
+    comes_back_to(&before, &bench.cache).await;
+    let deadline = Instant::now() + GONE;
+    // Another test's may be ending at this moment; one that stays is what must not be.
+    while !orphans().is_empty() {
+        assert!(Instant::now() < deadline, "{:?} wait for ever", orphans());
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Not a test by itself: the process that the next test kills.
