@@ -169,6 +169,7 @@ mod tests {
         let rates: Vec<i128> = (0..=LEVELS).map(|level| rule().rates(level).cpu_ms.pico()).collect();
         assert_eq!(rates[..3], [25_000, 25_500, 27_000]);
         assert_eq!(rates[10], 75_000);
+        assert_eq!(rule().target(6, 11), 1, "a part of a step is a step");
         assert_eq!(rule().target(0, 0), LEVELS, "no slots, nothing to sell");
     }
 
