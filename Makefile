@@ -40,14 +40,16 @@ lint: ## Checks formatting, clippy and, when cargo-deny is there, licences and b
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
 	else echo 'lint: SKIPPED cargo-deny, which is not installed (cargo install --locked cargo-deny)'; fi
 
+# The load harness measures the binary as it is shipped, and its baseline built the same way.
 bench: ## Measures: micro benches, then the broker under load beside a bare pass-through.
 	$(CARGO) bench --locked -p merit-benches
-	$(CARGO) build --locked --release -p merit -p merit-benches
-	target/release/compare
-	target/release/doors
-	target/release/reprice
-	target/release/feed
-	target/release/memory
+	$(CARGO) build --locked --profile dist -p merit -p merit-benches
+	target/dist/compare
+	target/dist/doors
+	target/dist/reprice
+	target/dist/quotes
+	target/dist/feed
+	target/dist/memory
 
 wasm: setup ## Rebuilds the sample functions, as WebAssembly, from their sources.
 	examples/functions/build.sh
