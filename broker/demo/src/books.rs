@@ -2,12 +2,11 @@
 //! cloud, and what the cloud itself billed for them, by its own meters and its own sheet.
 //!
 //! Merit rounds each call to the picodollar and the clouds round their sum, so they may differ by
-//! one picodollar a call. A call that ends while its price is being changed may be billed by the
-//! old sheet here and the new one there; how much that can make is known, too. Anything beyond is
-//! a mistake in one of the books.
+//! one picodollar a call. A call that is under way while its price is changed is charged by the sheet it
+//! was quoted under here, and billed by the new one there; how much that can make is known, too.
+//! Anything beyond is a mistake in one of the books.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use merit_units::{ExchangeRate, Money, Overflow};
 use merit_wire::SpendReport;
@@ -17,9 +16,6 @@ use crate::calls::Call;
 use crate::clouds::{Cloud, Clouds, Invoice};
 use crate::config::EXAMPLE_USD_PER_CNY;
 use crate::incident::{Incident, RAISED_PERCENT, What};
-
-/// A reply that was billed before a change of price may reach its caller this much later.
-const ON_ITS_WAY: Duration = Duration::from_millis(250);
 
 /// One cloud's books beside Merit's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,16 +118,18 @@ fn dollars(amount: Money, currency: &str) -> Result<Money, Overflow> {
     Ok(Money::from_pico(amount.checked_mul(nano)?.pico() / 1_000_000_000))
 }
 
-/// Charges of the calls that ended at a venue while its price was being changed.
+/// Charges of the calls that were under way at a venue while its price was being changed.
 fn straddling(calls: &[Call], incidents: &[Incident], venue: &str) -> Vec<Money> {
     let changes = incidents.iter().filter(|incident| incident.what == What::Raised && incident.venue == venue);
-    let during = |call: &&Call, change: &Incident| call.ended >= change.from && call.ended <= change.until + ON_ITS_WAY;
+    let during = |call: &&Call, change: &Incident| call.planned <= change.until && call.ended >= change.from;
     let found = changes.flat_map(|change| calls.iter().filter(move |call| during(call, change)));
     found.filter_map(Call::replied).filter(|(at, _)| *at == venue).map(|(_, charge)| charge).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::calls::tests::call;
 
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_calls_that_end_at_the_venue_while_it_changes_are_under_way() {
+    fn only_calls_that_begin_before_a_change_and_end_after_it_are_under_way() {
         let change = Incident {
             what: What::Raised,
             venue: "a".to_owned(),
@@ -180,8 +178,14 @@ mod tests {
             until: Duration::from_millis(10_020),
         };
         // Each takes 100 ms.
-        let calls = [call(0, 9_800, "a", 1), call(0, 9_910, "a", 2), call(0, 9_910, "b", 4), call(0, 10_500, "a", 8)];
-        assert_eq!(straddling(&calls, std::slice::from_ref(&change), "a"), [Money::from_pico(2)]);
+        let calls = [
+            call(0, 9_800, "a", 1),
+            call(0, 9_910, "a", 2),
+            call(0, 9_910, "b", 4),
+            call(0, 10_015, "a", 8),
+            call(0, 10_500, "a", 16),
+        ];
+        assert_eq!(straddling(&calls, std::slice::from_ref(&change), "a"), [2, 8].map(Money::from_pico));
         let killed = Incident { what: What::Killed, ..change };
         assert_eq!(straddling(&calls, &[killed], "a"), []);
     }
