@@ -1,5 +1,7 @@
 //! Programs in a pool, beside WebAssembly: warm instances, methods and paths, nothing left behind.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -34,6 +36,20 @@ http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_fore
 const SETTINGS: &str = "kind = \"http\"\ncommand = [\"python3\", \"/var/task/app.py\"]\nmemory_mb = 128\n\
     init_timeout_ms = 60000\n[environment]\nMODE = \"fast\"\n";
 
+/// A custom runtime in full: it upper-cases the payload, and fails when there is nothing to do.
+const BOOTSTRAP: &str = r#"#!/usr/bin/python3
+import json, os, urllib.request
+api = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
+while True:
+    with urllib.request.urlopen(f"{api}/next") as call:
+        number, payload = call.headers["Lambda-Runtime-Aws-Request-Id"], call.read()
+    answer, to, headers = payload.upper(), "response", {}
+    if not payload:
+        to, headers = "error", {"Lambda-Runtime-Function-Error-Type": "Nothing"}
+        answer = json.dumps({"errorType": "Nothing", "errorMessage": "there is nothing to do"}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{api}/{number}/{to}", data=answer, headers=headers)).read()
+"#;
+
 struct Running {
     address: std::net::SocketAddr,
     stop: oneshot::Sender<()>,
@@ -53,12 +69,17 @@ impl Running {
     }
 
     async fn call(&self, method: Method, path: &str) -> Response<Bytes> {
+        self.call_with(method, path, "body").await
+    }
+
+    async fn call_with(&self, method: Method, path: &str, body: &'static str) -> Response<Bytes> {
         let stream = TcpStream::connect(self.address).await.expect("connects");
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
         tokio::spawn(connection);
         let request = Request::builder().method(method).uri(path).header("host", "pool");
-        let response = sender.send_request(request.body(Full::new(Bytes::from_static(b"body"))).expect("a request"));
+        let response =
+            sender.send_request(request.body(Full::new(Bytes::from_static(body.as_bytes()))).expect("a request"));
         let (head, body) = response.await.expect("a reply").into_parts();
         Response::from_parts(head, body.collect().await.expect("a body").to_bytes())
     }
@@ -96,6 +117,28 @@ async fn a_program_is_started_once_kept_warm_and_gone_with_the_pool() {
         command.windows(6).any(|part| part == b"app.py") && environment.windows(9).any(|part| part == b"MODE=fast")
     });
     assert!(!left, "its process is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_custom_runtime_of_lambda_runs_unmodified() {
+    let functions = tempfile::tempdir().expect("a folder");
+    let program = functions.path().join("shout");
+    std::fs::create_dir(&program).expect("a folder");
+    std::fs::write(program.join("bootstrap"), BOOTSTRAP).expect("writes");
+    std::fs::set_permissions(program.join("bootstrap"), Permissions::from_mode(0o755)).expect("its own file");
+    let settings = "kind = \"runtime-api\"\nmemory_mb = 128\ninit_timeout_ms = 60000\n";
+    std::fs::write(program.join("function.toml"), settings).expect("writes");
+    let pool = Running::start(functions.path()).await;
+
+    let reply = pool.call_with(Method::POST, "/shout", "quiet").await;
+    assert_eq!((reply.status().as_u16(), text(&reply).as_str()), (200, "QUIET"));
+    assert!(reply.headers().contains_key(meter_header::INIT_US), "a cold call");
+    let failed = pool.call_with(Method::POST, "/shout", "").await;
+    assert_eq!(failed.headers()[meter_header::FUNCTION_ERROR], "Nothing", "{}", text(&failed));
+    assert!(text(&failed).contains("there is nothing to do"), "{}", text(&failed));
+    assert!(!failed.headers().contains_key(meter_header::INIT_US), "by the same instance, which was warm");
+    pool.stop.send(()).expect("it serves");
+    pool.served.await.expect("it ends");
 }
 
 #[tokio::test]
