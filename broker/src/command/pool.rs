@@ -186,7 +186,7 @@ mod tests {
     use merit_pool as pool;
     use merit_venue::meter_header as read;
 
-    /// The sandbox may not import the adapters' interface, so it states the names itself.
+    /// The pool may not import the adapters' interface, where the same names stand for who reads them.
     #[test]
     fn a_pool_uses_the_header_names_the_broker_reads() {
         assert_eq!(pool::DEADLINE_MS, read::DEADLINE_MS);

@@ -47,9 +47,11 @@ use schedule::Rules;
 use sign::Signer;
 
 pub use config::{ConfigErrors, Join, Machine, Mistake, PoolConfig, Price, ProgramConfig, Schedule, TEMPLATE};
+pub use merit_programs::Finding;
+pub use merit_wire::meter_header;
 pub use offer::{Market, Offer};
 pub use price::{LEVELS, PriceRule, Rates};
-pub use reply::{DEADLINE_MS, meter_header};
+pub use reply::DEADLINE_MS;
 pub use schedule::KeepAlive;
 pub use sign::Secret;
 
@@ -59,19 +61,6 @@ const CONNECTIONS_MAX: usize = 4096;
 const IDLE: Duration = Duration::from_secs(90);
 /// Pause after a failed accept, which is mostly for want of file descriptors and would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-
-/// One thing that `merit pool doctor` looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What was looked for, and what for.
-    pub what: String,
-    /// Whether it is there.
-    pub ok: bool,
-    /// Whether something does not run at all without it.
-    pub needed: bool,
-    /// What to do when it is not; empty when it is.
-    pub how_to_get_it: String,
-}
 
 /// What this machine has and lacks for the pool and its programs. Makes the cache folders, and nothing else.
 #[must_use]
@@ -90,12 +79,7 @@ pub fn doctor(config: &PoolConfig) -> Vec<Finding> {
         own("address space and a cache for WebAssembly", engine.map_err(|error| error.to_string())),
         own("how much memory is free", memory.map_err(|error| error.to_string())),
     ];
-    findings.extend(merit_programs::doctor(&functions::machine_config(config)).into_iter().map(|finding| Finding {
-        what: finding.what,
-        ok: finding.ok,
-        needed: finding.needed,
-        how_to_get_it: finding.how_to_get_it,
-    }));
+    findings.extend(merit_programs::doctor(&functions::machine_config(config)));
     findings
 }
 

@@ -10,6 +10,7 @@ use http_body_util::Full;
 use serde_json::json;
 
 use merit_units::Micros;
+use merit_wire::meter_header;
 
 use crate::runner::{Failed, Ran, Used};
 use crate::schedule::Refused;
@@ -19,21 +20,6 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// Request: milliseconds until the caller stops waiting. It shortens the call's wall time.
 pub const DEADLINE_MS: &str = "merit-deadline-ms";
-
-/// Headers in which a reply tells what the call used.
-pub mod meter_header {
-    /// Wall time of the call in microseconds.
-    pub const DURATION_US: &str = "merit-meter-duration-us";
-    /// Initialisation of a cold start in microseconds; a call that found a warm instance, or one of WebAssembly,
-    /// has none.
-    pub const INIT_US: &str = "merit-meter-init-us";
-    /// CPU time in microseconds.
-    pub const CPU_US: &str = "merit-meter-cpu-us";
-    /// Peak memory in MB.
-    pub const MEMORY_MB: &str = "merit-meter-memory-mb";
-    /// The error the function reported: its kind, such as `Trap`.
-    pub const FUNCTION_ERROR: &str = "merit-function-error";
-}
 
 /// What a function can't say of itself.
 const METERS: [&str; 4] =
