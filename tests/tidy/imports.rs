@@ -21,23 +21,22 @@ enum May {
     ImportAll,
 }
 
-const ADAPTER: May = May::Import(&["merit-units", "merit-pricing", "merit-venue"]);
-
 /// One line per crate, bottom up.
-const EDGES: [(&str, May); 21] = [
+const EDGES: [(&str, May); 22] = [
     ("merit-units", May::Import(&[])),
     ("merit-pricing", May::Import(&["merit-units"])),
     ("merit-market", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-ledger", May::Import(&["merit-units"])),
     ("merit-venue", May::Import(&["merit-units", "merit-pricing"])),
-    ("merit-venue-http", ADAPTER),
+    ("merit-webhooks", May::Import(&[])),
+    ("merit-venue-http", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-webhooks"])),
     ("merit-lambda-wire", May::Import(&["merit-units"])),
     ("merit-venue-aws-lambda", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-sim", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-sandbox", May::Import(&["merit-units"])),
     ("merit-programs", May::Import(&["merit-units"])),
     ("merit-wire", May::Import(&[])),
-    ("merit-pool", May::Import(&["merit-units", "merit-sandbox", "merit-programs", "merit-wire"])),
+    ("merit-pool", May::Import(&["merit-units", "merit-webhooks", "merit-sandbox", "merit-programs", "merit-wire"])),
     ("merit-join", May::Import(&["merit-wire"])),
     ("merit-store", May::Import(&["merit-units", "merit-ledger"])),
     ("merit-config", May::Import(&["merit-units", "merit-pricing"])),

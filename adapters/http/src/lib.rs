@@ -32,5 +32,6 @@ mod venue;
 
 pub use config::{HttpConfig, Meters};
 
-pub use signature::{BadSignature, NotASecret, SharedSecret, Signing, TOLERANCE_SECONDS};
+pub use merit_webhooks::{NotASecret, SharedSecret, TOLERANCE_SECONDS};
+pub use signature::{BadSignature, Signing};
 pub use venue::HttpVenue;

@@ -1,7 +1,6 @@
-//! Requests that Merit signed, and replies that are signed for it, by the scheme of Standard Webhooks
-//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>, read 2026-11-21).
+//! Requests that Merit signed, and replies that are signed for it, by the scheme of `merit-webhooks`.
 //!
-//! HMAC-SHA256 over `id.timestamp.body` with a secret that both ends have. The id is the attempt's, so a signature
+//! The id is the attempt's, so a signature
 //! that was seen before is a repeat. Invariant: nothing runs before its signature is verified, and no signature
 //! is taken twice.
 //!
@@ -10,20 +9,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use aws_lc_rs::hmac::{self, HMAC_SHA256, Key};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
+use merit_webhooks::{SharedSecret, TOLERANCE_SECONDS, signatures};
 
-/// The header with the id of what is signed.
-pub(crate) const ID: HeaderName = HeaderName::from_static("webhook-id");
-/// The header with the time of signing, in seconds since 1970.
-pub(crate) const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-/// The header with the signatures, separated by spaces.
-pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+pub(crate) use merit_webhooks::{ID, SIGNATURE, TIMESTAMP};
 
-/// How far a request's time may lie from the pool's, either way, in seconds.
-const TOLERANCE_S: u64 = 300;
 /// The longest id taken.
 const ID_BYTES: usize = 128;
 /// Bytes of a new secret.
@@ -33,7 +23,7 @@ const SECRET_BYTES: usize = 32;
 #[derive(Clone)]
 pub struct Secret {
     text: String,
-    key: Key,
+    shared: SharedSecret,
 }
 
 impl Secret {
@@ -42,7 +32,9 @@ impl Secret {
     pub fn random() -> Self {
         let mut bytes = [0; SECRET_BYTES];
         aws_lc_rs::rand::fill(&mut bytes).expect("invariant: the operating system gives random bytes");
-        Self { text: format!("whsec_{}", BASE64_STANDARD.encode(bytes)), key: Key::new(HMAC_SHA256, &bytes) }
+        let text = SharedSecret::text_of(&bytes);
+        let shared = SharedSecret::parse(&text).expect("invariant: it has the length of one");
+        Self { text, shared }
     }
 
     /// As the other end is given it: `whsec_` and base64.
@@ -54,20 +46,7 @@ impl Secret {
     /// A signature as its header has it.
     #[must_use]
     pub fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(format!("{id}.{timestamp}.").as_bytes());
-        context.update(body);
-        format!("v1,{}", BASE64_STANDARD.encode(context.sign()))
-    }
-
-    /// Compares in constant time.
-    fn verifies(&self, id: &str, timestamp: u64, body: &[u8], signature: &str) -> bool {
-        let Some(Ok(given)) = signature.strip_prefix("v1,").map(|text| BASE64_STANDARD.decode(text)) else {
-            return false;
-        };
-        let mut message = format!("{id}.{timestamp}.").into_bytes();
-        message.extend_from_slice(body);
-        hmac::verify(&self.key, &message, &given).is_ok()
+        self.shared.sign(id, timestamp, body)
     }
 }
 
@@ -109,7 +88,7 @@ impl Given {
         let id = text(&ID).filter(|id| (1..=ID_BYTES).contains(&id.len())).ok_or(Unsigned::Missing)?;
         let timestamp = text(&TIMESTAMP).and_then(|text| text.parse::<u64>().ok()).ok_or(Unsigned::Missing)?;
         let signatures = text(&SIGNATURE).ok_or(Unsigned::Missing)?;
-        if timestamp.abs_diff(now) > TOLERANCE_S {
+        if timestamp.abs_diff(now) > TOLERANCE_SECONDS {
             return Err(Unsigned::Stale);
         }
         Ok(Self { id, timestamp, signatures })
@@ -134,7 +113,7 @@ struct Seen {
 
 impl Seen {
     fn is_first(&mut self, id: &str, now: u64) -> bool {
-        if now.saturating_sub(self.since) > 2 * TOLERANCE_S {
+        if now.saturating_sub(self.since) > 2 * TOLERANCE_SECONDS {
             self.before = std::mem::take(&mut self.now);
             self.since = now;
         }
@@ -149,8 +128,9 @@ impl Signer {
 
     /// Whether a request's body is the one that was signed, for the first time.
     pub(crate) fn verify(&self, given: &Given, body: &[u8], now: u64) -> Result<(), Unsigned> {
-        let Given { id, timestamp, signatures } = given;
-        if !signatures.split(' ').any(|signature| self.secret.verifies(id, *timestamp, body, signature)) {
+        let Given { id, timestamp, signatures: given_signatures } = given;
+        let shared = &self.secret.shared;
+        if !signatures(given_signatures).any(|signature| shared.is_signed(&signature, id, *timestamp, body)) {
             return Err(Unsigned::Wrong);
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,16 +139,14 @@ impl Signer {
 
     /// The headers of a reply to the request `id`.
     pub(crate) fn sign(&self, id: &str, body: &[u8], now: u64, headers: &mut HeaderMap) {
-        let signature = self.secret.sign(id, now, body);
-        let value = |text: &str| HeaderValue::from_str(text).expect("invariant: ids came in a header");
-        headers.insert(ID, value(id));
-        headers.insert(TIMESTAMP, HeaderValue::from(now));
-        headers.insert(SIGNATURE, value(&signature));
+        self.secret.shared.sign_headers(id, now, body, headers);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     const NOW: u64 = 1_800_000_000;
@@ -188,8 +166,8 @@ mod tests {
     /// The example of the specification's reference libraries.
     #[test]
     fn signatures_are_those_of_the_scheme() {
-        let key = BASE64_STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64");
-        let secret = Secret { text: String::new(), key: Key::new(HMAC_SHA256, &key) };
+        let shared = SharedSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let secret = Secret { text: String::new(), shared };
         let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
