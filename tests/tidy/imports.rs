@@ -21,18 +21,34 @@ enum May {
     ImportAll,
 }
 
+/// What adapters of clouds without an SDK of their own import.
+const CLOUD: &[&str] = &["merit-units", "merit-pricing", "merit-venue", "merit-transport", "merit-cloud-wire"];
+
 /// One line per crate, bottom up.
-const EDGES: [(&str, May); 22] = [
+const EDGES: [(&str, May); 29] = [
     ("merit-units", May::Import(&[])),
     ("merit-pricing", May::Import(&["merit-units"])),
     ("merit-market", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-ledger", May::Import(&["merit-units"])),
     ("merit-venue", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-webhooks", May::Import(&[])),
-    ("merit-venue-http", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-webhooks"])),
+    ("merit-transport", May::Import(&["merit-units", "merit-venue"])),
+    (
+        "merit-venue-http",
+        May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-webhooks", "merit-transport"]),
+    ),
     ("merit-lambda-wire", May::Import(&["merit-units"])),
     ("merit-venue-aws-lambda", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
-    ("merit-sim", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
+    ("merit-cloud-wire", May::Import(&["merit-units"])),
+    ("merit-venue-google-run", May::Import(CLOUD)),
+    ("merit-venue-azure-functions", May::Import(CLOUD)),
+    ("merit-venue-alibaba-fc", May::Import(CLOUD)),
+    ("merit-venue-tencent-scf", May::Import(CLOUD)),
+    ("merit-venue-cloudflare-workers", May::Import(CLOUD)),
+    (
+        "merit-sim",
+        May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire", "merit-cloud-wire"]),
+    ),
     ("merit-sandbox", May::Import(&["merit-units"])),
     ("merit-programs", May::Import(&["merit-units"])),
     ("merit-wire", May::Import(&[])),

@@ -1,0 +1,1 @@
+//! Alibaba Cloud Function Compute 3.0 as a venue.

@@ -1,0 +1,1 @@
+//! Azure Functions as a venue.

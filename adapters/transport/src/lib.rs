@@ -1,0 +1,1 @@
+//! One hop of HTTP to a venue.
