@@ -29,7 +29,7 @@ mod venue;
 pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
 pub use config::{ConfigError, ConfigErrors};
 pub use error::{ErrorKind, Outcome, VenueError};
-pub use measured::Measured;
+pub use measured::{Measured, Meters};
 pub use streamed::{Piece, Streamed};
 pub use target::{Target, TargetError};
 pub use venue::{Alias, Discovered, Limits, Venue};

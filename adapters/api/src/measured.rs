@@ -5,6 +5,16 @@ use merit_units::Micros;
 
 use crate::MeterBasis;
 
+/// Whose word on a call's usage counts at a venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meters {
+    /// The venue's own where it tells meters; the own clock where it does not.
+    Reported,
+    /// The own clock, from the request to the last byte of the reply.
+    #[default]
+    OwnClock,
+}
+
 /// What a call used, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {

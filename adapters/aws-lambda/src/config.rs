@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use merit_venue::{ConfigError, ConfigErrors};
+use merit_venue::{ConfigError, ConfigErrors, Meters};
 
 /// Lambda's limit on a payload and on a reply of a synchronous call, in bytes.
 pub use merit_lambda_wire::invoke::MOST_SYNC_BYTES as MAX_BODY_BYTES;
@@ -44,7 +44,8 @@ pub struct LambdaConfig {
     pub max_connections: u32,
     /// How long an idle connection is kept.
     pub idle_timeout: Duration,
-    /// Whose meters to believe.
+    /// Whose meters to believe. For Lambda's own, each call asks for the end of the log and reads the REPORT
+    /// line in it; otherwise the log is asked for only when the caller wants it.
     pub meters: Meters,
     /// Whether streamed calls use `InvokeWithResponseStream`, which emulators do not know; without,
     /// they are made whole.
@@ -82,17 +83,6 @@ pub struct AssumeRole {
     pub external_id: Option<String>,
     /// Another address than AWS's own for STS.
     pub sts_endpoint_url: Option<String>,
-}
-
-/// Whose meters to believe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Meters {
-    /// Lambda's own: each call asks for the end of the log and reads the REPORT line in it.
-    #[default]
-    Reported,
-    /// The own clock, from the request to the last byte of the reply. The log is asked for only
-    /// when the caller wants it.
-    OwnClock,
 }
 
 impl fmt::Debug for CredentialsFrom {

@@ -34,5 +34,5 @@ mod transport;
 mod usage;
 mod venue;
 
-pub use config::{AssumeRole, CredentialsFrom, LambdaConfig, MAX_BODY_BYTES, MAX_DURATION, Meters};
+pub use config::{AssumeRole, CredentialsFrom, LambdaConfig, MAX_BODY_BYTES, MAX_DURATION};
 pub use venue::LambdaVenue;

@@ -18,11 +18,10 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::HeaderValue;
 use merit_units::Micros;
-use merit_venue::{Call, ErrorKind, FunctionError, Measured, Outcome, Piece, Streamed, VenueError};
+use merit_venue::{Call, ErrorKind, FunctionError, Measured, Meters, Outcome, Piece, Streamed, VenueError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::Meters;
 use crate::failure;
 use crate::reply::{self, Told};
 use crate::transport::Attempt;

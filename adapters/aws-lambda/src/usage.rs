@@ -16,9 +16,7 @@ use merit_lambda_wire::invoke::{LOG_TAIL_BYTES, decode_tail};
 use merit_lambda_wire::report::ReportLine;
 use merit_pricing::Usage;
 use merit_units::Micros;
-use merit_venue::{Measured, MeterBasis};
-
-use crate::config::Meters;
+use merit_venue::{Measured, MeterBasis, Meters};
 
 /// What the end of the log says.
 #[derive(Debug, PartialEq)]

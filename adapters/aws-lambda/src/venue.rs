@@ -18,12 +18,12 @@ use futures_util::future::BoxFuture;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Streamed, Venue, VenueError,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Streamed, Venue, VenueError,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{LambdaConfig, MAX_BODY_BYTES, MAX_DURATION, Meters};
+use crate::config::{LambdaConfig, MAX_BODY_BYTES, MAX_DURATION};
 use crate::credentials::{AsCache, Keyring};
 use crate::reply::{self, Told};
 use crate::target::{self, Called};

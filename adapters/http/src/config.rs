@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
-use merit_venue::ConfigError;
+use merit_transport::Reach;
+use merit_venue::{ConfigError, Meters};
 
 use crate::signature::Signing;
 
@@ -52,22 +53,12 @@ pub struct HttpConfig {
     pub private_addresses: bool,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca_pem: Option<PathBuf>,
-    /// Whose meters to believe.
+    /// Whose meters to believe: the venue's are in `merit-meter-*` headers.
     pub meters: Meters,
     /// Signs calls, and believes only replies that are signed.
     pub signing: Option<Signing>,
     /// Where below the base URL the venue publishes its price sheet, if it does.
     pub price_sheet_path: Option<String>,
-}
-
-/// Whose meters to believe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Meters {
-    /// The venue's own, in `merit-meter-*` headers; the own clock where they are missing.
-    Reported,
-    /// The own clock, from the request to the last byte of the reply.
-    #[default]
-    OwnClock,
 }
 
 /// The least common sync limit of the big clouds is AWS Lambda's 6 MB; with the same bound
@@ -103,23 +94,33 @@ impl HttpConfig {
     /// idle connections are kept four seconds, because Node's servers close theirs after five.
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
+        let Reach {
+            connect_timeout,
+            first_byte_timeout,
+            max_connections,
+            max_idle,
+            idle_timeout,
+            allow_addresses,
+            private_addresses,
+            ca_pem,
+        } = Reach::default();
         Self {
             base_url: base_url.into(),
             headers: Vec::new(),
             host: None,
             target_hosts: Vec::new(),
-            connect_timeout: Duration::from_secs(3),
-            first_byte_timeout: Duration::from_mins(5),
+            connect_timeout,
+            first_byte_timeout,
             whole_timeout: Duration::from_mins(5),
             max_request_bytes: DEFAULT_BODY_BYTES,
             max_reply_bytes: DEFAULT_BODY_BYTES,
             max_streamed_bytes: DEFAULT_STREAMED_BYTES,
-            max_connections: 256,
-            max_idle: 64,
-            idle_timeout: Duration::from_secs(4),
-            allow_addresses: Vec::new(),
-            private_addresses: true,
-            ca_pem: None,
+            max_connections,
+            max_idle,
+            idle_timeout,
+            allow_addresses,
+            private_addresses,
+            ca_pem,
             meters: Meters::OwnClock,
             signing: None,
             price_sheet_path: None,
@@ -134,22 +135,30 @@ impl HttpConfig {
         if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
     }
 
-    /// Checks the numbers; URLs, headers and certificates are checked where they are parsed.
+    /// How its servers are reached.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach {
+            connect_timeout: self.connect_timeout,
+            first_byte_timeout: self.first_byte_timeout,
+            max_connections: self.max_connections,
+            max_idle: self.max_idle,
+            idle_timeout: self.idle_timeout,
+            allow_addresses: self.allow_addresses.clone(),
+            private_addresses: self.private_addresses,
+            ca_pem: self.ca_pem.clone(),
+        }
+    }
+
+    /// Checks the numbers that are not in [`Self::reach`]; URLs and headers are checked where they are parsed.
     pub(crate) fn check_bounds(&self, errors: &mut Vec<ConfigError>) {
-        for (field, timeout) in [
-            ("connect_timeout", self.connect_timeout),
-            ("first_byte_timeout", self.first_byte_timeout),
-            ("whole_timeout", self.whole_timeout),
-        ] {
-            if timeout.is_zero() {
-                errors.push(ConfigError { field, message: "0 leaves no time: give at least 1 ms".to_owned() });
-            }
+        if self.whole_timeout.is_zero() {
+            let message = "0 leaves no time: give at least 1 ms".to_owned();
+            errors.push(ConfigError { field: "whole_timeout", message });
         }
         for (field, zero) in [
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
             ("max_streamed_bytes", self.max_streamed_bytes == 0),
-            ("max_connections", self.max_connections == 0),
         ] {
             if zero {
                 errors.push(ConfigError { field, message: "0 allows no call: give at least 1".to_owned() });

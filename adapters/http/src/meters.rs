@@ -6,9 +6,7 @@
 use http::{HeaderMap, HeaderValue};
 use merit_pricing::Usage;
 use merit_units::{MemoryMb, Micros};
-use merit_venue::{Measured, MeterBasis, meter_header};
-
-use crate::config::Meters;
+use merit_venue::{Measured, MeterBasis, Meters, meter_header};
 
 /// More vCPUs than any machine gives one call; CPU time beyond so many times the wall time is a lie.
 const MOST_VCPUS: u64 = 1024;

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
+use merit_transport::Route;
 use merit_venue::{Call, meter_header};
 use tokio::time::Instant;
 
-use crate::route::Route;
 use crate::signature::Signing;
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
@@ -37,19 +37,15 @@ pub(crate) fn invoke(
             headers.insert(name, value.clone());
         }
     }
-    if call.payload.is_empty() {
-        // hyper leaves it out, and strict gateways answer 411 to a POST without it.
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
     if let Some((signing, id)) = signed {
         signing.sign(id, &call.payload, &mut headers);
     }
-    assemble(Method::POST, route.uri.clone(), headers, call.payload.clone())
+    route.request(Method::POST, headers, call.payload.clone())
 }
 
 /// `GET` with the configured headers.
 pub(crate) fn get(route: &Route, fixed: &[(HeaderName, HeaderValue)]) -> Request<Full<Bytes>> {
-    assemble(Method::GET, route.uri.clone(), with_fixed(fixed, &route.host), Bytes::new())
+    route.request(Method::GET, with_fixed(fixed, &route.host), Bytes::new())
 }
 
 fn with_fixed(fixed: &[(HeaderName, HeaderValue)], host: &HeaderValue) -> HeaderMap {
@@ -59,14 +55,6 @@ fn with_fixed(fixed: &[(HeaderName, HeaderValue)], host: &HeaderValue) -> Header
         headers.append(name.clone(), value.clone());
     }
     headers
-}
-
-fn assemble(method: Method, uri: Uri, headers: HeaderMap, payload: Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(payload));
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    request
 }
 
 fn ascii(text: &[u8]) -> HeaderValue {

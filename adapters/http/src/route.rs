@@ -3,12 +3,12 @@
 //! Invariant: a call goes to the base URL's authority, or to a host the configuration names, and
 //! nowhere else: the configured headers may hold credentials.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
+use merit_transport::{Origin, Route};
 use merit_units::FunctionId;
 use merit_venue::{ConfigError, ErrorKind, Target, VenueError};
 
@@ -16,54 +16,6 @@ use crate::config::HttpConfig;
 
 /// Stands for the function's name in a configured host.
 const FUNCTION_PLACEHOLDER: &str = "{function}";
-
-/// A server to connect to; connections to it are interchangeable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// Of the rest, so that the pool's map hashes eight bytes a call and not every letter.
-    hash: u64,
-    pub(crate) tls: bool,
-    pub(crate) authority: Authority,
-}
-
-impl Hash for Origin {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Origin {
-    pub(crate) fn new(tls: bool, authority: Authority) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (tls, &authority).hash(&mut hasher);
-        Self { hash: hasher.finish(), tls, authority }
-    }
-
-    /// The host, an IPv6 address without its brackets.
-    pub(crate) fn host(&self) -> &str {
-        self.authority.host().trim_start_matches('[').trim_end_matches(']')
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.tls { 443 } else { 80 })
-    }
-}
-
-/// Where one call goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Route {
-    pub(crate) origin: Arc<Origin>,
-    /// In origin form: path and query only.
-    pub(crate) uri: Uri,
-    pub(crate) host: HeaderValue,
-}
-
-impl Route {
-    /// Host and path for messages, without a query, which may hold a key.
-    pub(crate) fn shown(&self) -> String {
-        format!("{}{}", self.origin.authority, self.uri.path())
-    }
-}
 
 /// The routes a venue's configuration allows.
 #[derive(Debug)]
@@ -106,7 +58,7 @@ impl Routes {
         }
         match parse_base(&config.base_url) {
             Ok((base, base_path)) => {
-                let host = host.unwrap_or_else(|| Host::OfUrl(header_value(base.authority.as_str())));
+                let host = host.unwrap_or_else(|| Host::OfUrl(base.host_header()));
                 Some(Self { base: Arc::new(base), base_path, host, target_hosts: config.target_hosts.clone() })
             }
             Err(reason) => {
@@ -119,7 +71,7 @@ impl Routes {
 
     /// Whether any allowed route needs TLS.
     pub(crate) fn may_need_tls(&self) -> bool {
-        self.base.tls || !self.target_hosts.is_empty()
+        self.base.tls() || !self.target_hosts.is_empty()
     }
 
     /// The route of a call.
@@ -147,14 +99,13 @@ impl Routes {
 
     fn absolute(&self, uri: &Uri, target: &Target, function: &FunctionId) -> Result<Route, VenueError> {
         let refuse = |reason| Err(misconfigured(target.as_str(), reason));
-        let Some(authority) = uri.authority().cloned() else {
-            return refuse("a URL needs a host");
+        let origin = match Origin::of_url(uri) {
+            Ok(origin) => origin,
+            Err(reason) => return refuse(reason),
         };
-        let tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let origin = Origin::new(tls, authority);
         let origin = if origin == *self.base { Arc::clone(&self.base) } else { Arc::new(origin) };
         if origin != self.base {
-            if self.base.tls && !tls {
+            if self.base.tls() && !origin.tls() {
                 return refuse("the venue is reached by https, so its targets must be too");
             }
             if !self.target_hosts.iter().any(|pattern| host_matches(pattern, origin.host())) {
@@ -169,7 +120,7 @@ impl Routes {
     fn host_header(&self, origin: &Arc<Origin>, function: Option<&FunctionId>) -> HeaderValue {
         match &self.host {
             Host::OfUrl(base) if *origin == self.base => base.clone(),
-            Host::OfUrl(_) => header_value(origin.authority.as_str()),
+            Host::OfUrl(_) => origin.host_header(),
             Host::Fixed(host) => host.clone(),
             Host::Template(host) => {
                 header_value(&host.replace(FUNCTION_PLACEHOLDER, function.map_or("", FunctionId::as_str)))
@@ -185,22 +136,14 @@ fn header_value(text: &str) -> HeaderValue {
 fn parse_base(text: &str) -> Result<(Origin, String), &'static str> {
     const SHAPE: &str = "is not a URL: write it like `https://gateway.example.com/function`";
     let uri: Uri = text.parse().map_err(|_| SHAPE)?;
-    let tls = match uri.scheme_str() {
-        Some("https") => true,
-        Some("http") => false,
-        _ => return Err(SHAPE),
-    };
-    let authority = uri.authority().cloned().filter(|authority| !authority.host().is_empty()).ok_or(SHAPE)?;
-    if authority.as_str().contains('@') {
-        return Err("has a user name in it: put credentials in `headers`, as `authorization`");
-    }
+    let origin = Origin::of_url(&uri)?;
     if uri.query().is_some() {
         return Err("has a query: put keys in `headers`, and queries in the deployments' targets");
     }
     if has_dot_segment(uri.path()) {
         return Err("has `.` or `..` in its path: write the path out");
     }
-    Ok((Origin::new(tls, authority), uri.path().trim_end_matches('/').to_owned()))
+    Ok((origin, uri.path().trim_end_matches('/').to_owned()))
 }
 
 fn check_pattern(pattern: &str) -> Result<(), String> {

@@ -20,14 +20,10 @@
 //! Known limitation: a function that itself answers 401, 403, 404, 413 or 429 is taken for its
 //! gateway, and not billed. One that must answer so sets `merit-function-error` too.
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use jiff::fmt::rfc2822::DateTimeParser;
-use merit_venue::{ErrorKind, FunctionError, Outcome, meter_header};
+use merit_venue::{ErrorKind, FunctionError, Meters, Outcome, meter_header};
 use serde::Deserialize;
 
-use crate::config::Meters;
 use crate::meters;
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static(meter_header::FUNCTION_ERROR);
@@ -70,19 +66,6 @@ impl Meaning {
     }
 }
 
-/// How long the venue asks to be left alone: seconds, or a date, which is counted
-/// from the reply's own `date` so that the two clocks need not agree.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(value.parse().map_or(Duration::from_secs(u64::MAX), Duration::from_secs));
-    }
-    let parser = DateTimeParser::new();
-    let until = parser.parse_timestamp(value).ok()?;
-    let now = parser.parse_timestamp(headers.get(header::DATE)?.to_str().ok()?).ok()?;
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
-}
-
 /// The error body that Lambda's runtimes and Merit's own write.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -99,18 +82,6 @@ pub(crate) fn function_error(status: StatusCode, headers: &HeaderMap, payload: &
     let kind = kind.unwrap_or_else(|| format!("Http{}", status.as_u16()));
     let message = body.error_message.unwrap_or_else(|| FunctionError::excerpt(payload));
     FunctionError::new(kind, message)
-}
-
-/// What an answer that is not the function's says, for a message: one line, at most 200 characters,
-/// and nothing of an HTML page.
-pub(crate) fn excerpt(headers: &HeaderMap, body: &[u8]) -> String {
-    let html = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    if html || body.is_empty() {
-        return String::new();
-    }
-    let text = FunctionError::excerpt(body);
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    format!(": {}", line.trim())
 }
 
 #[cfg(test)]

@@ -3,32 +3,23 @@
 //! Its connection and its place in the pool stay with the pieces; dropping them closes the connection. The
 //! deadline, and the bound on the reply's size, hold to the last piece.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::{header, response};
-use hyper::body::Incoming;
+use merit_transport::{Route, Unread, failure};
 use merit_units::Micros;
-use merit_venue::{Measured, Outcome, Piece, Reply, Streamed, VenueError};
+use merit_venue::{Measured, Meters, Piece, Reply, Streamed, VenueError};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::config::Meters;
-use crate::connection::{Connection, ReadError};
-use crate::failure;
 use crate::meters;
-use crate::pool::Pool;
-use crate::route::Route;
 
 /// A reply on its way.
 pub(crate) struct Arriving {
     pub(crate) head: response::Parts,
-    pub(crate) body: Incoming,
-    pub(crate) connection: Connection,
+    pub(crate) body: merit_transport::Arriving,
     pub(crate) route: Route,
-    pub(crate) pool: std::sync::Arc<Pool>,
-    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) place: OwnedSemaphorePermit,
     /// When the request was sent.
     pub(crate) sent: Instant,
     pub(crate) ends: Instant,
@@ -57,30 +48,14 @@ impl Arriving {
     }
 
     async fn next(&mut self, so_far: usize) -> Result<Option<Bytes>, VenueError> {
-        loop {
-            let measured = |arriving: &Self| arriving.measure(Instant::now(), so_far);
-            return match timeout_at(self.ends, self.connection.next_frame(&mut self.body)).await {
-                Ok(None) => Ok(None),
-                Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if so_far + data.len() > self.max => {
-                        Err(failure::without_body(&self.route, ReadError::TooLarge, self.max, measured(self)))
-                    }
-                    Ok(data) if !data.is_empty() => Ok(Some(data)),
-                    // Trailers are no part of a payload.
-                    _ => continue,
-                },
-                Ok(Some(Err(error))) => {
-                    Err(failure::without_body(&self.route, ReadError::Broken(error), self.max, measured(self)))
-                }
-                Err(_) => {
-                    let Measured { usage, basis } = measured(self);
-                    let waited: Duration = self.sent.elapsed();
-                    let shown = self.route.shown();
-                    let late = failure::timed_out(Outcome::Ran, "reading the reply of", &shown, waited);
-                    Err(VenueError { usage: Some(usage), meters: basis, ..late })
-                }
-            };
-        }
+        let next = match self.body.next(self.ends).await {
+            Ok(Some(data)) if so_far + data.len() > self.max => Err(Unread::TooLarge),
+            next => next,
+        };
+        next.map_err(|error| {
+            let measured = self.measure(Instant::now(), so_far);
+            failure::without_body(&self.route.shown(), error, self.max, measured)
+        })
     }
 
     fn measure(&self, now: Instant, bytes: usize) -> Measured {
@@ -92,8 +67,8 @@ impl Arriving {
     fn end(self, bytes: usize) -> Reply {
         let done = Instant::now();
         let Measured { usage, basis } = self.measure(done, bytes);
-        self.pool.keep(&self.route.origin, self.connection, done);
-        drop(self.permit);
+        self.body.finish(done);
+        drop(self.place);
         Reply {
             payload: Bytes::new(),
             content_type: self.head.headers.get(header::CONTENT_TYPE).cloned(),

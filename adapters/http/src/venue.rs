@@ -1,42 +1,24 @@
 //! The venue itself: one attempt from payload to reply, in the order it happens.
 
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, response};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, StatusCode, response};
 use merit_pricing::PriceSheet;
+use merit_transport::{Answer, Route, Transport, Unread, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Streamed, Venue, VenueError,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Streamed, Venue, VenueError,
 };
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
-use crate::address::AddressPolicy;
-use crate::config::{HttpConfig, Meters};
-use crate::connect::Connector;
-use crate::connection::Connection;
-use crate::meters;
-use crate::pool::Pool;
-use crate::route::{Route, Routes};
+use crate::config::HttpConfig;
+use crate::route::Routes;
 use crate::signature::{BadSignature, Signing};
 use crate::status::{self, Meaning};
 use crate::streaming::Arriving;
-use crate::{failure, request, tls};
-
-/// How long an answer that is not the function's is read, for the log: it must not cost the caller
-/// the time for another venue.
-const EXCERPT_WAIT: Duration = Duration::from_millis(100);
-
-/// The longest such answer that is read, in bytes; a longer one costs its connection.
-const EXCERPT_BYTES: usize = 16 * 1024;
+use crate::{meters, request};
 
 /// The largest price sheet a venue may publish, in bytes; the longest of the built-in catalogue has 30 KB.
 const SHEET_BYTES: usize = 256 * 1024;
@@ -46,9 +28,8 @@ const SHEET_BYTES: usize = 256 * 1024;
 pub struct HttpVenue {
     routes: Routes,
     headers: Vec<(HeaderName, HeaderValue)>,
-    pool: Arc<Pool>,
+    transport: Transport,
     limits: Limits,
-    first_byte_timeout: Duration,
     max_request_bytes: usize,
     max_reply_bytes: usize,
     max_streamed_bytes: usize,
@@ -57,12 +38,9 @@ pub struct HttpVenue {
     price_sheet_path: Option<String>,
 }
 
-/// The head of a reply, the connection its body comes on, and when the request was sent.
-struct Answer {
-    connection: Connection,
-    response: Response<Incoming>,
-    sent: Instant,
-    /// What the request was signed as, if it was.
+/// An answer, and what its request was signed as, if it was.
+struct Signed {
+    answer: Answer,
     id: Option<String>,
 }
 
@@ -76,26 +54,19 @@ impl HttpVenue {
         let routes = Routes::try_new(&config, &mut errors);
         let headers = config.parse_headers(&mut errors);
         config.check_bounds(&mut errors);
-        let tls = match &routes {
-            Some(routes) if routes.may_need_tls() => {
-                tls::client_config(config.ca_pem.as_deref()).map_err(|error| errors.push(error)).ok()
-            }
-            _ => None,
-        };
+        let tls = routes.as_ref().is_some_and(Routes::may_need_tls);
+        let transport = Transport::try_new(&config.reach(), tls, &mut errors);
         ConfigErrors::check(errors)?;
-        let policy = AddressPolicy { allow: config.allow_addresses, private: config.private_addresses };
-        let connector = Connector { policy, tls, timeout: config.connect_timeout };
         Ok(Self {
             routes: routes.expect("invariant: no route without a mistake"),
             headers,
-            pool: Arc::new(Pool::new(connector, config.max_connections, config.max_idle, config.idle_timeout)),
+            transport: transport.expect("invariant: no transport without a mistake"),
             limits: Limits {
                 request_bytes: config.max_request_bytes as u64,
                 reply_bytes: config.max_reply_bytes as u64,
                 duration: config.whole_timeout,
                 in_flight: Some(config.max_connections),
             },
-            first_byte_timeout: config.first_byte_timeout,
             max_request_bytes: config.max_request_bytes,
             max_reply_bytes: config.max_reply_bytes,
             max_streamed_bytes: config.max_streamed_bytes,
@@ -106,10 +77,8 @@ impl HttpVenue {
     }
 
     async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
-        let (route, begun, ends) = self.prepare(&call)?;
-        let Ok(_permit) = before(ends, pin!(self.pool.admit())).await else {
-            return Err(waited_in_vain(&route, begun));
-        };
+        let (route, ends) = self.prepare(&call)?;
+        let _place = self.transport.admit(&route, ends).await?;
         let (answer, failed) = self.answer_to(&call, &route, ends).await?;
         self.receive(&route, answer, ends, failed).await
     }
@@ -119,22 +88,19 @@ impl HttpVenue {
             // Nothing is passed on before its signature was checked, which is over all of it.
             return self.attempt(call).await.map(Streamed::whole);
         }
-        let (route, begun, ends) = self.prepare(&call)?;
-        let Ok(permit) = timeout_at(ends, self.pool.admit_owned()).await else {
-            return Err(waited_in_vain(&route, begun));
-        };
+        let (route, ends) = self.prepare(&call)?;
+        let place = self.transport.admit_owned(&route, ends).await?;
         let (answer, failed) = self.answer_to(&call, &route, ends).await?;
         if failed {
             return self.receive(&route, answer, ends, failed).await.map(Streamed::whole);
         }
-        let Answer { connection, response, sent, .. } = answer;
-        let (head, body) = response.into_parts();
-        let (pool, max, meters) = (Arc::clone(&self.pool), self.max_streamed_bytes, self.meters);
-        Ok(Arriving { head, body, connection, route, pool, permit, sent, ends, max, meters }.into_streamed())
+        let Answer { head, body, sent } = answer.answer;
+        let (max, meters) = (self.max_streamed_bytes, self.meters);
+        Ok(Arriving { head, body, route, place, sent, ends, max, meters }.into_streamed())
     }
 
-    /// Checks a call; where it goes, and from when to when.
-    fn prepare(&self, call: &Call) -> Result<(Route, Instant, Instant), VenueError> {
+    /// Checks a call; where it goes, and until when.
+    fn prepare(&self, call: &Call) -> Result<(Route, Instant), VenueError> {
         let begun = Instant::now();
         let ends = call.deadline.min(begun + self.limits.duration);
         if call.payload.len() > self.max_request_bytes {
@@ -146,78 +112,38 @@ impl HttpVenue {
         if ends <= begun {
             return Err(failure::timed_out(Outcome::NotStarted, "before calling", &route.shown(), Duration::ZERO));
         }
-        Ok((route, begun, ends))
+        Ok((route, ends))
     }
 
     /// Sends the call; the head of the function's reply, and whether it reports an error.
-    async fn answer_to(&self, call: &Call, route: &Route, ends: Instant) -> Result<(Answer, bool), VenueError> {
+    async fn answer_to(&self, call: &Call, route: &Route, ends: Instant) -> Result<(Signed, bool), VenueError> {
         let id = self.signing.as_ref().map(|_| Signing::id(call));
         let signed = self.signing.as_ref().zip(id.as_deref());
         let build = |sent| request::invoke(call, route, &self.headers, ends, sent, signed);
-        let answer = self.answer(route, ends, build).await?;
-        let answer = Answer { id, ..answer };
-        match Meaning::of(answer.response.status(), answer.response.headers(), self.meters) {
+        let answer = self.transport.send(route, ends, build).await?;
+        let answer = Signed { answer, id };
+        match Meaning::of(answer.answer.head.status, &answer.answer.head.headers, self.meters) {
             Meaning::Success => Ok((answer, false)),
             Meaning::FunctionError => Ok((answer, true)),
             Meaning::Refusal(outcome, kind) => Err(Box::pin(self.refusal(route, answer, outcome, kind)).await),
         }
     }
 
-    /// Sends the request on an idle connection, or on a new one.
-    ///
-    /// A connection that its server closed just then hands the request back as never begun; only
-    /// then is a new one opened for it.
-    async fn answer(
-        &self,
-        route: &Route,
-        ends: Instant,
-        build: impl Fn(Instant) -> Request<Full<Bytes>>,
-    ) -> Result<Answer, VenueError> {
-        let mut idle = self.pool.take(&route.origin, Instant::now());
-        loop {
-            let reused = idle.is_some();
-            let mut connection = match idle.take() {
-                Some(connection) => connection,
-                None => Box::pin(self.pool.open(&route.origin, ends)).await?,
-            };
-            let sent = Instant::now();
-            let head = timeout_at(ends.min(sent + self.first_byte_timeout), connection.send(build(sent))).await;
-            return match head {
-                Ok(Ok(response)) => Ok(Answer { connection, response, sent, id: None }),
-                Ok(Err(error)) if error.message().is_some() && reused => continue,
-                Ok(Err(error)) if error.message().is_some() => Err(failure::unsent(route, error.into_error())),
-                Ok(Err(error)) => Err(failure::without_head(route, error.into_error())),
-                Err(_) => {
-                    let doing = "waiting for the reply of";
-                    Err(failure::timed_out(Outcome::Unknown, doing, &route.shown(), sent.elapsed()))
-                }
-            };
-        }
-    }
-
     /// Reads the reply of a function that ran.
-    async fn receive(&self, route: &Route, answer: Answer, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
-        let Answer { mut connection, response, sent, id } = answer;
-        let (head, body) = response.into_parts();
-        let read = before(ends, pin!(connection.read(body, self.max_reply_bytes))).await;
-        let done = Instant::now();
-        let elapsed = Micros::from_std(done.duration_since(sent));
-        let measure = |bytes| meters::measure(&head.headers, self.meters, elapsed, bytes);
-        let payload = match read {
-            Ok(Ok(payload)) => payload,
-            Ok(Err(error)) => return Err(failure::without_body(route, error, self.max_reply_bytes, measure(0))),
-            Err(_) => {
-                let Measured { usage, basis } = measure(0);
-                let late = failure::timed_out(Outcome::Ran, "reading the reply of", &route.shown(), elapsed.to_std());
-                return Err(VenueError { usage: Some(usage), meters: basis, ..late });
-            }
+    async fn receive(&self, route: &Route, signed: Signed, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
+        let Signed { answer: Answer { head, sent, body }, id } = signed;
+        let measure = |done: Instant, bytes| {
+            meters::measure(&head.headers, self.meters, Micros::from_std(done.duration_since(sent)), bytes)
         };
+        let read = body.whole(self.max_reply_bytes, ends).await;
+        let (payload, done) = read.map_err(|error| {
+            failure::without_body(&route.shown(), error, self.max_reply_bytes, measure(Instant::now(), 0))
+        })?;
         if let Err(why) = self.check_signature(id.as_deref(), &payload, &head.headers) {
             let message = format!("the reply of `{}` is not signed as it must be: {why}", route.shown());
             return Err(VenueError::unknown(ErrorKind::UnsignedReply, message));
         }
-        let Measured { usage, basis } = measure(payload.len());
-        self.pool.keep(&route.origin, connection, done);
+        let Measured { usage, basis } = measure(done, payload.len());
         Ok(Reply {
             function_error: failed.then(|| status::function_error(head.status, &head.headers, &payload)),
             payload,
@@ -232,27 +158,18 @@ impl HttpVenue {
     }
 
     /// The error of an answer that is not the function's.
-    async fn refusal(&self, route: &Route, answer: Answer, outcome: Outcome, kind: ErrorKind) -> VenueError {
-        let Answer { mut connection, response, id, .. } = answer;
-        let (head, body) = response.into_parts();
-        let mut outcome = outcome;
-        let said = match timeout(EXCERPT_WAIT, connection.read(body, EXCERPT_BYTES)).await {
-            Ok(Ok(body)) => {
-                self.pool.keep(&route.origin, connection, Instant::now());
-                if self.check_signature(id.as_deref(), &body, &head.headers).is_err() {
-                    outcome = Outcome::Unknown; // Anybody could have said so.
-                }
-                status::excerpt(&head.headers, &body)
-            }
-            _ => {
-                if self.signing.is_some() {
-                    outcome = Outcome::Unknown;
-                }
-                String::new()
-            }
+    async fn refusal(&self, route: &Route, signed: Signed, outcome: Outcome, kind: ErrorKind) -> VenueError {
+        let Signed { answer: Answer { head, body, .. }, id } = signed;
+        let said = body.excerpt().await;
+        let believed = match &said {
+            Some(said) => self.check_signature(id.as_deref(), said, &head.headers).is_ok(),
+            None => self.signing.is_none(),
         };
+        // Without a signature anybody could have said so.
+        let outcome = if believed { outcome } else { Outcome::Unknown };
+        let said = said.map_or(String::new(), |said| excerpt(&head.headers, &said));
         let message = format!("`{}` answered {}{}{said}", route.shown(), head.status, hint(&head));
-        VenueError::new(outcome, kind, message).with_retry_after(status::retry_after(&head.headers))
+        VenueError::new(outcome, kind, message).with_retry_after(retry_after(&head.headers))
     }
 
     /// Nothing is wrong where calls are not signed.
@@ -264,42 +181,26 @@ impl HttpVenue {
         let Some(path) = &self.price_sheet_path else { return Ok(None) };
         let route = self.routes.below_base(path, None)?;
         let ends = Instant::now() + self.limits.duration;
-        let _permit = self.pool.admit().await;
-        let answer = self.answer(&route, ends, |_| request::get(&route, &self.headers)).await?;
-        if answer.response.status() != StatusCode::OK {
-            let kind = match Meaning::of(answer.response.status(), answer.response.headers(), Meters::OwnClock) {
+        let _place = self.transport.admit(&route, ends).await?;
+        let answer = self.transport.send(&route, ends, |_| request::get(&route, &self.headers)).await?;
+        if answer.head.status != StatusCode::OK {
+            let kind = match Meaning::of(answer.head.status, &answer.head.headers, Meters::OwnClock) {
                 Meaning::Refusal(_, kind) => kind,
                 _ => ErrorKind::MalformedReply,
             };
-            return Err(self.refusal(&route, answer, Outcome::NotStarted, kind).await);
+            return Err(self.refusal(&route, Signed { answer, id: None }, Outcome::NotStarted, kind).await);
         }
-        let Answer { mut connection, response, .. } = answer;
         let malformed = |why: String| {
             let message = format!("`{}` is not a price sheet: {why}", route.shown());
             VenueError::not_started(ErrorKind::MalformedReply, message)
         };
-        let body = match timeout_at(ends, connection.read(response.into_body(), SHEET_BYTES)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(_)) => return Err(malformed(format!("it was cut off, or is larger than {SHEET_BYTES} bytes"))),
-            Err(_) => return Err(malformed("it did not come in time".to_owned())),
-        };
-        self.pool.keep(&route.origin, connection, Instant::now());
+        let (body, _) = answer.body.whole(SHEET_BYTES, ends).await.map_err(|error| match error {
+            Unread::Late => malformed("it did not come in time".to_owned()),
+            _ => malformed(format!("it was cut off, or is larger than {SHEET_BYTES} bytes")),
+        })?;
         let text = std::str::from_utf8(&body).map_err(|error| malformed(error.to_string()))?;
         PriceSheet::parse_toml(text).map(Some).map_err(|errors| malformed(errors.to_string()))
     }
-}
-
-/// Work that is mostly done when it is asked for: only what is not gets a timer.
-async fn before<W: Future>(ends: Instant, mut work: Pin<&mut W>) -> Result<W::Output, Elapsed> {
-    match futures_util::poll!(work.as_mut()) {
-        Poll::Ready(done) => Ok(done),
-        Poll::Pending => timeout_at(ends, work).await,
-    }
-}
-
-fn waited_in_vain(route: &Route, begun: Instant) -> VenueError {
-    let doing = "waiting for one of the venue's connections to call";
-    failure::timed_out(Outcome::NotStarted, doing, &route.shown(), begun.elapsed())
 }
 
 /// What an operator can do about a status.

@@ -1,1 +1,32 @@
-//! One hop of HTTP to a venue.
+//! One hop of HTTP to a venue: what every adapter needs that calls its cloud by plain requests.
+//!
+//! ```text
+//! Transport::admit (a place among the connections) -> send (the head of the answer) -> Arriving::whole
+//! ```
+//!
+//! What an answer means is each adapter's to say; what a broken exchange means is in [`failure`]. Connections
+//! are hyper's own, kept in a bounded pool per venue and driven by the very task that makes the call.
+//!
+//! Invariants:
+//! - Nothing is sent twice, except a request that hyper hands back as never begun.
+//! - A venue never has more connections open than its configuration allows.
+//! - The address is checked after the name is resolved, at every connect; redirects are not followed and
+//!   proxies of the environment not used. A reply cannot steer a call elsewhere.
+//!
+//! Known limitation: HTTP/1.1 only.
+
+mod address;
+mod answer;
+mod connect;
+mod connection;
+pub mod failure;
+mod pool;
+mod reach;
+mod route;
+mod tls;
+mod transport;
+
+pub use answer::{Answer, Arriving, Unread, excerpt, retry_after};
+pub use reach::Reach;
+pub use route::{Origin, Route};
+pub use transport::{Place, Transport, before};

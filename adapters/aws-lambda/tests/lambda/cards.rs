@@ -4,8 +4,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_pricing::Usage;
 use merit_units::Micros;
+use merit_venue::Meters;
 use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
-use merit_venue_aws_lambda::Meters;
 
 use crate::server::{Answer, Received, TestServer, head, keys, log, ok, refused, reply, target, venue_at};
 

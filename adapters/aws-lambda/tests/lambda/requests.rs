@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use merit_venue::{Call, ErrorKind, LambdaContext, Outcome, Venue};
-use merit_venue_aws_lambda::Meters;
+use merit_venue::{Call, ErrorKind, LambdaContext, Meters, Outcome, Venue};
 
 use crate::server::{ACCESS_KEY_ID, Answer, Received, TestServer, call, invoke, ok, target, venue_at};
 

@@ -1,4 +1,4 @@
-//! The table of statuses, and what errors say.
+//! The table of statuses, and what functions' errors say.
 
 use http::{HeaderName, HeaderValue};
 
@@ -51,25 +51,6 @@ fn a_sign_that_the_function_ran_outweighs_the_status() {
 }
 
 #[test]
-fn reads_retry_after_as_seconds_and_as_a_date() {
-    let date = ("date", "Sat, 21 Nov 2026 10:00:00 GMT");
-    for (value, expected) in [
-        ("0", Some(0)),
-        ("120", Some(120)),
-        ("99999999999999999999999999", Some(u64::MAX)),
-        ("Sat, 21 Nov 2026 10:00:30 GMT", Some(30)),
-        ("Sat, 21 Nov 2026 09:00:00 GMT", Some(0)),
-        ("soon", None),
-        ("-5", None),
-        ("", None),
-    ] {
-        let wait = retry_after(&headers(&[("retry-after", value), date]));
-        assert_eq!(wait, expected.map(Duration::from_secs), "{value}");
-    }
-    assert_eq!(retry_after(&headers(&[("retry-after", "Sat, 21 Nov 2026 10:00:30 GMT")])), None);
-}
-
-#[test]
 fn names_the_functions_error() {
     let error = |pairs, body: &[u8]| {
         let found = function_error(StatusCode::INTERNAL_SERVER_ERROR, &headers(pairs), body);
@@ -85,11 +66,4 @@ fn names_the_functions_error() {
         error(&[], long.as_bytes()).1.len() <= FunctionError::MESSAGE_BYTES + 3,
         "a lossy end may add one replacement"
     );
-}
-
-#[test]
-fn excerpts_are_one_short_line_and_no_html() {
-    assert_eq!(excerpt(&headers(&[]), b"no\r\n\x1b[31mcapacity"), ": no   [31mcapacity");
-    assert_eq!(excerpt(&headers(&[("content-type", "text/html; charset=utf-8")]), b"<html>"), "");
-    assert_eq!(excerpt(&headers(&[]), &[b'x'; 5000]).len(), 202);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
-use merit_venue::{Target, meter_header};
-use merit_venue_http::{HttpConfig, Meters};
+use merit_venue::{Meters, Target, meter_header};
+use merit_venue_http::HttpConfig;
 
 use crate::server::{Answer, Received, TestServer, echo, head, reply};
 

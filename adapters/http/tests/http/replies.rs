@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use merit_venue::{ErrorKind, MeterBasis, Outcome, VenueError};
-use merit_venue_http::{HttpConfig, Meters};
+use merit_venue::{ErrorKind, MeterBasis, Meters, Outcome, VenueError};
+use merit_venue_http::HttpConfig;
 use tokio::time::timeout;
 
 use crate::server::{Answer, PATIENCE, TestServer, echo, head, invoke, reply};

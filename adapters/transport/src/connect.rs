@@ -41,7 +41,7 @@ impl Connector {
             Ok(result) => result,
             Err(_) => Err(VenueError::not_started(
                 ErrorKind::Timeout,
-                format!("no connection to `{}` within {:?}", origin.authority, until.duration_since(begun)),
+                format!("no connection to `{}` within {:?}", origin.authority(), until.duration_since(begun)),
             )),
         }
     }
@@ -49,12 +49,12 @@ impl Connector {
     async fn establish(&self, origin: &Origin, until: Instant) -> Result<(Sender, Driver), VenueError> {
         let addresses = self.resolve(origin).await?;
         let tcp = connect_tcp(&addresses, origin, until).await?;
-        if !origin.tls {
+        if !origin.tls() {
             return handshake(tcp, origin).await;
         }
         let (Some(config), Ok(name)) = (&self.tls, ServerName::try_from(origin.host().to_owned())) else {
             let message =
-                format!("`{}` can't be reached by https: it is not a name a certificate can hold", origin.authority);
+                format!("`{}` can't be reached by https: it is not a name a certificate can hold", origin.authority());
             return Err(VenueError::not_started(ErrorKind::Misconfigured, message));
         };
         match TlsConnector::from(Arc::clone(config)).connect(name, tcp).await {
@@ -121,7 +121,7 @@ where
 }
 
 fn connect_failure(origin: &Origin, error: impl std::error::Error + Send + Sync + 'static) -> VenueError {
-    let message = format!("no connection to `{}`: {error}", origin.authority);
+    let message = format!("no connection to `{}`: {error}", origin.authority());
     VenueError::not_started(ErrorKind::Connect, message).with_source(error)
 }
 
@@ -130,6 +130,6 @@ fn tls_failure(origin: &Origin, error: io::Error) -> VenueError {
         Some(rustls::Error::InvalidCertificate(_)) => ": for a private authority, name its PEM file in `ca_pem`",
         _ => "",
     };
-    let message = format!("no TLS with `{}`: {error}{hint}", origin.authority);
+    let message = format!("no TLS with `{}`: {error}{hint}", origin.authority());
     VenueError::not_started(ErrorKind::Tls, message).with_source(error)
 }

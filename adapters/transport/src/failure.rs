@@ -11,7 +11,7 @@ use std::io;
 
 use merit_venue::{ErrorKind, Measured, Outcome, VenueError};
 
-use crate::connection::ReadError;
+use crate::answer::Unread;
 use crate::route::Route;
 
 /// No reply's head came, because the connection broke or what came is not HTTP.
@@ -31,22 +31,27 @@ pub(crate) fn unsent(route: &Route, error: hyper::Error) -> VenueError {
     VenueError::not_started(ErrorKind::Connect, message).with_source(error)
 }
 
-/// The body of a reply of a function that ran did not come whole.
-pub(crate) fn without_body(route: &Route, error: ReadError, max: usize, measured: Measured) -> VenueError {
-    let shown = route.shown();
+/// The body of the answer of a function that ran did not come whole. Where an answer's head does not tell
+/// whether the function ran, the adapter sets another outcome.
+#[must_use]
+pub fn without_body(shown: &str, error: Unread, max: usize, measured: Measured) -> VenueError {
     let Measured { usage, basis } = measured;
     match error {
-        ReadError::TooLarge => {
+        Unread::TooLarge => {
             let message = format!("`{shown}` sent more than the {max} bytes allowed: raise `max_reply_bytes`");
             VenueError::ran(ErrorKind::ReplyTooLarge, message, usage, basis)
         }
-        ReadError::Broken(error) if is_invalid(&error) => {
+        Unread::Broken(error) if is_invalid(&error) => {
             let message = format!("`{shown}` sent a reply whose framing is broken: {error}");
             VenueError::ran(ErrorKind::MalformedReply, message, usage, basis).with_source(error)
         }
-        ReadError::Broken(error) => {
+        Unread::Broken(error) => {
             let message = format!("`{shown}` closed the connection within its reply");
             VenueError::ran(ErrorKind::ConnectionCut, message, usage, basis).with_source(error)
+        }
+        Unread::Late => {
+            let late = timed_out(Outcome::Ran, "reading the reply of", shown, usage.duration.to_std());
+            VenueError { usage: Some(usage), meters: basis, ..late }
         }
     }
 }
@@ -64,7 +69,8 @@ fn is_invalid(error: &hyper::Error) -> bool {
 }
 
 /// Time ran out; `doing` says at what, such as "waiting for the reply of".
-pub(crate) fn timed_out(outcome: Outcome, doing: &str, shown: &str, waited: std::time::Duration) -> VenueError {
+#[must_use]
+pub fn timed_out(outcome: Outcome, doing: &str, shown: &str, waited: std::time::Duration) -> VenueError {
     let millis = waited.as_millis();
     VenueError::new(outcome, ErrorKind::Timeout, format!("time ran out after {millis} ms {doing} `{shown}`"))
 }

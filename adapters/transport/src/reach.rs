@@ -1,0 +1,63 @@
+//! How a venue's servers are reached: what every such venue's configuration has.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use merit_venue::ConfigError;
+
+/// Timeouts, bounds and addresses of a venue's connections.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// For name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From the request to the answer's head.
+    pub first_byte_timeout: Duration,
+    /// The most connections open at once, in use or idle, over all hosts. Calls beyond it wait.
+    pub max_connections: u32,
+    /// The most connections kept open for reuse.
+    pub max_idle: u32,
+    /// How long a connection is kept open for reuse. Keep it below the server's own limit: a server that
+    /// closes just then leaves a call's outcome unknown.
+    pub idle_timeout: Duration,
+    /// Networks that lift the ban on link-local, metadata and other addresses no venue has.
+    pub allow_addresses: Vec<IpNet>,
+    /// Whether loopback and private networks may be called.
+    pub private_addresses: bool,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca_pem: Option<PathBuf>,
+}
+
+impl Default for Reach {
+    /// Three seconds to connect and five minutes to an answer, the default of Cloud Run and Knative; 256
+    /// connections; idle ones are kept four seconds, because Node's servers close theirs after five.
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(3),
+            first_byte_timeout: Duration::from_mins(5),
+            max_connections: 256,
+            max_idle: 64,
+            idle_timeout: Duration::from_secs(4),
+            allow_addresses: Vec::new(),
+            private_addresses: true,
+            ca_pem: None,
+        }
+    }
+}
+
+impl Reach {
+    /// Adds what is wrong with the numbers; certificates are checked where they are parsed.
+    pub fn check(&self, errors: &mut Vec<ConfigError>) {
+        for (field, timeout) in
+            [("connect_timeout", self.connect_timeout), ("first_byte_timeout", self.first_byte_timeout)]
+        {
+            if timeout.is_zero() {
+                errors.push(ConfigError { field, message: "0 leaves no time: give at least 1 ms".to_owned() });
+            }
+        }
+        if self.max_connections == 0 {
+            let message = "0 allows no call: give at least 1".to_owned();
+            errors.push(ConfigError { field: "max_connections", message });
+        }
+    }
+}

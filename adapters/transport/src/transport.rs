@@ -1,0 +1,127 @@
+//! A venue's connections, and one attempt on one of them.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use merit_venue::{ConfigError, Outcome, VenueError};
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
+
+use crate::address::AddressPolicy;
+use crate::answer::{Answer, Arriving};
+use crate::connect::Connector;
+use crate::pool::Pool;
+use crate::reach::Reach;
+use crate::route::Route;
+use crate::{failure, tls};
+
+/// The right to one connection.
+pub type Place<'t> = SemaphorePermit<'t>;
+
+/// The connections of one venue.
+#[derive(Debug)]
+pub struct Transport {
+    pool: Arc<Pool>,
+    first_byte_timeout: Duration,
+}
+
+impl Transport {
+    /// Adds what is wrong with `reach` to `errors`; connects to nothing. `None` when certificates can't be had,
+    /// which are read only when `tls` may be needed.
+    pub fn try_new(reach: &Reach, tls: bool, errors: &mut Vec<ConfigError>) -> Option<Self> {
+        reach.check(errors);
+        let tls = match tls.then(|| tls::client_config(reach.ca_pem.as_deref())).transpose() {
+            Ok(config) => config,
+            Err(error) => {
+                errors.push(error);
+                return None;
+            }
+        };
+        let policy = AddressPolicy { allow: reach.allow_addresses.clone(), private: reach.private_addresses };
+        let connector = Connector { policy, tls, timeout: reach.connect_timeout };
+        Some(Self {
+            pool: Arc::new(Pool::new(connector, reach.max_connections, reach.max_idle, reach.idle_timeout)),
+            first_byte_timeout: reach.first_byte_timeout,
+        })
+    }
+
+    /// Waits, first come first served, for a place among the connections.
+    ///
+    /// # Errors
+    /// [`Outcome::NotStarted`] when there was none before `ends`.
+    pub async fn admit(&self, route: &Route, ends: Instant) -> Result<Place<'_>, VenueError> {
+        let begun = Instant::now();
+        before(ends, pin!(self.pool.admit())).await.map_err(|_| waited_in_vain(route, begun))
+    }
+
+    /// The same, for as long as a streamed reply lasts.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn admit_owned(&self, route: &Route, ends: Instant) -> Result<OwnedSemaphorePermit, VenueError> {
+        let begun = Instant::now();
+        timeout_at(ends, self.pool.admit_owned()).await.map_err(|_| waited_in_vain(route, begun))
+    }
+
+    /// Sends a request on an idle connection, or on a new one, and waits for the head of the answer. The caller
+    /// holds a place. `build` is given the time of sending.
+    ///
+    /// A connection that its server closed just then hands the request back as never begun; only then is a new
+    /// one opened for it.
+    ///
+    /// # Errors
+    /// [`Outcome::NotStarted`] before the request was begun, [`Outcome::Unknown`] after.
+    pub async fn send(
+        &self,
+        route: &Route,
+        ends: Instant,
+        build: impl Fn(Instant) -> Request<Full<Bytes>>,
+    ) -> Result<Answer, VenueError> {
+        let mut idle = self.pool.take(&route.origin, Instant::now());
+        loop {
+            let reused = idle.is_some();
+            let mut connection = match idle.take() {
+                Some(connection) => connection,
+                None => Box::pin(self.pool.open(&route.origin, ends)).await?,
+            };
+            let sent = Instant::now();
+            let head = timeout_at(ends.min(sent + self.first_byte_timeout), connection.send(build(sent))).await;
+            return match head {
+                Ok(Ok(response)) => {
+                    let (head, body) = response.into_parts();
+                    let (origin, pool) = (Arc::clone(&route.origin), Arc::clone(&self.pool));
+                    Ok(Answer { head, sent, body: Arriving { body, connection, origin, pool } })
+                }
+                Ok(Err(error)) if error.message().is_some() && reused => continue,
+                Ok(Err(error)) if error.message().is_some() => Err(failure::unsent(route, error.into_error())),
+                Ok(Err(error)) => Err(failure::without_head(route, error.into_error())),
+                Err(_) => {
+                    let doing = "waiting for the reply of";
+                    Err(failure::timed_out(Outcome::Unknown, doing, &route.shown(), sent.elapsed()))
+                }
+            };
+        }
+    }
+}
+
+/// Work that is mostly done when it is asked for: only what is not gets a timer.
+///
+/// # Errors
+/// [`Elapsed`] when it was not done before `ends`.
+pub async fn before<W: Future>(ends: Instant, mut work: Pin<&mut W>) -> Result<W::Output, Elapsed> {
+    match futures_util::poll!(work.as_mut()) {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => timeout_at(ends, work).await,
+    }
+}
+
+fn waited_in_vain(route: &Route, begun: Instant) -> VenueError {
+    let doing = "waiting for one of the venue's connections to call";
+    failure::timed_out(Outcome::NotStarted, doing, &route.shown(), begun.elapsed())
+}
