@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use merit_lambda_wire::reference::is_account;
 use merit_venue::{ConfigError, ConfigErrors, Meters};
 
 /// Lambda's limit on a payload and on a reply of a synchronous call, in bytes.
@@ -166,10 +167,6 @@ impl LambdaConfig {
 fn is_region(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_role(arn: &str) -> bool {

@@ -152,7 +152,7 @@ pub(crate) fn refused(response: &HttpResponse, shown: &str) -> Refusal {
 }
 
 /// The headers that tell of an error.
-pub(crate) fn headers(response: &HttpResponse) -> HeaderMap {
+fn headers(response: &HttpResponse) -> HeaderMap {
     let names = ["x-amzn-errortype", "retry-after", "content-type"];
     let values = names.iter().filter_map(|name| {
         let value = response.headers().get(*name)?;

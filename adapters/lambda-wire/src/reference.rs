@@ -157,7 +157,9 @@ fn is_partition(text: &str) -> bool {
     rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-'))
 }
 
-fn is_account(text: &str) -> bool {
+/// Whether the text is an account's number: twelve digits.
+#[must_use]
+pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -301,12 +301,6 @@ impl AuthError {
         Self::new(ErrorCode::UnrecognizedClient, "The security token included in the request is invalid.")
     }
 
-    /// The temporary credentials are over.
-    #[must_use]
-    pub fn expired_token() -> Self {
-        Self::new(ErrorCode::ExpiredToken, "The security token included in the request is expired")
-    }
-
     /// It is signed for a region that is not served here.
     #[must_use]
     pub fn wrong_region(region: &str) -> Self {
