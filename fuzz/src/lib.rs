@@ -11,6 +11,7 @@ pub mod aws_lambda {
 use std::path::Path;
 
 use aws_lambda::offers;
+use merit_price_lists::{Reading, azure, google, rates};
 
 pub use targets::{ALL, Target};
 

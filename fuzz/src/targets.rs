@@ -8,9 +8,12 @@
 //! test beside the code.
 
 pub mod event_stream;
+pub mod exchange_rates;
 pub mod function_reference;
+pub mod google_skus;
 pub mod offer_file;
 pub mod report_line;
+pub mod retail_prices;
 pub mod sigv4;
 
 /// Something that takes bytes from outside.
@@ -24,10 +27,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 5] = [
+pub const ALL: [Target; 8] = [
     Target { name: "sigv4", run: sigv4::run, seeds: sigv4::seeds },
     Target { name: "function_reference", run: function_reference::run, seeds: function_reference::seeds },
     Target { name: "report_line", run: report_line::run, seeds: report_line::seeds },
     Target { name: "event_stream", run: event_stream::run, seeds: event_stream::seeds },
     Target { name: "offer_file", run: offer_file::run, seeds: offer_file::seeds },
+    Target { name: "retail_prices", run: retail_prices::run, seeds: retail_prices::seeds },
+    Target { name: "google_skus", run: google_skus::run, seeds: google_skus::seeds },
+    Target { name: "exchange_rates", run: exchange_rates::run, seeds: exchange_rates::seeds },
 ];

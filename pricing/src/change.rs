@@ -196,7 +196,9 @@ impl Change {
                 let (from_quanta, to_quanta) = (from.quantity.quanta(), to.quantity.quanta());
                 self.compare(what(), (from_quanta, to_quanta), (&from.quantity, &to.quantity), limit);
                 if from.pool != to.pool || from.weight_milli != to.weight_milli {
-                    let words = |grant: &crate::sheet::Grant| format!("shared by {}", grant.scope);
+                    let words = |grant: &crate::sheet::Grant| {
+                        format!("shared by {}, {} thousandths a unit", grant.scope, grant.weight_milli)
+                    };
                     self.note(what(), Some(words(from)), Some(words(to)));
                 }
             }

@@ -25,7 +25,7 @@ enum May {
 const CLOUD: &[&str] = &["merit-units", "merit-pricing", "merit-venue", "merit-transport", "merit-cloud-wire"];
 
 /// One line per crate, bottom up.
-const EDGES: [(&str, May); 29] = [
+const EDGES: [(&str, May); 30] = [
     ("merit-units", May::Import(&[])),
     ("merit-pricing", May::Import(&["merit-units"])),
     ("merit-market", May::Import(&["merit-units", "merit-pricing"])),
@@ -40,6 +40,7 @@ const EDGES: [(&str, May); 29] = [
     ("merit-lambda-wire", May::Import(&["merit-units"])),
     ("merit-venue-aws-lambda", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
     ("merit-cloud-wire", May::Import(&["merit-units"])),
+    ("merit-price-lists", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-venue-google-run", May::Import(CLOUD)),
     ("merit-venue-azure-functions", May::Import(CLOUD)),
     ("merit-venue-alibaba-fc", May::Import(CLOUD)),

@@ -54,6 +54,8 @@ pub enum RevisedGrant {
     Keep,
     /// That it is this much, for those who shared the former one; without a former one there is none.
     Of(Quantity),
+    /// Nothing of its size, but that one billed unit takes this many thousandths of it, above zero.
+    Weighing(u32),
     /// That there is none.
     None,
 }
@@ -106,6 +108,8 @@ impl Source {
     }
 }
 
+const ATTO_PER_MILLI: u128 = 10_u128.pow(15);
+
 fn put_line(raw: &mut RawSheet, line: &RevisedLine, source: &str) {
     let place = raw.lines.iter().position(|former| former.meter == line.meter.name());
     let former = place.map(|place| raw.lines[place].clone());
@@ -118,6 +122,10 @@ fn put_line(raw: &mut RawSheet, line: &RevisedLine, source: &str) {
     let grant = match line.grant {
         RevisedGrant::Keep => former_grant,
         RevisedGrant::None => None,
+        RevisedGrant::Weighing(milli) => former_grant.map(|grant| RawGrant {
+            weight: (milli != 1000).then(|| Rate::from_atto(u128::from(milli) * ATTO_PER_MILLI).to_string()),
+            ..grant
+        }),
         RevisedGrant::Of(quantity) => former_grant.map(|grant| RawGrant {
             quantity: quantity.to_string(),
             source: Some(source.to_owned()),

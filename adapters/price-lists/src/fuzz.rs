@@ -1,0 +1,25 @@
+//! The fuzz targets of price lists, on their seeds and a few thousand mutations (`make fuzz` searches further).
+
+#[path = "../../../fuzz/src/targets/exchange_rates.rs"]
+mod exchange_rates;
+#[path = "../../../fuzz/src/targets/google_skus.rs"]
+mod google_skus;
+#[path = "../../../fuzz/src/targets/retail_prices.rs"]
+mod retail_prices;
+#[path = "../../../fuzz/src/smoke.rs"]
+mod smoke;
+
+#[test]
+fn azures_retail_prices() {
+    smoke::smoke(retail_prices::run, &retail_prices::seeds());
+}
+
+#[test]
+fn googles_skus() {
+    smoke::smoke(google_skus::run, &google_skus::seeds());
+}
+
+#[test]
+fn lists_of_exchange_rates() {
+    smoke::smoke(exchange_rates::run, &exchange_rates::seeds());
+}
