@@ -13,8 +13,12 @@
 
 mod feeds;
 mod fetch;
+mod import;
 mod judge;
+mod list;
+mod pages;
 mod plan;
+mod rates;
 mod refresh;
 mod state;
 #[cfg(test)]
@@ -29,6 +33,7 @@ use merit_units::{Micros, SheetName, Timestamp};
 
 use crate::Broker;
 pub use feeds::Feed;
+pub use list::Format;
 pub(crate) use plan::{BUILT_IN, in_force, unlimited, views as differences};
 pub use refresh::{FeedOutcome, Refreshed};
 pub use state::{FeedState, Held, Live, State};

@@ -189,6 +189,16 @@ impl Prices {
         true
     }
 
+    /// Converts to dollars by another rate from now on. Returns whether it is another one.
+    pub fn convert_by(&self, exchange: Exchange) -> bool {
+        let former = self.in_force.load_full();
+        if former.exchange == exchange {
+            return false;
+        }
+        self.in_force.store(Arc::new(InForce { exchange, ..(*former).clone() }));
+        true
+    }
+
     /// Whether a charge crossed into another grant or tier since the last [`Self::refresh`].
     #[must_use]
     pub fn has_crossed(&self) -> bool {

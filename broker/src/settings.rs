@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use merit_config::{Config, ExchangeRates};
-use merit_units::{Currency, Micros, Timestamp};
+use merit_config::{Config, DatedRate, ExchangeRates};
+use merit_units::{Currency, ExchangeRate, Micros, Timestamp};
 
 use crate::events;
 use crate::feed;
@@ -113,14 +113,26 @@ impl Settings {
         }
     }
 
-    /// How a sheet's currency becomes dollars at `now`.
+    /// How a sheet's currency becomes dollars at `now`, given the rate that a list has, if one has: of two the later
+    /// one counts, and on one day that of the configuration.
     #[must_use]
-    pub fn exchange(&self, currency: Currency, now: Timestamp) -> Exchange {
-        let Some(rate) = self.exchange_rates.at(currency, now) else { return Exchange::Missing };
-        let dated = self.exchange_rates.rates.get(&currency);
-        let fresh_for = Micros::from_secs(u64::from(self.exchange_rates.stale_after_days) * 86_400);
-        let until = dated.map_or(Timestamp::from_micros(u64::MAX), |dated| dated.date + fresh_for);
-        Exchange::At { rate, until }
+    pub fn exchange(&self, currency: Currency, listed: Option<DatedRate>, now: Timestamp) -> Exchange {
+        if currency == Currency::USD {
+            return Exchange::At { rate: ExchangeRate::USD, until: Timestamp::from_micros(u64::MAX) };
+        }
+        let Some(dated) = self.rate(currency, listed) else { return Exchange::Missing };
+        let until = self.exchange_rates.stale_at(&dated);
+        if now <= until { Exchange::At { rate: dated.usd, until } } else { Exchange::Missing }
+    }
+
+    /// The rate that counts, stale or not.
+    #[must_use]
+    pub fn rate(&self, currency: Currency, listed: Option<DatedRate>) -> Option<DatedRate> {
+        let own = self.exchange_rates.rates.get(&currency).copied();
+        match (own, listed) {
+            (Some(own), Some(listed)) => Some(if listed.date > own.date { listed } else { own }),
+            (own, listed) => own.or(listed),
+        }
     }
 }
 

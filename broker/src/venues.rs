@@ -134,7 +134,7 @@ impl Broker {
         let live = sheet.as_ref().filter(|sheet| self.catalog.is_live(sheet));
         let confirmed_at = live.and_then(|sheet| self.catalog.confirmed_at(sheet.name().as_str())).unwrap_or(now);
         NewSheet {
-            exchange: settings.exchange(currency, now),
+            exchange: settings.exchange(currency, self.catalog.rate(currency), now),
             sheet,
             confirmed_at,
             stale_after: settings.price_stale_after,

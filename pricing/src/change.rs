@@ -236,7 +236,7 @@ impl Change {
             return;
         }
         self.note(&what, Some(from_text.to_string()), Some(to_text.to_string()));
-        if limit.passed(from, to) {
+        if limit.is_passed(from, to) {
             let (from, to) = (from_text.to_string(), to_text.to_string());
             self.concerns.push(Concern::Moved { what, from, to, percent: limit.percent });
         }
@@ -245,7 +245,8 @@ impl Change {
 
 impl MoveLimit {
     /// Whether the larger of two amounts is above the smaller by more than the limit. From or to nothing always is.
-    fn passed(self, one: u128, other: u128) -> bool {
+    #[must_use]
+    pub fn is_passed(self, one: u128, other: u128) -> bool {
         let (small, large) = (one.min(other), one.max(other));
         let scaled = large.checked_mul(100).zip(small.checked_mul(100 + u128::from(self.percent)));
         scaled.is_none_or(|(large, allowed)| large > allowed)

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use merit_units::{Currency, ExchangeRate, Timestamp};
+use merit_units::{Currency, ExchangeRate, Micros, Timestamp};
 
+use crate::catalog::list_address;
 use crate::reader::{Kind, Section};
 
 /// Dollars for other currencies.
@@ -13,6 +14,8 @@ use crate::reader::{Kind, Section};
 pub struct ExchangeRates {
     /// Days after which a rate is stale.
     pub stale_after_days: u32,
+    /// Where a list of rates is, if one is to be asked.
+    pub list_url: Option<String>,
     /// The rates; never one for dollars.
     pub rates: BTreeMap<Currency, DatedRate>,
 }
@@ -29,6 +32,7 @@ pub struct DatedRate {
 impl ExchangeRates {
     pub(crate) fn read(mut section: Section<'_, '_>) -> Self {
         let stale_after_days = section.number("stale_after_days", 1..=3650);
+        let list_url = section.value("list_url", &[Kind::String], list_address);
         let mut rates = BTreeMap::new();
         for name in section.other_keys() {
             match name.parse::<Currency>() {
@@ -48,19 +52,13 @@ impl ExchangeRates {
             }
             section.know(name);
         }
-        Self { stale_after_days, rates }
+        Self { stale_after_days, list_url, rates }
     }
 
-    /// Dollars for one unit of a currency, if a rate is given that is not stale at `now`.
+    /// When a rate is too old.
     #[must_use]
-    pub fn at(&self, currency: Currency, now: Timestamp) -> Option<ExchangeRate> {
-        const MICROS_PER_DAY: u64 = 86_400_000_000;
-        if currency == Currency::USD {
-            return Some(ExchangeRate::USD);
-        }
-        let rate = self.rates.get(&currency)?;
-        let fresh = now.since(rate.date).get() <= u64::from(self.stale_after_days) * MICROS_PER_DAY;
-        fresh.then_some(rate.usd)
+    pub fn stale_at(&self, rate: &DatedRate) -> Timestamp {
+        rate.date + Micros::from_secs(u64::from(self.stale_after_days) * 86_400)
     }
 }
 

@@ -1,70 +1,124 @@
-//! Which price feeds there are, and how each one's file becomes sheets.
+//! Which price feeds there are, and when they are looked at.
 
 use std::collections::BTreeSet;
 
 use merit_config::Catalog;
-use merit_pricing::{Date, PriceSheet};
-use merit_units::{Micros, RegionId, SheetName, Timestamp};
-use merit_venue_aws_lambda::offers::{Offers, Reading};
+use merit_units::{Currency, Micros, RegionId, Timestamp};
 
 use super::RETRY_AFTER;
+use super::list::Format;
 use crate::Broker;
+use crate::refusal::Refusal;
 
-/// A file of prices somewhere.
+/// A price list somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
-    /// Its name, such as `aws-lambda/us-east-1`; names of its sheets begin with it.
+    /// Its name, such as `aws-lambda/us-east-1` or `azure-functions`.
     pub name: String,
-    /// Where it is.
+    /// Where it is; of several pages the first.
     pub url: String,
-}
-
-/// What a feed's file says.
-pub(super) struct Read {
-    pub(super) version: String,
-    pub(super) sheets: Vec<(SheetName, Result<PriceSheet, Vec<String>>)>,
+    /// What it is written in.
+    pub format: Format,
 }
 
 const AWS_LAMBDA: &str = "aws-lambda";
+const GOOGLE_RUN: &str = "google-run";
+pub(super) const EXCHANGE_RATES: &str = "exchange-rates";
+/// Answers nobody without a key; a mirror may.
+const GOOGLE: &str = "https://cloudbilling.googleapis.com/";
 
 impl Feed {
-    /// Reads a file of this feed. Takes tens of milliseconds for a large one.
-    pub(super) fn read(&self, bytes: &[u8], today: Date) -> Result<Read, String> {
-        let offers = Offers::read_file(bytes, today).map_err(|error| error.to_string())?;
-        let sheets = offers.sheets(&Reading { url: &self.url, day: today });
-        let sheets = sheets.into_iter().map(|offer| (offer.name, offer.sheet)).collect();
-        Ok(Read { version: offers.version().to_owned(), sheets })
-    }
-
     /// Whether a sheet is to be found in this feed.
     pub(super) fn covers(&self, sheet: &str) -> bool {
-        sheet.strip_prefix(self.name.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        let within = |name: &str| sheet.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+        match self.format {
+            Format::AwsOffers | Format::AwsProducts => within(&self.name),
+            Format::AzureRetail => ["azure-consumption", "azure-flex", "azure-premium"].into_iter().any(within),
+            Format::GoogleSkus => within(GOOGLE_RUN),
+            Format::ExchangeRates => false,
+        }
     }
 }
 
 impl Broker {
-    /// The price feeds, as they are configured and needed now.
+    /// The price feeds that are configured and that something is billed by.
     #[must_use]
     pub fn feeds(&self) -> Vec<Feed> {
-        let settings = self.settings.load();
-        let Some(url) = &settings.catalog.aws_lambda_url else { return Vec::new() };
-        if !url.contains(Catalog::REGION) {
-            return vec![Feed { name: AWS_LAMBDA.to_owned(), url: url.clone() }];
-        }
-        let regions = self.regions_in_use(AWS_LAMBDA);
-        let feed = |region: &RegionId| Feed {
-            name: format!("{AWS_LAMBDA}/{region}"),
-            url: url.replace(Catalog::REGION, region.as_str()),
+        let (configured, in_use) = (self.configured_feeds(), self.sheets_in_use());
+        let needed = |feed: &Feed| match feed.format {
+            Format::ExchangeRates => !self.currencies_in_use().is_empty(),
+            _ => feed.name == AWS_LAMBDA || in_use.iter().any(|sheet| feed.covers(sheet)),
         };
-        regions.iter().map(feed).collect()
+        configured.into_iter().filter(needed).collect()
     }
 
-    /// The regions of one provider's sheets that something is billed by.
-    fn regions_in_use(&self, provider: &str) -> BTreeSet<RegionId> {
+    /// The configured feeds of these names, whether anything is billed by them or not: of AWS any region.
+    ///
+    /// # Errors
+    /// [`Refusal`] for a name that is no feed's, and for Google's without a key.
+    pub fn feeds_named(&self, names: &[&str]) -> Result<Vec<Feed>, Refusal> {
+        let configured = self.configured_feeds();
+        if names.contains(&GOOGLE_RUN) && wants_key(&self.settings.load().catalog) {
+            let why = "Google wants an API key: set catalog.google_api_key, or catalog.google_run_url to a mirror";
+            return Err(Refusal::BadRequest(why.to_owned()));
+        }
+        let named = |name: &&str| {
+            let known = configured.iter().find(|feed| feed.name == *name).cloned();
+            known.or_else(|| self.aws_region_feed(name.strip_prefix(AWS_LAMBDA)?.strip_prefix('/')?)).ok_or_else(|| {
+                let near = crate::venue::near(name, configured.iter().map(|feed| feed.name.as_str()));
+                Refusal::Unknown { kind: "price feed", name: name.chars().take(80).collect(), near }
+            })
+        };
+        names.iter().map(named).collect()
+    }
+
+    fn configured_feeds(&self) -> Vec<Feed> {
+        let settings = self.settings.load();
+        let catalog = &settings.catalog;
+        let mut feeds = Vec::new();
+        match &catalog.aws_lambda_url {
+            Some(url) if url.contains(Catalog::REGION) => {
+                let in_use = self.sheets_in_use();
+                let regions: BTreeSet<RegionId> = in_use.iter().filter_map(|sheet| aws_region(sheet)).collect();
+                feeds.extend(regions.iter().filter_map(|region| self.aws_region_feed(region.as_str())));
+            }
+            Some(url) => {
+                feeds.push(Feed { name: AWS_LAMBDA.to_owned(), url: url.clone(), format: Format::AwsOffers });
+            }
+            None => {}
+        }
+        let mut add = |name: &str, url: &Option<String>, format| {
+            feeds.extend(url.iter().map(|url| Feed { name: name.to_owned(), url: url.clone(), format }));
+        };
+        add("azure-functions", &catalog.azure_functions_url, Format::AzureRetail);
+        if !wants_key(catalog) {
+            add(GOOGLE_RUN, &catalog.google_run_url, Format::GoogleSkus);
+        }
+        add(EXCHANGE_RATES, &settings.exchange_rates.list_url, Format::ExchangeRates);
+        feeds
+    }
+
+    fn aws_region_feed(&self, region: &str) -> Option<Feed> {
+        let region = RegionId::try_new(region).ok()?;
+        let settings = self.settings.load();
+        let url = settings.catalog.aws_lambda_url.as_ref().filter(|url| url.contains(Catalog::REGION))?;
+        let (name, url) = (format!("{AWS_LAMBDA}/{region}"), url.replace(Catalog::REGION, region.as_str()));
+        Some(Feed { name, url, format: Format::AwsOffers })
+    }
+
+    /// The names of the sheets that something is billed by.
+    fn sheets_in_use(&self) -> BTreeSet<String> {
         let directory = self.directory.load();
         let sheets = directory.venues.values().flat_map(|venue| venue.sheets());
-        let names = sheets.filter_map(|prices| prices.sheet()).map(|sheet| sheet.name().clone());
-        names.filter_map(|name| region_of(name.as_str(), provider)).collect()
+        sheets.filter_map(|prices| prices.sheet()).map(|sheet| sheet.name().to_string()).collect()
+    }
+
+    /// The currencies that something is billed in, dollars left out.
+    pub(super) fn currencies_in_use(&self) -> BTreeSet<Currency> {
+        let directory = self.directory.load();
+        let sheets = directory.venues.values().flat_map(|venue| venue.sheets());
+        let currencies = sheets.filter_map(|prices| prices.sheet()).map(|sheet| sheet.currency());
+        currencies.filter(|currency| *currency != Currency::USD).collect()
     }
 
     /// The feeds to look at now: never when the configuration has no schedule.
@@ -84,7 +138,13 @@ impl Broker {
     }
 }
 
-fn region_of(sheet: &str, provider: &str) -> Option<RegionId> {
-    let region = sheet.strip_prefix(provider)?.strip_prefix('/')?.split('/').next()?;
+fn aws_region(sheet: &str) -> Option<RegionId> {
+    let region = sheet.strip_prefix(AWS_LAMBDA)?.strip_prefix('/')?.split('/').next()?;
     RegionId::try_new(region).ok()
+}
+
+/// Whether Google itself is to be asked and there is no key for it.
+fn wants_key(catalog: &Catalog) -> bool {
+    let own = catalog.google_run_url.as_ref().is_some_and(|url| url.starts_with(GOOGLE));
+    own && catalog.google_api_key.is_none()
 }

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::Read as _;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::{Client, Response, redirect};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,15 @@ pub struct Validators {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FetchLimits {
     pub(super) max_bytes: usize,
+    /// How many of them earlier pages have.
+    pub(super) used: usize,
     pub(super) timeout: Duration,
+}
+
+impl FetchLimits {
+    fn left(self) -> usize {
+        self.max_bytes.saturating_sub(self.used)
+    }
 }
 
 #[derive(Debug)]
@@ -54,8 +62,12 @@ pub(super) struct Packed {
 pub(super) enum FetchError {
     #[error("the server answered {0}{hint}", hint = hint(*.0))]
     Status(StatusCode),
+    #[error("the server answered {0} and wants to be left alone for {1} s")]
+    Throttled(StatusCode, u64),
     #[error("{0}")]
     Transfer(String),
+    #[error("{0}")]
+    Redirect(String),
     #[error("it has more than catalog.max_file_bytes = {0} bytes")]
     TooLong(usize),
     #[error("unpacked it has more than catalog.max_file_bytes = {0} bytes")]
@@ -70,7 +82,9 @@ pub(super) enum FetchError {
 
 fn hint(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        401 | 403 => "; it wants credentials or does not know the file: check the address",
+        400 | 401 | 403 => {
+            "; it wants credentials or does not know the file: check the address and the key in [catalog]"
+        }
         404 | 410 => "; check the address in [catalog]",
         _ => "",
     }
@@ -81,18 +95,26 @@ impl FetchError {
     fn passes(&self) -> bool {
         match self {
             Self::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
-            Self::Transfer(_) => true,
+            Self::Transfer(_) | Self::Throttled(..) => true,
             _ => false,
         }
     }
 }
 
-/// A client for a price list. Redirects are followed, but never from https to http.
-pub(super) fn client(url: &str) -> Result<Client, String> {
-    let policy = redirect::Policy::custom(|attempt| {
+/// The header that Google's interfaces take an API key in.
+const API_KEY: &str = "x-goog-api-key";
+
+/// A client for a price list. Redirects are followed, but never from https to http, and a key is never sent to
+/// another place than the one it is for.
+pub(super) fn client(url: &str, key: Option<&str>) -> Result<Client, String> {
+    let has_key = key.is_some();
+    let policy = redirect::Policy::custom(move |attempt| {
         let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
+        let elsewhere = attempt.previous().last().is_some_and(|url| url.origin() != attempt.url().origin());
         if attempt.previous().len() > 5 {
             attempt.error("more than 5 redirects")
+        } else if has_key && elsewhere {
+            attempt.error("a redirect to another host, which the key is not for")
         } else if was_secure && attempt.url().scheme() != "https" {
             attempt.error("a redirect from https to http")
         } else {
@@ -104,6 +126,11 @@ pub(super) fn client(url: &str) -> Result<Client, String> {
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(SILENCE)
         .redirect(policy);
+    if let Some(key) = key {
+        let mut value = HeaderValue::from_str(key).map_err(|_| "the key can't be sent in a header".to_owned())?;
+        value.set_sensitive(true);
+        builder = builder.default_headers([(HeaderName::from_static(API_KEY), value)].into_iter().collect());
+    }
     // A proxy of the environment can't reach this machine's own loopback.
     let host = url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
@@ -128,7 +155,16 @@ pub(super) async fn fetch(
                 Ok(true) => return Ok(Fetched::File(packed)),
                 Ok(false) => return Ok(Fetched::NotModified),
                 Err(error) if last || !error.passes() => return Err(error),
-                Err(error) => tracing::debug!(url, %error, "fetching a price list is tried again"),
+                // It would only be known later that there is no time for it.
+                Err(FetchError::Throttled(status, seconds)) if Duration::from_secs(seconds) >= limits.timeout => {
+                    return Err(FetchError::Throttled(status, seconds));
+                }
+                Err(error) => {
+                    tracing::debug!(url, %error, "fetching a price list is tried again");
+                    if let FetchError::Throttled(_, seconds) = error {
+                        pause = pause.max(Duration::from_secs(seconds));
+                    }
+                }
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -157,13 +193,20 @@ async fn attempt(
     } else if let Some(date) = &known.last_modified {
         request = request.header(header::IF_MODIFIED_SINCE, date);
     }
-    let response = request.send().await.map_err(|error| FetchError::Transfer(innermost(&error)))?;
+    let response = request.send().await.map_err(|error| match error.is_redirect() {
+        true => FetchError::Redirect(innermost(&error)),
+        false => FetchError::Transfer(innermost(&error)),
+    })?;
     match response.status() {
         StatusCode::NOT_MODIFIED => return Ok(false),
         StatusCode::OK => *packed = begin(response.headers())?,
         StatusCode::PARTIAL_CONTENT if resumable.is_some() && continues(response.headers(), packed.bytes.len()) => {}
         // What is there stays for the next try.
-        status if FetchError::Status(status).passes() => return Err(FetchError::Status(status)),
+        status if FetchError::Status(status).passes() => {
+            let seconds =
+                response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            return Err(seconds.map_or(FetchError::Status(status), |seconds| FetchError::Throttled(status, seconds)));
+        }
         status if resumable.is_some() => {
             // The rest is not to be had: the next try begins again.
             *packed = Packed::default();
@@ -171,7 +214,7 @@ async fn attempt(
         }
         status => return Err(FetchError::Status(status)),
     }
-    receive(response, limits.max_bytes, &mut packed.bytes).await?;
+    receive(response, limits, &mut packed.bytes).await?;
     Ok(true)
 }
 
@@ -191,15 +234,15 @@ fn continues(headers: &HeaderMap, at: usize) -> bool {
     range.is_some_and(|range| range.starts_with(&format!("bytes {at}-")))
 }
 
-async fn receive(mut response: Response, max_bytes: usize, bytes: &mut Vec<u8>) -> Result<(), FetchError> {
+async fn receive(mut response: Response, limits: FetchLimits, bytes: &mut Vec<u8>) -> Result<(), FetchError> {
     let expected = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
-    if bytes.len().saturating_add(expected) > max_bytes {
-        return Err(FetchError::TooLong(max_bytes));
+    if bytes.len().saturating_add(expected) > limits.left() {
+        return Err(FetchError::TooLong(limits.max_bytes));
     }
     bytes.reserve_exact(expected);
     while let Some(chunk) = response.chunk().await.map_err(|error| FetchError::Transfer(innermost(&error)))? {
-        if bytes.len() + chunk.len() > max_bytes {
-            return Err(FetchError::TooLong(max_bytes));
+        if bytes.len() + chunk.len() > limits.left() {
+            return Err(FetchError::TooLong(limits.max_bytes));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -208,15 +251,15 @@ async fn receive(mut response: Response, max_bytes: usize, bytes: &mut Vec<u8>) 
 
 impl Packed {
     /// The file itself. Takes tens of milliseconds for a large one.
-    pub(super) fn unpack(self, max_bytes: usize) -> Result<Vec<u8>, FetchError> {
+    pub(super) fn unpack(self, limits: FetchLimits) -> Result<Vec<u8>, FetchError> {
         if !self.gzip {
             return Ok(self.bytes);
         }
         let mut bytes = Vec::new();
         let unpacked = flate2::read::MultiGzDecoder::new(self.bytes.as_slice());
-        let bound = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+        let bound = u64::try_from(limits.left()).unwrap_or(u64::MAX).saturating_add(1);
         unpacked.take(bound).read_to_end(&mut bytes).map_err(FetchError::Damaged)?;
-        if bytes.len() > max_bytes { Err(FetchError::Bomb(max_bytes)) } else { Ok(bytes) }
+        if bytes.len() > limits.left() { Err(FetchError::Bomb(limits.max_bytes)) } else { Ok(bytes) }
     }
 }
 

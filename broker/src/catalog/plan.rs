@@ -7,8 +7,10 @@ use merit_store::record::{CatalogHeldRow, CatalogRefresh, CatalogSheetRow};
 use merit_units::{SheetName, Timestamp};
 use merit_wire::PriceDifference;
 
-use super::feeds::{Feed, Read};
+use super::feeds::Feed;
 use super::judge::{InForce, Verdict, judge};
+use super::list::Read;
+use super::rates::Rates;
 use super::state::{Held, Live, State};
 
 /// The feed of a sheet that was there before any feed.
@@ -20,6 +22,8 @@ pub(super) struct Plan {
     pub(super) rows: CatalogRefresh,
     pub(super) live: Vec<(SheetName, Live)>,
     pub(super) held: Vec<(SheetName, Held)>,
+    /// Exchange rates in place of those of the list so far.
+    pub(super) rates: Option<Rates>,
 }
 
 impl Plan {
@@ -38,21 +42,31 @@ impl Plan {
         let gone: Vec<SheetName> = gone.map(|(name, _)| name.clone()).collect();
         let why = || vec![format!("version {} of the feed has it no more", read.version)];
         gone.into_iter().for_each(|name| plan.hold(state, name, (None, why()), &feed.name, now));
-        for (name, offered) in read.sheets {
+        plan.judge(state, read.sheets, limit, (&feed.name, ""), now);
+        plan
+    }
+
+    /// What becomes of each offered sheet; `by` is the person whose doing it is, if it is one's.
+    pub(super) fn judge(
+        &mut self,
+        state: &State,
+        sheets: Vec<(SheetName, Result<PriceSheet, Vec<String>>)>,
+        limit: MoveLimit,
+        (feed, by): (&str, &str),
+        now: Timestamp,
+    ) {
+        for (name, offered) in sheets {
             let last = in_force(state, &name);
             let last = last.as_deref().map(|sheet| InForce { sheet, live: state.live.contains_key(&name) });
             match judge(offered, last.as_ref(), limit, now) {
                 Verdict::Confirmed => {
-                    plan.rows.confirmed.push(name.clone());
-                    plan.rows.settled.push(name);
+                    self.rows.confirmed.push(name.clone());
+                    self.rows.settled.push(name);
                 }
-                Verdict::Put(sheet, change) => {
-                    plan.put(state, name, sheet, &change.differences, (&feed.name, ""), now);
-                }
-                Verdict::Held(sheet, reasons) => plan.hold(state, name, (sheet, reasons), &feed.name, now),
+                Verdict::Put(sheet, change) => self.put(state, name, sheet, &change.differences, (feed, by), now),
+                Verdict::Held(sheet, reasons) => self.hold(state, name, (sheet, reasons), feed, now),
             }
         }
-        plan
     }
 
     pub(super) fn put(

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use merit_config::Secret;
 use merit_pricing::{Change, Date, MoveLimit};
 use merit_store::StoreError;
 use merit_units::{SheetName, Timestamp};
 
-use super::feeds::{Feed, Read};
-use super::fetch::{self, FetchLimits, Fetched, Validators};
+use super::feeds::Feed;
+use super::fetch::FetchLimits;
+use super::list::{Format, Read};
+use super::pages::{self, Looked, PageLimits};
 use super::plan::{Plan, in_force, json, unlimited};
+use super::rates;
 use super::state::{FeedState, State};
 use crate::Broker;
 use crate::clock::rfc3339;
@@ -37,19 +41,13 @@ pub struct FeedOutcome {
     pub outcome: Result<String, String>,
 }
 
-/// A feed's answer.
-enum Answer {
-    NotModified,
-    Read(Read, Validators),
-}
-
 impl Broker {
     /// Looks at these feeds, one after another.
     pub async fn refresh_feeds(&self, feeds: &[Feed]) -> Refreshed {
         let mut all = Refreshed::default();
         for feed in feeds {
             let outcome = match self.ask(feed).await {
-                Ok((answer, now)) => self.take(feed, answer, now, &mut all).await,
+                Ok((looked, now)) => self.take(feed, looked, now, &mut all).await,
                 Err(problem) => Err(problem),
             };
             let outcome = match outcome {
@@ -63,59 +61,85 @@ impl Broker {
     }
 
     /// Fetches and reads; nothing changes.
-    async fn ask(&self, feed: &Feed) -> Result<(Answer, Timestamp), String> {
+    async fn ask(&self, feed: &Feed) -> Result<(Looked, Timestamp), String> {
         let settings = self.settings.load_full();
-        let limits = FetchLimits {
-            max_bytes: settings.catalog.max_file_bytes,
-            timeout: Duration::from_millis(settings.catalog.timeout_ms),
+        let catalog = &settings.catalog;
+        let limits = PageLimits {
+            fetch: FetchLimits {
+                max_bytes: catalog.max_file_bytes,
+                used: 0,
+                timeout: Duration::from_millis(catalog.timeout_ms),
+            },
+            max_pages: catalog.max_pages,
+            pause: Duration::from_millis(catalog.page_pause_ms),
+        };
+        let key = match feed.format {
+            Format::GoogleSkus => catalog.google_api_key.as_ref().map(Secret::expose),
+            _ => None,
         };
         let state = self.catalog.state();
         let known = state.feeds.get(&feed.name).filter(|known| known.url == feed.url);
         let validators = known.map(|known| known.validators.clone()).unwrap_or_default();
-        let client = fetch::client(&feed.url)?;
-        let fetched = fetch::fetch(&client, &feed.url, &validators, limits).await.map_err(|error| error.to_string())?;
-        let now = self.clock.now();
-        let packed = match fetched {
-            Fetched::NotModified => return Ok((Answer::NotModified, now)),
-            Fetched::File(packed) => packed,
-        };
-        let (feed, today) = (feed.clone(), day_of(now));
-        let read = tokio::task::spawn_blocking(move || {
-            let validators = packed.validators.clone();
-            let bytes = packed.unpack(limits.max_bytes).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Answer::Read(feed.read(&bytes, today)?, validators))
-        });
-        let read = read.await.map_err(|error| error.to_string())??;
-        Ok((read, now))
+        let today = day_of(self.clock.now());
+        let looked = pages::look(feed, key, &validators, limits, today).await?;
+        Ok((looked, self.clock.now()))
     }
 
     /// Judges an answer, stores what follows, and puts it in force.
-    async fn take(&self, feed: &Feed, answer: Answer, now: Timestamp, all: &mut Refreshed) -> Result<String, String> {
+    async fn take(&self, feed: &Feed, looked: Looked, now: Timestamp, all: &mut Refreshed) -> Result<String, String> {
         let _changing = self.catalog.changing.lock().await;
         let state = self.catalog.state();
         let mut known = state.feeds.get(&feed.name).cloned().unwrap_or_default();
-        let (plan, outcome) = match answer {
-            Answer::NotModified => (Plan::confirming(feed, &state, now), "not modified".to_owned()),
-            Answer::Read(read, validators) => {
+        let mut problems = Vec::new();
+        let (plan, outcome) = match looked {
+            Looked::NotModified => (Plan::confirming(feed, &state, now), "not modified".to_owned()),
+            Looked::Read(mut read, validators) => {
                 known.validators = validators;
+                let same = known.version == read.version && known.url == feed.url;
                 known.version.clone_from(&read.version);
                 let limit = MoveLimit { percent: self.settings.load().catalog.max_move_percent };
-                let outcome = format!("read version {}", read.version);
-                (Plan::of(feed, read, &state, limit, now), outcome)
+                let outcome = format!("read version {}{}", read.version, if same { ", as before" } else { "" });
+                self.refuse_unknown_currencies(&mut read);
+                let rates = read.rates.as_ref().map(|list| self.judge_rates(list, now));
+                let mut plan = Plan::of(feed, read, &state, limit, now);
+                if let Some((rates, refused)) = rates {
+                    (known.rates, problems) = (rates::storable(&rates), refused);
+                    plan.rates = Some(rates);
+                }
+                (plan, outcome)
             }
         };
         let at = now.micros();
         let known = FeedState { url: feed.url.clone(), checked_at: at, confirmed_at: at, problem: None, ..known };
+        self.tell(&plan, all);
+        self.carry_out(plan, Some((feed.name.clone(), known)), now).await.map_err(|error| error.to_string())?;
+        if problems.is_empty() { Ok(outcome) } else { Err(problems.join("; ")) }
+    }
+
+    pub(super) fn tell(&self, plan: &Plan, all: &mut Refreshed) {
         all.put.extend(plan.live.iter().map(|(name, _)| name.clone()));
         all.confirmed += plan.rows.confirmed.len();
         all.held.extend(plan.held.iter().map(|(name, _)| name.clone()));
-        self.carry_out(plan, Some((feed.name.clone(), known)), now).await.map_err(|error| error.to_string())?;
-        Ok(outcome)
+    }
+
+    /// What could be charged in a currency only that nobody can convert is no use, and says what to do.
+    pub(super) fn refuse_unknown_currencies(&self, read: &mut Read) {
+        for (_, offered) in &mut read.sheets {
+            let why = offered.as_ref().ok().and_then(|sheet| self.unknown_currency(sheet.currency()));
+            if let Some(why) = why {
+                *offered = Err(vec![why]);
+            }
+        }
     }
 
     /// Stores, and then puts in force.
-    async fn carry_out(&self, plan: Plan, feed: Option<(String, FeedState)>, now: Timestamp) -> Result<(), StoreError> {
-        let Plan { mut rows, live, held } = plan;
+    pub(super) async fn carry_out(
+        &self,
+        plan: Plan,
+        feed: Option<(String, FeedState)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Plan { mut rows, live, held, rates } = plan;
         rows.at = now;
         rows.feed = feed.as_ref().map(|(name, state)| (name.clone(), json(state)));
         let (confirmed, settled) = (rows.confirmed.clone(), rows.settled.clone());
@@ -131,7 +155,12 @@ impl Broker {
         settled.iter().for_each(|name| drop(next.held.remove(name)));
         next.live.extend(live.iter().cloned());
         next.held.extend(held);
+        let converted = rates.is_some();
+        next.rates = rates.unwrap_or(next.rates);
         self.catalog.state.store(Arc::new(next));
+        if converted {
+            self.put_rates(now);
+        }
         for (name, live) in &live {
             let in_force = in_force(&former, name);
             let functions = in_force.map_or(0, |former| self.put_catalog_sheet(&former, &live.sheet, now));
@@ -206,6 +235,6 @@ fn held_name(state: &State, name: &str) -> Result<SheetName, Refusal> {
     })
 }
 
-fn day_of(now: Timestamp) -> Date {
+pub(super) fn day_of(now: Timestamp) -> Date {
     rfc3339(now)[..10].parse().expect("invariant: a time begins with its day")
 }

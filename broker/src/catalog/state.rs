@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LiveCatalog;
 use super::fetch::Validators;
+use super::rates::{self, Rates};
 
 /// Everything at one moment; replaced whole.
 #[derive(Clone, Default)]
@@ -21,6 +22,8 @@ pub struct State {
     pub held: BTreeMap<SheetName, Held>,
     /// Feeds by name.
     pub feeds: BTreeMap<String, FeedState>,
+    /// Dollars for other currencies, as a list last had them.
+    pub(super) rates: Rates,
 }
 
 /// A sheet that a feed put in force.
@@ -65,6 +68,9 @@ pub struct FeedState {
     pub confirmed_at: u64,
     /// Why the last look failed.
     pub problem: Option<String>,
+    /// Of a list of exchange rates: each currency's dollars and the day's beginning.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, (String, u64)>,
 }
 
 impl LiveCatalog {
@@ -85,7 +91,11 @@ impl LiveCatalog {
         }
         for (feed, text) in store.catalog_feeds()? {
             match serde_json::from_str(&text) {
-                Ok(known) => drop(state.feeds.insert(feed, known)),
+                Ok(known) => {
+                    let known: FeedState = known;
+                    state.rates.extend(rates::stored(&known));
+                    state.feeds.insert(feed, known);
+                }
                 Err(error) => tracing::error!(feed, %error, "what was known of a price feed is left out"),
             }
         }

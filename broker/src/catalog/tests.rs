@@ -1,5 +1,8 @@
 //! A broker whose price list changes, breaks and comes back, on a server that says exactly what the test wants.
 
+mod import;
+mod pages;
+mod rates;
 mod server;
 
 use std::io::Write as _;

@@ -69,6 +69,7 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(catalog::show))
         .routes(routes!(catalog::refresh))
         .routes(routes!(catalog::accept))
+        .routes(routes!(catalog::import))
         .routes(routes!(catalog::sheet))
         .routes(routes!(catalog::history))
         .routes(routes!(money::spend))

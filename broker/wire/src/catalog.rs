@@ -14,8 +14,26 @@ pub struct CatalogView {
     pub sheets: Vec<LiveSheetView>,
     /// What waits for a person, in order of name.
     pub held: Vec<HeldSheetView>,
+    /// Dollars for other currencies: those that are configured, and those that something is billed in.
+    #[serde(default)]
+    pub rates: Vec<ExchangeRateView>,
     /// What a person should know, in one line each; empty when all is well.
     pub warnings: Vec<String>,
+}
+
+/// Dollars for one unit of another currency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ExchangeRateView {
+    /// The currency.
+    pub currency: String,
+    /// Dollars for one unit; absent when no rate is known.
+    pub usd: Option<String>,
+    /// The day it held.
+    pub date: Option<String>,
+    /// Where it is from: `merit.toml`, or the feed's name.
+    pub from: Option<String>,
+    /// Whether it is too old, or there is none: venues billed in it are ineligible.
+    pub stale: bool,
 }
 
 /// A price feed.

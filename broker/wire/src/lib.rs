@@ -19,8 +19,8 @@ mod session;
 mod venues;
 
 pub use catalog::{
-    CatalogAccept, CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, FeedOutcomeView, FeedView,
-    HeldSheetView, LiveSheetView, PriceDifference,
+    CatalogAccept, CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, ExchangeRateView,
+    FeedOutcomeView, FeedView, HeldSheetView, LiveSheetView, PriceDifference,
 };
 pub use discovery::{ChangeView, DiscoveryView, FoundView};
 pub use events::{DeliveryView, EventDetail, EventList, EventSelection, EventView, EventsChanged};

@@ -39,9 +39,18 @@ pub enum CatalogCommand {
     },
     /// Look at the price lists now; prices that change too much are held
     Refresh {
+        /// Only these, and also when nothing is billed by them: azure-functions, google-run, aws-lambda/REGION
+        #[arg(value_name = "FEED", conflicts_with = "accept")]
+        feeds: Vec<String>,
         /// Look at nothing: put in force what is held, as `diff` shows it. Without a sheet, all that can be
         #[arg(long, value_name = "SHEET", num_args = 0.., value_parser = SheetName::try_new)]
         accept: Option<Vec<SheetName>>,
+    },
+    /// Put the prices of a file in force: a sheet or a catalogue file (TOML), or a provider's price list (JSON). Prices
+    /// that change too much are held
+    Import {
+        /// The file
+        file: std::path::PathBuf,
     },
     /// Show prices that are held: what they would change, and why a person should look
     Diff {
@@ -75,8 +84,9 @@ pub(crate) async fn catalog(
         CatalogCommand::Show { sheet: Some(sheet), at, .. } => {
             return live::show(&sheet, at.as_deref(), &client()?, output).await;
         }
-        CatalogCommand::Refresh { accept: None } => return live::refresh(&client()?, output).await,
-        CatalogCommand::Refresh { accept: Some(sheets) } => return live::accept(&sheets, &client()?, output).await,
+        CatalogCommand::Refresh { accept: None, feeds } => return live::refresh(&feeds, &client()?, output).await,
+        CatalogCommand::Refresh { accept: Some(sheets), .. } => return live::accept(&sheets, &client()?, output).await,
+        CatalogCommand::Import { file } => return live::import(&file, &client()?, output).await,
         CatalogCommand::Diff { sheet } => return live::diff(sheet.as_ref(), &client()?, output).await,
         CatalogCommand::History { sheet, limit } => return live::history(&sheet, limit, &client()?, output).await,
         CatalogCommand::Price(args) => price::price(&args, find(&args.sheet)?, output)?,

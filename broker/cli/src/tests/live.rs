@@ -1,8 +1,8 @@
 //! `catalog refresh | diff | show | history` against a broker.
 
 use merit_wire::{
-    CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, FeedOutcomeView, FeedView, HeldSheetView,
-    LiveSheetView, PriceDifference,
+    CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, ExchangeRateView, FeedOutcomeView, FeedView,
+    HeldSheetView, LiveSheetView, PriceDifference,
 };
 
 use super::broker::Broker;
@@ -46,6 +46,13 @@ fn view() -> CatalogView {
                 difference("egress_gb", "0.09", None),
             ],
         }],
+        rates: vec![ExchangeRateView {
+            currency: "CNY".to_owned(),
+            usd: Some("0.1405".to_owned()),
+            date: Some("2026-11-20".to_owned()),
+            from: Some("exchange-rates".to_owned()),
+            stale: false,
+        }],
         warnings: vec![format!("{X86} is held: request moves")],
     }
 }
@@ -56,6 +63,8 @@ async fn live_prices_are_shown_with_their_age_and_warnings() {
     broker.json("GET /v1/catalog", &view());
     insta::assert_snapshot!(broker.run(&["catalog", "show"]).await.shown(), @r#"
     the price lists are looked at every 24 h
+    CURRENCY  DOLLARS  OF          FROM            STATE
+    CNY        0.1405  2026-11-20  exchange-rates  ok
     FEED                         VERSION  LOOKED AT             LAST GOOD             STATE
     aws-lambda/us-east-1  20260521184754  2026-11-21T10:00:00Z  2026-11-20T10:00:00Z  fails: the server answered 503
     SHEET                        SEQ  SINCE                 CONFIRMED              AGE  HELD
@@ -64,7 +73,8 @@ async fn live_prices_are_shown_with_their_age_and_warnings() {
     warning: aws-lambda/us-east-1/x86_64 is held: request moves
     --- Ok
     "#);
-    let none = CatalogView { refresh_hours: 0, feeds: vec![], sheets: vec![], held: vec![], warnings: vec![] };
+    let none =
+        CatalogView { refresh_hours: 0, feeds: vec![], sheets: vec![], held: vec![], rates: vec![], warnings: vec![] };
     broker.json("GET /v1/catalog", &none);
     insta::assert_snapshot!(broker.run(&["catalog", "show"]).await.shown(), @r#"
     the price lists are looked at by `merit catalog refresh` only (catalog.refresh_hours = 0)
@@ -98,6 +108,29 @@ async fn held_prices_are_shown_and_accepted() {
     assert_eq!(broker.last().body, format!("{{\"sheets\":[\"{X86}\"]}}"));
     broker.run(&["catalog", "refresh", "--accept"]).await;
     assert_eq!(broker.last().body, "{\"sheets\":[]}");
+}
+
+#[tokio::test]
+async fn a_file_is_imported_and_feeds_are_named() {
+    let broker = Broker::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("alibaba.toml");
+    std::fs::write(&file, "name = \"alibaba-fc/cn\"").expect("written");
+    let outcome = FeedOutcomeView { feed: "import alibaba.toml".to_owned(), ok: true, outcome: "read".to_owned() };
+    let held = vec!["alibaba-fc/cn".to_owned()];
+    let view = CatalogRefreshView { feeds: vec![outcome], put: vec![], confirmed: 0, held };
+    broker.json("POST /v1/catalog/import?name=alibaba.toml", &view);
+    let shown = broker.run(&["catalog", "import", &file.display().to_string()]).await.shown();
+    assert!(
+        shown.contains("0 confirmed, 0 came into force, 1 held") && shown.contains("merit catalog diff"),
+        "{shown}"
+    );
+    assert_eq!(broker.last().body, "name = \"alibaba-fc/cn\"");
+    let shown = broker.run(&["catalog", "import", "/nonexistent"]).await.shown();
+    assert!(shown.contains("cannot read /nonexistent"), "{shown}");
+    let named = CatalogRefreshView { held: vec![], ..view };
+    broker.json("POST /v1/catalog/refresh?feeds=google-run%2Cazure-functions", &named);
+    assert_eq!(broker.run(&["catalog", "refresh", "google-run", "azure-functions"]).await.exit, Exit::Ok);
 }
 
 #[tokio::test]

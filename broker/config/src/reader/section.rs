@@ -78,6 +78,14 @@ impl<'r, 'a> Section<'r, 'a> {
         parsed
     }
 
+    /// As [`Self::value`], of something that is not shown.
+    pub(crate) fn secret_value<T>(&mut self, key: &'a str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        let open = std::mem::replace(&mut self.secret, true);
+        let value = self.value(key, &[Kind::String], parse);
+        self.secret = open;
+        value
+    }
+
     /// What `parse` understands; a mistake when it is not given.
     pub(crate) fn required<T, E: Display>(
         &mut self,
@@ -217,7 +225,7 @@ impl<'r, 'a> Section<'r, 'a> {
     }
 
     fn record(&mut self, key: &str, value: String, origin: Origin) {
-        let value = if self.secret { "[redacted]".to_owned() } else { value };
+        let value = if self.secret && !value.is_empty() { "[redacted]".to_owned() } else { value };
         self.reader.settings.push(Setting { key: self.path_of(key), value, origin });
     }
 

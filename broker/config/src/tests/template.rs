@@ -107,8 +107,13 @@ fn the_defaults_change_only_on_purpose() {
     catalog.refresh_hours = 0
     catalog.max_move_percent = 25
     catalog.max_file_bytes = 67108864
+    catalog.max_pages = 200
+    catalog.page_pause_ms = 200
     catalog.timeout_ms = 120000
     catalog.aws_lambda_url = https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSLambda/current/{region}/index.json
+    catalog.azure_functions_url = https://prices.azure.com/api/retail/prices?$filter=serviceName%20eq%20%27Functions%27
+    catalog.google_run_url = https://cloudbilling.googleapis.com/v1/services/152E-C115-5142/skus?pageSize=5000
+    catalog.google_api_key = 
     providers.max_offers = 10000
     providers.max_message_bytes = 8388608
     providers.max_ttl_ms = 60000
@@ -117,6 +122,7 @@ fn the_defaults_change_only_on_purpose() {
     providers.band_rise_percent = 100
     providers.trial_calls = 100
     exchange_rates.stale_after_days = 35
+    exchange_rates.list_url = 
     "#);
 }
 
@@ -188,7 +194,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 78, "every number of the template");
+    assert_eq!(promised.len(), 80, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);
@@ -218,6 +224,30 @@ fn a_price_lists_address_is_a_url_or_none() {
     }
     let error = url("https://me:secret@prices.example/").expect_err("a password").to_string();
     assert!(error.contains("must not have a user or password") && !error.contains("secret"), "{error}");
+}
+
+#[test]
+fn the_key_of_a_price_list_is_shown_nowhere_and_sent_to_nobody_in_clear() {
+    let read = |text: &str| parse_with(&format!("[catalog]\n{text}\n"), &[("KEY", "sesame")]);
+    for given in ["google_api_key = \"env:KEY\"", "google_api_key = \"sesame\""] {
+        let config = read(given).expect("right");
+        assert_eq!(config.catalog.google_api_key.as_ref().map(crate::Secret::expose), Some("sesame"));
+        let shown = config.settings().iter().map(|setting| format!("{} = {}", setting.key, setting.value));
+        let shown = format!("{config:?} {:?}", shown.collect::<Vec<_>>());
+        assert!(!shown.contains("sesame") && !shown.contains("env:KEY"), "{shown}");
+        let clear = read(&format!("{given}\ngoogle_run_url = \"http://prices.example/skus\"")).expect_err("in clear");
+        assert!(clear.to_string().contains("catalog.google_run_url: must be https"), "{clear}");
+        read(&format!("{given}\ngoogle_run_url = \"http://127.0.0.1:8080/skus\"")).expect("a mirror on this machine");
+    }
+    let error = read("google_run_url = \"https://prices.example/skus?pageSize=9&key=hunter2\"").expect_err("a key");
+    assert!(
+        error.to_string().contains("must not have a key in it") && !error.to_string().contains("hunter2"),
+        "{error}"
+    );
+    let error = read("google_api_key = \"env:NONE\"").expect_err("not set").to_string();
+    assert!(error.contains("the environment variable `NONE` is not set"), "{error}");
+    let error = read("azure_functions_url = \"https://prices.example/{region}\"").expect_err("regions").to_string();
+    assert!(error.contains("leave {region} out"), "{error}");
 }
 
 #[test]

@@ -78,13 +78,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<AwsLambda> {
 fn read_keys(section: Section<'_, '_>) -> Option<AwsKeys> {
     let mut section = section.secret();
     let env = section.reader.env;
-    let value = |text: &str| match text.strip_prefix("env:") {
-        Some(name) => {
-            let found = env.get(name).ok_or_else(|| format!("the environment variable `{name}` is not set"))?;
-            plain(found).map(Secret::new)
-        }
-        None => plain(text).map(Secret::new),
-    };
+    let value = |text: &str| Secret::read(text, env);
     let access_key_id = section.required("access_key_id", &[Kind::String], value);
     let secret_access_key = section.required("secret_access_key", &[Kind::String], value);
     let session_token = section.given("session_token", &[Kind::String], value);

@@ -2,13 +2,23 @@
 
 use std::fmt;
 
+use crate::Env;
+
 /// A secret from the configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    pub(crate) const fn new(text: String) -> Self {
-        Self(text)
+    /// A secret as the file has it: itself, or `env:NAME` for the value of an environment variable.
+    pub(crate) fn read(text: &str, env: &Env) -> Result<Self, String> {
+        let text = match text.strip_prefix("env:") {
+            Some(name) => env.get(name).ok_or_else(|| format!("the environment variable `{name}` is not set"))?,
+            None => text,
+        };
+        // A line break of a file that was pasted would make it wrong wherever it is sent.
+        let good = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let refuse = || "must have visible characters only, and at least one".to_owned();
+        good.then(|| Self(text.to_owned())).ok_or_else(refuse)
     }
 
     /// The secret itself, for whoever sends it.

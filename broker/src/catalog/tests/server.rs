@@ -34,10 +34,16 @@ impl Answer {
             304 => "304 Not Modified",
             403 => "403 Forbidden",
             404 => "404 Not Found",
+            429 => "429 Too Many Requests",
+            500 => "500 Internal Server Error",
             503 => "503 Service Unavailable",
             other => panic!("no line for {other}"),
         };
         Self::new(line, Vec::new())
+    }
+
+    pub(super) fn redirect(to: &str) -> Self {
+        Self::new("302 Found", Vec::new()).header("Location", to)
     }
 
     pub(super) fn silence() -> Self {
@@ -59,6 +65,7 @@ impl Answer {
 struct Shared {
     script: Mutex<VecDeque<Answer>>,
     last: Mutex<BTreeMap<String, String>>,
+    targets: Mutex<Vec<String>>,
 }
 
 pub(super) struct Server {
@@ -84,6 +91,16 @@ impl Server {
         self.shared.script.lock().unwrap().extend(answers);
     }
 
+    /// Forgets the answers that nobody asked for.
+    pub(super) fn clear(&self) {
+        self.shared.script.lock().unwrap().clear();
+    }
+
+    /// What was asked for since this was last asked, in order.
+    pub(super) fn targets(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.targets.lock().unwrap())
+    }
+
     /// A header of the last request.
     pub(super) fn last(&self, header: &str) -> Option<String> {
         self.shared.last.lock().unwrap().get(header).cloned()
@@ -99,6 +116,8 @@ async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
         }
     }
     let head = String::from_utf8(head).unwrap();
+    let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    shared.targets.lock().unwrap().push(target);
     let headers = head.lines().filter_map(|line| line.split_once(": "));
     *shared.last.lock().unwrap() = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
     let answer = shared.script.lock().unwrap().pop_front();

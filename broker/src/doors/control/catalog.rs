@@ -1,6 +1,6 @@
 //! Live prices: what is in force, what is held, and looking at the price feeds now.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use merit_pricing::Catalogue;
@@ -24,15 +24,29 @@ pub(super) async fn show(State(broker): State<Shared>, _: Caller) -> Json<Catalo
     Json(views::catalog(&broker, broker.clock.now()))
 }
 
-/// Looks at every price feed now. Prices that change too much are held.
+#[derive(Deserialize)]
+pub(super) struct RefreshQuery {
+    feeds: Option<String>,
+}
+
+/// Looks at price feeds now. Prices that change too much are held.
 #[utoipa::path(post, path = "/v1/catalog/refresh", tag = "catalog",
-    responses((status = 200, body = CatalogRefreshView), (status = 400, body = Problem)))]
-pub(super) async fn refresh(State(broker): State<Shared>, caller: Caller) -> Result<Json<CatalogRefreshView>, Denied> {
+    params(("feeds" = Option<String>, Query, description = "names of feeds, with commas between them; when absent, \
+        every one that a venue or a deployment is billed by")),
+    responses((status = 200, body = CatalogRefreshView), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn refresh(
+    State(broker): State<Shared>,
+    caller: Caller,
+    Query(query): Query<RefreshQuery>,
+) -> Result<Json<CatalogRefreshView>, Denied> {
     caller.require(Role::Admin)?;
-    let feeds = broker.feeds();
+    let feeds = match query.feeds.as_deref().filter(|names| !names.is_empty()) {
+        Some(names) => broker.feeds_named(&names.split(',').collect::<Vec<_>>())?,
+        None => broker.feeds(),
+    };
     if feeds.is_empty() {
-        let why = "there is no price feed to ask: catalog.aws_lambda_url is empty, or no venue or deployment is billed \
-                   by one of its sheets, such as aws-lambda/us-east-1/x86_64";
+        let why = "there is no price feed to ask: no venue or deployment is billed by a sheet of one, such as \
+                   aws-lambda/us-east-1/x86_64, or [catalog] has no address for it; name a feed to ask it all the same";
         return Err(Refusal::BadRequest(why.to_owned()).into());
     }
     // On its own: a caller that goes away does not leave half of the feeds unasked.
@@ -52,6 +66,36 @@ pub(super) async fn accept(
     caller.require(Role::Admin)?;
     let refreshed = broker.accept_held(&accept.sheets, caller.0.id.as_str()).await?;
     Ok(Json(views::refreshed(&refreshed)))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ImportQuery {
+    name: Option<String>,
+}
+
+/// Puts the prices of a file in force, or holds them: a price sheet or a catalogue file as TOML, or a provider's price list
+/// as JSON.
+#[utoipa::path(post, path = "/v1/catalog/import", tag = "catalog",
+    params(("name" = Option<String>, Query, description = "what the history calls it, such as the file's name")),
+    request_body(content = String, description = "the file"),
+    responses((status = 200, body = CatalogRefreshView), (status = 400, body = Problem), (status = 413, body = Problem)))]
+pub(super) async fn import(
+    State(broker): State<Shared>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Json<CatalogRefreshView>, Denied> {
+    caller.require(Role::Admin)?;
+    let limit = broker.settings.load().catalog.max_file_bytes;
+    let too_long = |_| Refusal::PayloadTooLarge { named: "catalog.max_file_bytes", limit };
+    let bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(too_long)?;
+    let name: String =
+        query.name.as_deref().unwrap_or("file").chars().filter(|char| !char.is_control()).take(80).collect();
+    let by = caller.0.id.to_string();
+    // On its own: a caller that goes away does not leave a half of it.
+    let imported = tokio::spawn(async move { broker.import_prices(&name, bytes.into(), &by).await });
+    let imported = imported.await.map_err(|error| Refusal::Internal(error.to_string()))??;
+    Ok(Json(views::refreshed(&imported)))
 }
 
 #[derive(Deserialize)]

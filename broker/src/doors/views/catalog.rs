@@ -21,9 +21,15 @@ pub(in crate::doors) fn catalog(broker: &Broker, now: Timestamp) -> CatalogView 
         Some(format!("the feed {} fails: {problem}; last good: {since}", feed.feed))
     });
     let held = state.held.iter().map(|(name, held)| format!("{name} is held: {}", held.reasons.join("; ")));
+    let rates = broker.rates_in_use(now);
+    let unconvertible = rates.iter().filter(|rate| rate.stale).map(|rate| {
+        let why = rate.date.as_ref().map_or_else(|| "is not known".to_owned(), |date| format!("is of {date}, too old"));
+        format!("the exchange rate of {} {why}: venues billed in it are ineligible", rate.currency)
+    });
     CatalogView {
         refresh_hours: broker.settings.load().catalog.refresh_hours,
-        warnings: failing.chain(held).collect(),
+        warnings: failing.chain(held).chain(unconvertible).collect(),
+        rates,
         sheets: state.live.iter().map(|(name, live)| sheet(name, live, now)).collect(),
         held: state.held.iter().map(|(name, held)| held_sheet(&state, name, held, now)).collect(),
         feeds,

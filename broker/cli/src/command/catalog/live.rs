@@ -1,8 +1,12 @@
 //! Live prices of a broker: how they stand, looking at the price lists now, what is held, and the history.
 
+use std::path::Path;
+
 use merit_pricing::PriceSheet;
 use merit_units::SheetName;
-use merit_wire::{CatalogAccept, CatalogHistory, CatalogRefreshView, CatalogView, HeldSheetView, PriceDifference};
+use merit_wire::{
+    CatalogAccept, CatalogHistory, CatalogRefreshView, CatalogView, ExchangeRateView, HeldSheetView, PriceDifference,
+};
 use reqwest::Method;
 
 use crate::Exit;
@@ -24,6 +28,7 @@ pub(super) async fn overview(client: &Client, output: &mut Output<'_>) -> Result
         hours => format!("the price lists are looked at every {hours} h"),
     };
     output.line(&schedule)?;
+    rates(&view.rates, output)?;
     if view.feeds.is_empty() {
         output.line("none has been looked at yet: all prices are the built-in ones")?;
         return Ok(Exit::Ok);
@@ -43,6 +48,19 @@ pub(super) async fn overview(client: &Client, output: &mut Output<'_>) -> Result
     }
     output.table(&table)?;
     Ok(Exit::Ok)
+}
+
+fn rates(rates: &[ExchangeRateView], output: &mut Output<'_>) -> std::io::Result<()> {
+    if rates.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["currency", "dollars", "of", "from", "state"]);
+    for rate in rates {
+        let cell = |text: &Option<String>| or_dash(text.as_deref());
+        let state = if rate.stale { "none that counts" } else { "ok" }.to_owned();
+        table.row([rate.currency.clone(), cell(&rate.usd), cell(&rate.date), cell(&rate.from), state]);
+    }
+    output.table(&table)
 }
 
 fn warn(warnings: &[String], output: &mut Output<'_>) -> std::io::Result<()> {
@@ -82,8 +100,26 @@ pub(super) async fn show(
 }
 
 /// `catalog refresh`.
-pub(super) async fn refresh(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let view: CatalogRefreshView = client.call(client.request(Method::POST, &["catalog", "refresh"])).await?;
+pub(super) async fn refresh(feeds: &[String], client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let named = feeds.join(",");
+    let query = [("feeds", named.as_str())];
+    let query = if feeds.is_empty() { [].as_slice() } else { &query };
+    let request = client.request_with_query(Method::POST, &["catalog", "refresh"], query);
+    let view: CatalogRefreshView = client.call(request).await?;
+    refreshed(view, output)
+}
+
+/// `catalog import`.
+pub(super) async fn import(file: &Path, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let bytes =
+        std::fs::read(file).map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let request = client.request_with_query(Method::POST, &["catalog", "import"], &[("name", &name)]);
+    let view: CatalogRefreshView = client.call(request.body(bytes)).await?;
+    refreshed(view, output)
+}
+
+fn refreshed(view: CatalogRefreshView, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let exit = if view.feeds.iter().all(|feed| feed.ok) { Exit::Ok } else { Exit::Failed };
     if output.json() {
         output.json_value(&view)?;
