@@ -8,7 +8,9 @@ use futures_util::future::BoxFuture;
 use merit_pricing::{Architecture, PriceSheet};
 use merit_units::MemoryMb;
 
-use crate::{Call, Reply, Streamed, VenueError};
+use tokio::time::Instant;
+
+use crate::{Call, ErrorKind, Reply, Streamed, VenueError};
 
 /// One venue, reached through the protocol of its kind.
 ///
@@ -73,6 +75,26 @@ pub struct Limits {
     pub duration: Duration,
     /// The most calls at once, where there is a bound on this side; more wait, within their deadline.
     pub in_flight: Option<u32>,
+}
+
+impl Limits {
+    /// When a call that begins now must have ended.
+    ///
+    /// # Errors
+    /// A payload that is too large, or a deadline that has passed; nothing was sent.
+    pub fn admit(&self, call: &Call, begun: Instant, shown: &str) -> Result<Instant, VenueError> {
+        let (size, max) = (call.payload.len() as u64, self.request_bytes);
+        if size > max {
+            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
+            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
+        }
+        let ends = call.deadline.min(begun + self.duration);
+        if ends <= begun {
+            let message = format!("time ran out before calling `{shown}`");
+            return Err(VenueError::not_started(ErrorKind::Timeout, message));
+        }
+        Ok(ends)
+    }
 }
 
 /// A deployment found at a venue. What a venue does not tell is left out.

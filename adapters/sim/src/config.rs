@@ -210,6 +210,9 @@ impl SimConfig {
     /// provisioned_concurrency = { prod = 2 }
     /// ```
     ///
+    /// With `protocol = "fc"` a cloud speaks the API of Alibaba Function Compute, for the `[[cloud.key]]` of the same
+    /// shape; `versions`, `aliases` and `tags` of functions are those above.
+    ///
     /// # Errors
     /// [`ConfigErrors`] with every mistake and its line.
     pub fn parse(toml: &str) -> Result<Self, ConfigErrors> {

@@ -3,7 +3,7 @@
 //! | path | what |
 //! |---|---|
 //! | `POST /{cloud}/{function}` | a call |
-//! | `/{cloud}/2015-03-31/...` and the like | Lambda's API, where the cloud speaks it |
+//! | `/{cloud}/2015-03-31/...` and the like | the provider's own API, where the cloud speaks it |
 //! | `/_sim/...` | state, bills and controls, see `admin` |
 //! | `GET /livez` | 200 |
 
@@ -30,7 +30,7 @@ use crate::cloud::Cloud;
 use crate::config::{Protocol, SimConfig, SimError, TimeScale};
 use crate::executor::Executor;
 use crate::protocol::body::{Body, Cut, whole};
-use crate::protocol::{lambda, native};
+use crate::protocol::{fc, lambda, native};
 
 /// How long to wait when no connection can be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -84,11 +84,13 @@ async fn converse(sim: Arc<Sim>, stream: TcpStream) {
 async fn route(sim: Arc<Sim>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let path = request.uri().path().to_owned();
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    if let Some(cloud) = sim.clouds.get(first)
-        && let Protocol::Lambda(account) = &cloud.config.protocol
-    {
+    if let Some(cloud) = sim.clouds.get(first) {
         let rest = path.find(first).and_then(|at| path.get(at + first.len()..)).unwrap_or_default();
-        return lambda::serve(cloud, account, rest, request).await;
+        match &cloud.config.protocol {
+            Protocol::Lambda(account) => return lambda::serve(cloud, account, rest, request).await,
+            Protocol::Fc(keys) => return fc::serve(cloud, keys, rest, request).await,
+            Protocol::Native => {}
+        }
     }
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match segments.as_slice() {

@@ -49,7 +49,9 @@ pub use mistake::{ConfigErrors, Mistake, Place, near};
 pub use providers::Providers;
 pub use server::{Log, LogFormat, LogLevel, Secrets, Server, Store};
 pub use setting::{Origin, Setting, Source};
-pub use venue::{AwsKeys, AwsLambda, Http, Isolation, Meters, ProviderVenue, Secret, Venue, VenueKind};
+pub use venue::{
+    AlibabaFc, AwsKeys, AwsLambda, CloudKeys, Http, Isolation, Meters, ProviderVenue, Secret, Venue, VenueKind,
+};
 
 /// The ranges that the HTTP surface checks too, for values put through the API.
 pub mod range {

@@ -1,7 +1,9 @@
 //! The sections `[venues.NAME]`: where functions can run.
 
+mod alibaba;
 mod aws;
 mod headers;
+mod keys;
 mod provider;
 mod secret;
 
@@ -20,7 +22,9 @@ use crate::reader::{Kind, Reader, Section};
 use crate::server::{one_of, path};
 use crate::sheets;
 
+pub use alibaba::AlibabaFc;
 pub use aws::{AwsKeys, AwsLambda};
+pub use keys::CloudKeys;
 pub use provider::ProviderVenue;
 pub use secret::Secret;
 
@@ -62,6 +66,8 @@ pub enum VenueKind {
     Http(Box<Http>),
     /// AWS Lambda: one region of one account.
     AwsLambda(Box<AwsLambda>),
+    /// Alibaba Function Compute: one region of one account.
+    AlibabaFc(Box<AlibabaFc>),
     /// A provider, which says itself what it runs and at what price.
     Provider(Box<ProviderVenue>),
 }
@@ -92,6 +98,7 @@ impl VenueKind {
         match self {
             Self::Http(_) => "http",
             Self::AwsLambda(_) => "aws-lambda",
+            Self::AlibabaFc(_) => "alibaba-fc",
             Self::Provider(_) => "provider",
         }
     }
@@ -146,6 +153,7 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
     let word = section.required("kind", &[Kind::String], kind);
     let kind = match word {
         Some(Word::AwsLambda) => aws::read(&mut section).map(|own| VenueKind::AwsLambda(Box::new(own))),
+        Some(Word::AlibabaFc) => Some(VenueKind::AlibabaFc(Box::new(alibaba::read(&mut section)))),
         Some(Word::Provider) => Some(VenueKind::Provider(Box::new(provider::read(&mut section)))),
         // A kind that is missing or misspelt is most likely the common one: its keys are checked too.
         Some(Word::Http) | None => read_http(&mut section, folder).map(|own| VenueKind::Http(Box::new(own))),
@@ -196,15 +204,21 @@ fn read_http(section: &mut Section<'_, '_>, folder: &Path) -> Option<Http> {
 enum Word {
     Http,
     AwsLambda,
+    AlibabaFc,
     Provider,
 }
 
-const WORDS: [(&str, Word); 3] = [("http", Word::Http), ("aws-lambda", Word::AwsLambda), ("provider", Word::Provider)];
+const WORDS: [(&str, Word); 4] = [
+    ("http", Word::Http),
+    ("aws-lambda", Word::AwsLambda),
+    ("alibaba-fc", Word::AlibabaFc),
+    ("provider", Word::Provider),
+];
 
 fn kind(text: &str) -> Result<Word, String> {
     one_of(text, &WORDS).map_err(|_| {
-        let kinds = "`http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `provider` \
-                     says itself what it runs";
+        let kinds = "`http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `alibaba-fc` those of \
+                     Alibaba Function Compute, `provider` says itself what it runs";
         format!("`{text}` is not a venue kind of this version; {kinds}")
     })
 }

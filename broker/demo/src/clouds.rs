@@ -25,6 +25,9 @@ pub struct Cloud {
     pub vcpu_milli: Option<u32>,
     /// Calls it runs at once.
     pub concurrency: u32,
+    /// The protocol it speaks, such as `native` or `fc`.
+    #[serde(default)]
+    pub protocol: String,
     /// Where it speaks AWS Lambda's own protocol, the account it plays.
     #[serde(default)]
     pub lambda: Option<LambdaAccount>,

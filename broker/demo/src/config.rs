@@ -13,10 +13,7 @@ pub(crate) const POOL: &str = "pool-local";
 pub(crate) const EXAMPLE_USD_PER_CNY: &str = "0.1405";
 
 /// The key pair of AWS's documentation, which the simulated clouds of the demo know.
-const EXAMPLE_KEYS: &str = "\
-access_key_id = \"AKIAIOSFODNN7EXAMPLE\"
-secret_access_key = \"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"
-";
+const EXAMPLE_KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
 /// What the broker is configured with.
 #[derive(Clone, Debug)]
@@ -114,8 +111,10 @@ concurrency = {concurrency}
 "
             ),
         );
-        if cloud.lambda.is_some() {
-            write(text, &format!("[venues.{name}.credentials]\n{EXAMPLE_KEYS}"));
+        if let Some((id, secret)) = key_names(cloud) {
+            let (own_id, own_secret) = EXAMPLE_KEY;
+            let keys = format!("{id} = \"{own_id}\"\n{secret} = \"{own_secret}\"\n");
+            write(text, &format!("[venues.{name}.credentials]\n{keys}"));
         }
         if !free_grants.is_empty() {
             write(
@@ -133,16 +132,29 @@ concurrency = {concurrency}
 
 impl Plan<'_> {
     /// How the broker reaches a cloud.
-    fn reached(&self, Cloud { name, lambda, .. }: &Cloud) -> String {
+    fn reached(&self, Cloud { name, lambda, protocol, .. }: &Cloud) -> String {
         let url = self.clouds_url;
-        match lambda {
-            None => format!("kind = \"http\"\nurl = \"{url}/{name}/\""),
-            Some(lambda) => format!(
+        match (protocol.as_str(), lambda) {
+            ("fc", _) => format!(
+                "# It speaks Function Compute's own protocol, signatures and all.\nkind = \"alibaba-fc\"\n\
+                 endpoint_url = \"{url}/{name}\""
+            ),
+            (_, None) => format!("kind = \"http\"\nurl = \"{url}/{name}/\""),
+            (_, Some(lambda)) => format!(
                 "# It speaks Lambda's own protocol, signatures and all.\nkind = \"aws-lambda\"\n\
                  endpoint_url = \"{url}/{name}\"\naccount = \"{}\"",
                 lambda.account
             ),
         }
+    }
+}
+
+/// What the parts of a key pair are called, where a cloud's protocol has such.
+fn key_names(cloud: &Cloud) -> Option<(&'static str, &'static str)> {
+    match cloud.protocol.as_str() {
+        "lambda" => Some(("access_key_id", "secret_access_key")),
+        "fc" => Some(("access_key_id", "access_key_secret")),
+        _ => None,
     }
 }
 

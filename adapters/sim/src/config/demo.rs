@@ -1,7 +1,7 @@
 //! The clouds of `merit demo`: three hyperscalers with two offerings each, Alibaba, Tencent and
 //! Workers, all by their real price sheets.
 //!
-//! AWS and Google in two regions each; AWS's speak Lambda's own protocol, for AWS's example key pair.
+//! AWS and Google in two regions each. AWS's clouds and Alibaba's speak their own protocols, for AWS's example key pair.
 //! Azure has prices for one region only, so its second offering there is the Flex plan. Alibaba is
 //! billed in dollars (Singapore), Tencent in yuan (Guangzhou), so one venue needs an exchange rate.
 
@@ -46,20 +46,30 @@ fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudCon
     cloud.round_trip = Some(Micros::from_millis(round_trip_ms));
     cloud.size.memory = MemoryMb::try_new(memory_mb).expect("invariant: the demo's sizes are sizes");
     cloud.size.vcpu_milli = vcpu_milli;
-    if let Some(region) = cloud.name.as_str().strip_prefix("aws-") {
-        cloud.protocol = Protocol::Lambda(account(region));
-    }
+    cloud.protocol = match provider {
+        Provider::AwsLambda => {
+            let region =
+                cloud.name.as_str().strip_prefix("aws-").expect("invariant: the demo's AWS clouds are called so");
+            Protocol::Lambda(account(region))
+        }
+        Provider::AlibabaFc => Protocol::Fc(vec![example_key()]),
+        _ => Protocol::Native,
+    };
     cloud
 }
 
 /// An account with the key pair of AWS's documentation. The samples take pictures and texts, so payloads that
 /// are no JSON are taken too.
 fn account(region: &str) -> LambdaAccount {
-    let key = KeyPair {
+    let account = "123456789012".to_owned();
+    LambdaAccount { region: region.to_owned(), account, keys: vec![example_key()], json_payloads: false }
+}
+
+/// One pair for all clouds: that of AWS's documentation.
+fn example_key() -> KeyPair {
+    KeyPair {
         access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
         secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
         session_token: None,
-    };
-    let account = "123456789012".to_owned();
-    LambdaAccount { region: region.to_owned(), account, keys: vec![key], json_payloads: false }
+    }
 }

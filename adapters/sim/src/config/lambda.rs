@@ -11,6 +11,29 @@ pub enum Protocol {
     Native,
     /// AWS Lambda's API under `/{cloud}`.
     Lambda(LambdaAccount),
+    /// Alibaba Function Compute's API under `/{cloud}`, for these keys.
+    Fc(Vec<KeyPair>),
+}
+
+impl Protocol {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Lambda(_) => "lambda",
+            Self::Fc(_) => "fc",
+        }
+    }
+
+    /// The keys that are known, where there are such.
+    pub(crate) fn keys(&self) -> &[KeyPair] {
+        match self {
+            Self::Native => &[],
+            Self::Lambda(account) => &account.keys,
+            Self::Fc(keys) => keys,
+        }
+    }
 }
 
 /// An account in a region of AWS.

@@ -217,7 +217,7 @@ access_key_id = "AKID"
         "alias `a b` stands for version `1`, and there are 0 versions",
         "provisioned_concurrency names `prod`, which is no version and no alias",
         "cloud google, region: is only for protocol = \"lambda\"",
-        "cloud other, protocol: `grpc` is none; use native or lambda",
+        "cloud other, protocol: `grpc` is none; use native, lambda or fc",
         "cloud unplaced: `region` is missing",
         "key 1: `secret_access_key` is missing",
     ] {

@@ -83,14 +83,17 @@ fn state(cloud: &Cloud) -> Value {
     let config = &cloud.config;
     let entry = config.provider.entry();
     let lambda = match &config.protocol {
-        Protocol::Native => Value::Null,
         Protocol::Lambda(account) => {
             let keys: Vec<&str> = account.keys.iter().map(|key| key.access_key_id.as_str()).collect();
             json!({ "region": account.region, "account": account.account, "access_key_ids": keys })
         }
+        _ => Value::Null,
     };
+    let keys: Vec<&str> = config.protocol.keys().iter().map(|key| key.access_key_id.as_str()).collect();
     json!({
         "name": config.name.as_str(),
+        "protocol": config.protocol.word(),
+        "access_key_ids": keys,
         "lambda": lambda,
         "path": format!("/{}", config.name),
         "provider": config.provider.as_str(),

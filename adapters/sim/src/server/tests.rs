@@ -259,9 +259,14 @@ async fn the_state_says_what_is_measured_and_what_is_not() {
     for cloud in clouds {
         assert!(!cloud["stand_ins"].as_array().expect("stand-ins").is_empty(), "{cloud}");
         let path = cloud["path"].as_str().expect("a path");
-        if !cloud["lambda"].is_null() {
-            let unsigned = sim.post(&format!("{path}/2015-03-31/functions/echo/invocations"), "{}").await;
-            assert_eq!(unsigned.status, StatusCode::FORBIDDEN, "{path}");
+        let unsigned = match cloud["protocol"].as_str().expect("a protocol") {
+            "lambda" => Some(("/2015-03-31/functions/echo/invocations", 403)),
+            "fc" => Some(("/2023-03-30/functions/echo/invocations", 400)),
+            _ => None,
+        };
+        if let Some((below, status)) = unsigned {
+            let answer = sim.post(&format!("{path}{below}"), "{}").await;
+            assert_eq!(answer.status.as_u16(), status, "{path}");
             continue;
         }
         let answer = sim.post(&format!("{path}/echo"), "hello").await;

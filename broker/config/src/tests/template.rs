@@ -140,11 +140,20 @@ fn the_examples_are_right_and_show_the_defaults() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("run-us-ca.pem"), "").expect("written");
     let source = crate::Source::File(folder.path().join("merit.toml"));
-    let env = ["RUN_US_AUTHORIZATION", "MERIT_AWS_EU_KEY", "MERIT_AWS_EU_SECRET", "MERIT_AWS_EU_TOKEN"];
+    let env = [
+        "RUN_US_AUTHORIZATION",
+        "MERIT_AWS_EU_KEY",
+        "MERIT_AWS_EU_SECRET",
+        "MERIT_AWS_EU_TOKEN",
+        "MERIT_ALIBABA_KEY",
+        "MERIT_ALIBABA_SECRET",
+        "MERIT_ALIBABA_TOKEN",
+    ];
     let env = env.into_iter().map(|name| (name, "x")).collect();
     let config = Config::parse(&examples(), &source, &env).expect("the examples have no mistake");
 
     let bare = "[venues.aws-us-east-1]\nkind = \"aws-lambda\"\nregion = \"us-east-1\"\n\
+                [venues.alibaba-singapore]\nkind = \"alibaba-fc\"\nregion = \"ap-southeast-1\"\n\
                 [venues.run-us]\nkind = \"http\"\nurl = \"https://functions.example.com/\"\nregion = \"us-central1\"\n\
                 [functions.thumbnail.deployments.run-us-512]\nvenue = \"run-us\"\ntarget = \"thumbnail\"\nmemory_mb = 512\n";
     let bare = parse(bare).expect("right");
@@ -162,6 +171,11 @@ fn the_examples_are_right_and_show_the_defaults() {
         other => panic!("{other:?}"),
     };
     assert_eq!(lambda(&config), lambda(&bare));
+    let fc = |config: &Config| match &config.venues["alibaba-singapore"].kind {
+        crate::VenueKind::AlibabaFc(fc) => (fc.sign_triggers, fc.credentials_retry_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fc(&config), fc(&bare));
     let (shown, default) = (&config.functions["thumbnail"], &bare.functions["thumbnail"]);
     assert_eq!((shown.timeout_ms, shown.value_of_time), (default.timeout_ms, default.value_of_time));
     assert_eq!(shown.deployments["run-us-512"].concurrency, default.deployments["run-us-512"].concurrency);

@@ -11,21 +11,23 @@ use super::{Reader, Section};
 
 /// AWS's own example of an account.
 const ACCOUNT: &str = "123456789012";
-const KEYS_OF_LAMBDA: [&str; 4] = ["region", "account", "json_payloads", "key"];
+/// Keys of a cloud that only some protocols have.
+const KEYS_OF: [(&str, &[&str]); 4] =
+    [("region", &["lambda"]), ("account", &["lambda"]), ("json_payloads", &["lambda"]), ("key", &["lambda", "fc"])];
 const KEY_KEYS: &[&str] = &["access_key_id", "secret_access_key", "session_token"];
 
 impl<'t> Reader<'t> {
     pub(super) fn protocol(&mut self, section: &Section<'_, 't>, sheet: Option<&PriceSheet>) -> Protocol {
-        match self.text(section, "protocol") {
-            Some("lambda") => Protocol::Lambda(self.account(section, sheet)),
-            Some("native") | None => {
-                for key in KEYS_OF_LAMBDA.into_iter().filter(|key| section.table.contains_key(*key)) {
-                    self.mistake_at(section, key, "is only for protocol = \"lambda\"");
-                }
-                Protocol::Native
-            }
-            Some(other) => {
-                self.mistake_at(section, "protocol", format!("`{other}` is none; use native or lambda"));
+        let word = self.text(section, "protocol").unwrap_or("native");
+        for (key, of) in KEYS_OF.iter().filter(|(key, of)| section.table.contains_key(*key) && !of.contains(&word)) {
+            self.mistake_at(section, key, format!("is only for protocol = \"{}\"", of.join("\" or \"")));
+        }
+        match word {
+            "lambda" => Protocol::Lambda(self.account(section, sheet)),
+            "fc" => Protocol::Fc(self.keys(section)),
+            "native" => Protocol::Native,
+            other => {
+                self.mistake_at(section, "protocol", format!("`{other}` is none; use native, lambda or fc"));
                 Protocol::Native
             }
         }
@@ -45,6 +47,14 @@ impl<'t> Reader<'t> {
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
             self.mistake_at(section, "account", format!("`{account}` is not a number of twelve digits"));
         }
+        let keys = self.keys(section);
+        let region = region.or(of_sheet).unwrap_or_default().to_owned();
+        let json_payloads = self.flag(section, "json_payloads").unwrap_or(true);
+        LambdaAccount { region, account: account.to_owned(), keys, json_payloads }
+    }
+
+    /// The keys that may call; at least one.
+    fn keys(&mut self, section: &Section<'_, 't>) -> Vec<KeyPair> {
         let mut keys: Vec<KeyPair> = Vec::new();
         for section in self.sections(section, "key") {
             self.only(&section, KEY_KEYS);
@@ -56,9 +66,7 @@ impl<'t> Reader<'t> {
         if keys.is_empty() {
             self.mistake(section.span.clone(), &section.at, "`key` is missing; add at least one [[cloud.key]]");
         }
-        let region = region.or(of_sheet).unwrap_or_default().to_owned();
-        let json_payloads = self.flag(section, "json_payloads").unwrap_or(true);
-        LambdaAccount { region, account: account.to_owned(), keys, json_payloads }
+        keys
     }
 
     fn needed(&mut self, section: &Section<'_, 't>, key: &str) -> String {
