@@ -64,6 +64,10 @@ pub enum Ineligible {
     OfferExpired,
     /// The price of its provider's offer moved too far and waits to be confirmed.
     QuoteHeld,
+    /// Its replies differed from others' of its function.
+    Quarantined,
+    /// Its function takes only what is proven equal, and it is not.
+    NotProvenEqual,
     /// A kill switch of its venue is on.
     Killed,
 }
@@ -79,6 +83,8 @@ impl From<Ineligible> for Exclusion {
             Ineligible::NoOffer => Self::NoOffer,
             Ineligible::OfferExpired => Self::OfferExpired,
             Ineligible::QuoteHeld => Self::QuoteHeld,
+            Ineligible::Quarantined => Self::Quarantined,
+            Ineligible::NotProvenEqual => Self::NotProvenEqual,
             Ineligible::Killed => Self::Killed,
         }
     }

@@ -30,6 +30,10 @@ pub enum Exclusion {
     OfferExpired,
     /// The price of its provider's offer moved too far and waits to be confirmed.
     QuoteHeld,
+    /// Its replies differed from others' of its function.
+    Quarantined,
+    /// Its function takes only what is proven equal, and it is not.
+    NotProvenEqual,
     /// The terms do not allow the venue.
     VenueNotAllowed,
     /// The terms do not allow the region.
@@ -106,6 +110,8 @@ impl Exclusion {
             Self::NoOffer => "no-offer",
             Self::OfferExpired => "offer-expired",
             Self::QuoteHeld => "quote-held",
+            Self::Quarantined => "quarantined",
+            Self::NotProvenEqual => "not-proven-equal",
             Self::VenueNotAllowed => "venue-not-allowed",
             Self::RegionNotAllowed => "region-not-allowed",
             Self::IsolationNotAllowed => "isolation-not-allowed",
@@ -151,6 +157,13 @@ impl fmt::Display for Exclusion {
             Self::NoOffer => f.write_str("its provider offers it no longer"),
             Self::OfferExpired => f.write_str("its provider's offer has expired"),
             Self::QuoteHeld => f.write_str("its provider's price moved too far and waits to be confirmed"),
+            Self::Quarantined => f.write_str(
+                "its replies differed from others' of its function; `merit functions quarantine show` has them",
+            ),
+            Self::NotProvenEqual => f.write_str(
+                "it is not proven to be equal to the function's other deployments; replay samples against it with \
+                 `merit functions samples replay`, or give your word with `merit functions vouch`",
+            ),
             Self::VenueNotAllowed => f.write_str("the terms do not allow its venue"),
             Self::RegionNotAllowed => f.write_str("the terms do not allow its region"),
             Self::IsolationNotAllowed => f.write_str("the terms do not allow its isolation class"),

@@ -4,7 +4,7 @@ use merit_pricing::{Catalogue, Meter};
 use merit_units::{FunctionId, VenueId};
 
 use crate::reader::Reader;
-use crate::{Config, Deployment, Function, Venue};
+use crate::{Compare, Config, Deployment, Function, Venue};
 
 /// Records the mistakes between sections.
 pub(crate) fn across(config: &Config, reader: &mut Reader<'_>) {
@@ -20,6 +20,10 @@ pub(crate) fn across(config: &Config, reader: &mut Reader<'_>) {
         if count > max {
             let message = format!("has {count} deployments; limits.max_deployments_per_function is {max}");
             reader.mistake_at(&["functions", name.as_str()], message);
+        }
+        if function.compare == Compare::Command && config.equivalence.compare_command.is_none() {
+            let message = "is `command`, and equivalence.compare_command names no program".to_owned();
+            reader.mistake_at(&["functions", name.as_str(), "compare"], message);
         }
         refuse_twins(name, function, reader);
         check_sizes(name, function, config, reader);

@@ -7,9 +7,10 @@ use merit_pricing::{Architecture, Size};
 use merit_units::{DeploymentId, FunctionId, MemoryMb, Money, SheetName, VenueId, parse_vcpu};
 
 use crate::account::{MONEY, dollars};
+use crate::equivalence::{SHADOW_PPM, digest};
 use crate::mistake::did_you_mean;
-use crate::reader::{Kind, Reader, Section};
-use crate::{FunctionEvents, Venue};
+use crate::reader::{Kind, Reader, Section, in_range};
+use crate::{Compare, Demand, FunctionEvents, Venue};
 
 /// Milliseconds a function's run may take at most. 900 s is the longest that any provider in the catalogue allows
 /// a plain synchronous call on AWS Lambda.
@@ -32,6 +33,14 @@ pub struct Function {
     pub value_of_time: Money,
     /// What it is a kind of, for providers' offers.
     pub class: Option<String>,
+    /// What it demands of its deployments before they take its calls.
+    pub equivalence: Demand,
+    /// The digest of its artefact: a deployment of this digest is equal.
+    pub digest: Option<String>,
+    /// How two replies of it are compared.
+    pub compare: Compare,
+    /// Share of its calls that are repeated at another deployment, in ppm; none means what `[equivalence]` says.
+    pub shadow_ppm: Option<u32>,
     /// How its events are delivered, as far as it says.
     pub events: FunctionEvents,
     /// Where it is deployed.
@@ -55,6 +64,8 @@ pub struct Deployment {
     pub concurrency: u32,
     /// A sheet of the catalogue when the venue's own does not apply.
     pub sheet: Option<SheetName>,
+    /// The digest of the artefact that is installed there.
+    pub digest: Option<String>,
 }
 
 impl Deployment {
@@ -79,6 +90,10 @@ fn read(mut section: Section<'_, '_>) -> Function {
             .given("value_of_time", MONEY, dollars)
             .unwrap_or_else(|| section.fall_back("value_of_time", Money::ZERO)),
         class: section.given("class", &[Kind::String], class),
+        equivalence: section.given("equivalence", &[Kind::String], str::parse).unwrap_or_default(),
+        digest: section.given("digest", &[Kind::String], digest),
+        compare: section.given("compare", &[Kind::String], str::parse).unwrap_or_default(),
+        shadow_ppm: section.given("shadow_ppm", &[Kind::Integer], |text| in_range(text, &SHADOW_PPM)),
         events: section.child("async").map(FunctionEvents::read).unwrap_or_default(),
         deployments: section.child("deployments").map(|mut section| section.named(read_deployment)).unwrap_or_default(),
     }
@@ -94,6 +109,7 @@ fn read_deployment(mut section: Section<'_, '_>) -> Option<Deployment> {
         architecture: section.given("architecture", &[Kind::String], str::parse),
         concurrency: section.number_or("concurrency", CONCURRENCY, DEFAULT_CONCURRENCY),
         sheet: section.given("sheet", &[Kind::String], crate::sheets::known_name),
+        digest: section.given("digest", &[Kind::String], digest),
         venue: venue?,
         target: target?,
         memory: memory?,

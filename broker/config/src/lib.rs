@@ -14,6 +14,7 @@ mod account;
 mod catalog;
 mod check;
 mod env;
+mod equivalence;
 mod events;
 mod exchange;
 mod feed;
@@ -39,6 +40,7 @@ use merit_units::{AccountId, FunctionId, VenueId};
 pub use account::AccountBudget;
 pub use catalog::Catalog;
 pub use env::Env;
+pub use equivalence::{Compare, Demand, Equivalence};
 pub use events::{Events, FunctionEvents};
 pub use exchange::{DatedRate, ExchangeRates};
 pub use feed::Feed;
@@ -55,6 +57,7 @@ pub use venue::{
 
 /// The ranges that the HTTP surface checks too, for values put through the API.
 pub mod range {
+    pub use crate::equivalence::{SHADOW_PPM, digest};
     pub use crate::events::{MAX_AGE_S, MAX_RETRIES, RETRY_DELAY_S, destination};
     pub use crate::function::{CONCURRENCY, DEFAULT_CONCURRENCY, DEFAULT_FUNCTION_TIMEOUT_MS, FUNCTION_TIMEOUT_MS};
 }
@@ -88,6 +91,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// What providers are held to.
     pub providers: Providers,
+    /// How it is found out that deployments are not equal.
+    pub equivalence: Equivalence,
     /// Dollars for other currencies.
     pub exchange_rates: ExchangeRates,
     /// Where functions can run.

@@ -6,8 +6,8 @@ use toml::de::DeTable;
 
 use crate::reader::{Lines, Reader};
 use crate::{
-    Catalog, Config, ConfigErrors, DEFAULT_PATH, Env, Events, ExchangeRates, Feed, Limits, Log, Market, Mistake,
-    PATH_VARIABLE, Place, Providers, Secrets, Server, Source, Store, account, check, function, venue,
+    Catalog, Config, ConfigErrors, DEFAULT_PATH, Env, Equivalence, Events, ExchangeRates, Feed, Limits, Log, Market,
+    Mistake, PATH_VARIABLE, Place, Providers, Secrets, Server, Source, Store, account, check, function, venue,
 };
 
 const TEMPLATE: &str = include_str!("../merit.toml");
@@ -87,6 +87,7 @@ fn read(reader: &mut Reader<'_>, source: &Source) -> Config {
         feed: Feed::read(reader.section("feed")),
         catalog: Catalog::read(reader.section("catalog")),
         providers: Providers::read(reader.section("providers")),
+        equivalence: Equivalence::read(reader.section("equivalence"), folder),
         exchange_rates: ExchangeRates::read(reader.section("exchange_rates")),
         venues: venue::read_all(reader, folder),
         functions: function::read_all(reader),

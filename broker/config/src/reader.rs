@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use lines::Lines;
-pub(crate) use scalar::Kind;
+pub(crate) use scalar::{Kind, in_range};
 pub(crate) use section::Section;
 
 use crate::mistake::near;

@@ -6,7 +6,7 @@ use merit_units::{DeploymentId, FunctionId, NameError};
 use rusqlite::Connection;
 
 use crate::record::FunctionRow;
-use crate::{Durable, Store, StoreError};
+use crate::{Durable, Store, StoreError, equivalence};
 
 impl Store {
     /// Puts a function. With `deployments` it replaces them all; without it they stay as they are.
@@ -37,6 +37,7 @@ impl Store {
             for table in ["deployment", "profile"] {
                 connection.execute(&format!("DELETE FROM {table} WHERE function = ?1"), [name.as_str()])?;
             }
+            equivalence::forget(connection, name.as_str(), None)?;
             Ok(connection.execute("DELETE FROM function WHERE name = ?1", [name.as_str()])? > 0)
         })
     }
@@ -61,6 +62,7 @@ impl Store {
         self.write(move |connection| {
             let names = (function.as_str(), name.as_str());
             connection.execute("DELETE FROM profile WHERE function = ?1 AND deployment = ?2", names)?;
+            equivalence::forget(connection, names.0, Some(names.1))?;
             Ok(connection.execute("DELETE FROM deployment WHERE function = ?1 AND name = ?2", names)? > 0)
         })
     }
@@ -104,6 +106,7 @@ fn delete_others(
         let names = (function.as_str(), name);
         connection.execute("DELETE FROM profile WHERE function = ?1 AND deployment = ?2", names)?;
         connection.execute("DELETE FROM deployment WHERE function = ?1 AND name = ?2", names)?;
+        equivalence::forget(connection, function.as_str(), Some(name))?;
     }
     Ok(())
 }

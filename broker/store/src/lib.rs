@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `merit.db` | functions, price sheets, keys, providers, receipts, events, idempotency keys, usage profiles, the ledger's checkpoint |
+//! | `merit.db` | functions, price sheets, keys, providers, receipts, events, idempotency keys, usage profiles, proofs and samples, the ledger's checkpoint |
 //! | `journal/*.log` | every hold, posting and void since the checkpoint |
 //! | `merit.lock` | locked while a broker uses the directory |
 //!
@@ -22,6 +22,7 @@
 mod catalog;
 mod checkpoint;
 mod durable;
+mod equivalence;
 mod error;
 mod events;
 mod functions;

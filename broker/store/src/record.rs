@@ -1,5 +1,6 @@
 //! The rows the broker puts in and gets out. Plain values: JSON and blobs inside them are the broker's own.
 
+mod equivalence;
 mod events;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use merit_units::{
     AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, SheetName, Tag, Timestamp, VenueId,
 };
 
+pub use equivalence::{DivergenceRow, ProofKind, ProofRow, QuarantineRow, SampleRow};
 pub use events::{
     Event, EventBody, EventCount, EventCursor, EventDelivery, EventFilter, EventNext, EventOutcome, EventRow,
     EventState, EventTotals, QueuedEvent,

@@ -4,6 +4,8 @@
 
 #[path = "store/catalog.rs"]
 mod catalog;
+#[path = "store/equivalence.rs"]
+mod equivalence;
 #[path = "store/events.rs"]
 mod events;
 #[path = "store/fixture.rs"]

@@ -78,7 +78,7 @@ fn decimal_digits(number: &toml::de::DeInteger<'_>) -> String {
 }
 
 /// A whole number within a range.
-pub(super) fn in_range<T: TryFrom<u64>>(text: &str, range: &RangeInclusive<u64>) -> Result<T, String> {
+pub(crate) fn in_range<T: TryFrom<u64>>(text: &str, range: &RangeInclusive<u64>) -> Result<T, String> {
     let number = text.parse::<u64>().ok().filter(|number| range.contains(number));
     number
         .and_then(|number| T::try_from(number).ok())

@@ -18,6 +18,7 @@ fn the_template_is_the_default() {
         (format!("{:?}", file.market), format!("{:?}", none.market)),
         (format!("{:?}", file.events), format!("{:?}", none.events)),
         (format!("{:?}", file.providers), format!("{:?}", none.providers)),
+        (format!("{:?}", file.equivalence), format!("{:?}", none.equivalence)),
         (format!("{:?}", file.feed), format!("{:?}", none.feed)),
         (format!("{:?}", file.exchange_rates), format!("{:?}", none.exchange_rates)),
     ] {
@@ -121,6 +122,15 @@ fn the_defaults_change_only_on_purpose() {
     providers.band_fall_percent = 30
     providers.band_rise_percent = 100
     providers.trial_calls = 100
+    equivalence.account = equivalence
+    equivalence.max_samples = 32
+    equivalence.max_sample_bytes = 65536
+    equivalence.shadow_ppm = 0
+    equivalence.max_shadows = 16
+    equivalence.quarantine_after = 3
+    equivalence.max_divergences = 16
+    equivalence.compare_command = 
+    equivalence.compare_timeout_ms = 10000
     exchange_rates.stale_after_days = 35
     exchange_rates.list_url = 
     "#);
@@ -208,7 +218,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 80, "every number of the template");
+    assert_eq!(promised.len(), 87, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);

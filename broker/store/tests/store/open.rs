@@ -90,7 +90,7 @@ fn a_newer_database_is_refused() {
     let dir = used();
     Connection::open(dir.path().join("merit.db")).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let error = refusal(dir.path());
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 5, .. }));
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 6, .. }));
     assert!(error.to_string().ends_with("run the Merit that wrote it, or a newer one"), "{error}");
 }
 
@@ -104,6 +104,8 @@ fn an_older_database_is_brought_up_to_date_and_keeps_what_it_has() {
         .execute_batch(
             "PRAGMA application_id = 0x4D455254; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
              INSERT INTO api_key VALUES ('k1', zeroblob(32), 'ada', 'invoke', 'old', 5, NULL);
+             INSERT INTO deployment VALUES ('thumbnail', 'd1', '{\"venue\":\"pool-dc1\",\"target\":\"t\"}'),
+                ('thumbnail', 'odd', 'no JSON');
              INSERT INTO receipt VALUES (9, X'0000000F42407000800000000000002A', 1000000001, 'thumbnail', 'ada', 'k1',
                 'function-error', 'pool-dc1', 'd1', 100, 90, 3, 1, 12000, 150, '', '{}');",
         )
@@ -115,6 +117,9 @@ fn an_older_database_is_brought_up_to_date_and_keeps_what_it_has() {
     let (_, receipt) = store.receipts_between(EVER, None, 10).unwrap().remove(0);
     assert_eq!((receipt.function.as_str(), receipt.status), ("thumbnail", ReceiptStatus::FunctionError));
     assert_eq!((receipt.venue.unwrap().as_str(), receipt.charge), ("pool-dc1", pico(100)));
+    let proofs = store.proofs().unwrap();
+    let proof = (proofs[0].deployment.as_str(), proofs[0].venue.as_str(), proofs[0].target.as_str());
+    assert_eq!((proofs.len(), proof), (1, ("d1", "pool-dc1", "t")), "who put it said that it is equal");
     store.close().unwrap();
     let version = |path: &Path| -> (u32, Vec<String>) {
         let connection = Connection::open(path).unwrap();
