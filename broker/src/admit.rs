@@ -15,6 +15,7 @@ use crate::clock::Stopwatch;
 use crate::dispatch::PassedOn;
 use crate::function::Function;
 use crate::keys::{Key, RateLeft, Role};
+use crate::receipt::Kind;
 use crate::refusal::Refusal;
 use crate::terms::Stated;
 
@@ -38,8 +39,10 @@ pub struct Admitted {
     pub rate: RateLeft,
     /// The payload.
     pub payload: Bytes,
-    /// The event this is a delivery of, if it is one.
+    /// The event this is a delivery of, if it is one; of a shadow call the invocation it is compared with.
     pub event: Option<InvocationId>,
+    /// Whose call it is.
+    pub kind: Kind,
     _ticket: Ticket,
 }
 
@@ -104,8 +107,9 @@ pub(crate) fn admit_key(
     let at = broker.clock.now();
     let stated = stated(at, broker.settings.load().max_tags)?;
     let payload = Bytes::new();
-    let event = None;
-    Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, _ticket: ticket }))
+    let (event, kind) = (None, Kind::Call);
+    let _ticket = ticket;
+    Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket }))
 }
 
 /// The delivery of an event, whose caller was checked when it was accepted.
@@ -134,8 +138,39 @@ pub fn admit_event(broker: &Arc<Broker>, call: EventCall) -> Result<Admitted, Re
     let ticket = enter(broker)?;
     let EventCall { id, event, key, function, stated, headers, payload } = call;
     let (at, stopwatch) = (broker.clock.now(), Stopwatch::start());
-    let (event, rate) = (Some(event), RateLeft { per_second: 0, remaining: 0 });
-    Ok(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, _ticket: ticket })
+    let (event, rate, kind) = (Some(event), RateLeft { per_second: 0, remaining: 0 }, Kind::Call);
+    let _ticket = ticket;
+    Ok(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket })
+}
+
+/// A call that Merit makes of itself.
+pub(crate) struct OwnAdmission {
+    /// The invocation.
+    pub(crate) id: InvocationId,
+    /// What it is made for.
+    pub(crate) kind: Kind,
+    /// Who pays.
+    pub(crate) key: Arc<Key>,
+    /// What is called.
+    pub(crate) function: Arc<Function>,
+    /// Passed on to the venue.
+    pub(crate) headers: PassedOn,
+    /// The payload.
+    pub(crate) payload: Bytes,
+    /// The invocation it is compared with.
+    pub(crate) of: Option<InvocationId>,
+}
+
+/// Admits a call of Merit's own. It has no rate and no terms.
+///
+/// # Errors
+/// [`Refusal::Draining`], [`Refusal::Overloaded`] or [`Refusal::StoreBehind`].
+pub(crate) fn admit_own(broker: &Arc<Broker>, own: OwnAdmission) -> Result<Admitted, Refusal> {
+    let _ticket = enter(broker)?;
+    let OwnAdmission { id, kind, key, function, headers, payload, of: event } = own;
+    let (at, stopwatch, stated) = (broker.clock.now(), Stopwatch::start(), Stated::default());
+    let rate = RateLeft { per_second: 0, remaining: 0 };
+    Ok(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket })
 }
 
 impl Admission {

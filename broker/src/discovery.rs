@@ -150,6 +150,9 @@ fn difference(
     if let Some(reserved) = one.reserved.filter(|reserved| *reserved > 0 && *reserved < deployment.concurrency) {
         after.concurrency = Some(reserved);
     }
+    if let Some(digest) = digest_of(one, target) {
+        after.digest = Some(digest);
+    }
     if after == before { None } else { change(deployment.id.to_string(), Some(before), after) }
 }
 
@@ -164,7 +167,13 @@ fn proposed(venue: &VenueEntry, one: &Discovered, target: &str) -> DeploymentSpe
         architecture: Some(architecture.to_string()),
         concurrency: one.reserved.filter(|reserved| *reserved > 0),
         sheet: sheet_for(venue, one, architecture),
+        digest: digest_of(one, target),
     }
+}
+
+/// The digest it tells, of what that target calls.
+fn digest_of(one: &Discovered, target: &str) -> Option<String> {
+    one.digest.clone().filter(|_| names_the_same(&one.target, target))
 }
 
 /// The sheet of that architecture beside the venue's own, when the venue's does not price it.

@@ -23,10 +23,12 @@ use tokio::time::Instant;
 use crate::Broker;
 use crate::admit::Admitted;
 use crate::clock::Stopwatch;
+use crate::equivalence::shadow;
 use crate::function::View;
 use crate::provider::{Provider, fills};
 use crate::publish;
 use crate::quote::{Exclusions, Quoted};
+use crate::receipt::Kind;
 use crate::settle::{self, Bill};
 use crate::venue::VenueEntry;
 
@@ -107,7 +109,8 @@ pub struct Flight {
     pub exclusions: Exclusions,
     /// Attempts that have ended.
     pub attempts: Vec<Attempt>,
-    terms: merit_market::Terms,
+    /// The caller's terms, with what was tried.
+    pub(crate) terms: merit_market::Terms,
     deadline: Instant,
     running: Option<Running>,
     settled: bool,
@@ -118,9 +121,11 @@ pub async fn dispatch(quoted: Quoted) -> settle::Settled {
     let (mut flight, first) = Flight::of(quoted);
     let mut next = Some(first);
     let mut ending = Ending::Failed(Failed { retryable: false, deadline: false });
+    let mut shadowed = None;
     while let Some((row, reservation)) = next.take() {
         match flight.attempt(row, reservation).await {
             Ok(reply) => {
+                shadowed = shadow::of(&flight, &reply).map(|job| (Arc::clone(&flight.broker), job));
                 ending = Ending::Replied(Box::new(reply));
                 break;
             }
@@ -130,7 +135,11 @@ pub async fn dispatch(quoted: Quoted) -> settle::Settled {
             },
         }
     }
-    flight.settle(ending)
+    let settled = flight.settle(ending);
+    if let Some((broker, job)) = shadowed {
+        broker.shadow(job);
+    }
+    settled
 }
 
 impl Flight {
@@ -259,7 +268,8 @@ impl Flight {
 
     /// The next deployment to try, or how the invocation ends.
     fn next_after(&mut self, error: &VenueError) -> Result<(usize, Reservation), Failed> {
-        let may_repeat = error.outcome == Outcome::NotStarted || self.admitted.function.idempotent;
+        let is_own = self.admitted.kind != Kind::Call;
+        let may_repeat = !is_own && (error.outcome == Outcome::NotStarted || self.admitted.function.idempotent);
         let deadline = error.kind == ErrorKind::Timeout && Instant::now() >= self.deadline;
         let ended = Failed { retryable: may_repeat, deadline };
         let broker = &self.broker;

@@ -20,6 +20,7 @@ use merit_wire::DeploymentSpec;
 use tokio::sync::Notify;
 
 use crate::Broker;
+use crate::equivalence::{Equality, EqualityRules};
 use crate::events::Rules;
 use crate::prices::{InForce, Prices};
 use crate::provider::OfferGate;
@@ -55,6 +56,12 @@ pub struct Deployment {
     pub isolation: Isolation,
     /// The offer that it is, where nobody registered it.
     pub offer: Option<Arc<OfferGate>>,
+    /// The digest of the artefact installed there, where it is known.
+    pub digest: Option<Box<str>>,
+    /// When it was read from `merit.toml`, where it was: that is the operator's word.
+    pub from_file: Option<Timestamp>,
+    /// Whether it is equal to the function's others.
+    pub equality: Equality,
     /// Its room and health.
     pub slot: Arc<Slot>,
     profile: Mutex<UsageProfile>,
@@ -65,7 +72,8 @@ impl Deployment {
     /// what was learned and what is running there stay.
     #[must_use]
     pub fn new(parts: DeploymentParts, former: Option<&Self>) -> Self {
-        let DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet, isolation, offer } = parts;
+        let DeploymentParts { id, venue, prices, size, target, concurrency, .. } = parts;
+        let DeploymentParts { own_sheet, isolation, offer, digest, from_file, .. } = parts;
         let former = former.filter(|former| Arc::ptr_eq(&former.venue.slots, &venue.slots) && former.target == target);
         let slot = match former {
             Some(former) => {
@@ -76,7 +84,23 @@ impl Deployment {
         };
         let profile = Mutex::new(former.map_or_else(UsageProfile::new, |former| former.profile().clone()));
         let shown = crate::venue::shown(id.as_str());
-        Self { id, shown, venue, prices, size, target, concurrency, own_sheet, isolation, offer, slot, profile }
+        Self {
+            id,
+            shown,
+            venue,
+            prices,
+            size,
+            target,
+            concurrency,
+            own_sheet,
+            isolation,
+            offer,
+            digest,
+            from_file,
+            equality: Equality::default(),
+            slot,
+            profile,
+        }
     }
 
     /// Whether it already is what `parts` describe.
@@ -86,8 +110,17 @@ impl Deployment {
             && Arc::ptr_eq(&self.venue, &parts.venue)
             && Arc::ptr_eq(&self.prices, &parts.prices)
             && (self.size, self.concurrency) == (parts.size, parts.concurrency)
-            && self.target == parts.target
+            && self.runs_what(parts)
+            && self.digest == parts.digest
+            && self.from_file == parts.from_file
             && self.isolation == parts.isolation
+    }
+
+    /// Whether it is the code that `parts` describe, as far as was known.
+    #[must_use]
+    pub fn runs_what(&self, parts: &DeploymentParts) -> bool {
+        let same_digest = self.digest.is_none() || self.digest == parts.digest;
+        self.venue.id == parts.venue.id && self.target == parts.target && same_digest
     }
 
     /// As it would be put.
@@ -101,6 +134,7 @@ impl Deployment {
             architecture: Some(self.size.architecture.to_string()),
             concurrency: Some(self.concurrency),
             sheet: self.own_sheet.as_deref().map(str::to_owned),
+            digest: self.digest.as_deref().map(str::to_owned),
         }
     }
 
@@ -143,6 +177,10 @@ pub struct DeploymentParts {
     pub isolation: Isolation,
     /// The offer that it is, where nobody registers it.
     pub offer: Option<Arc<OfferGate>>,
+    /// The digest of the artefact installed there.
+    pub digest: Option<Box<str>>,
+    /// When it was read from `merit.toml`, where it was.
+    pub from_file: Option<Timestamp>,
 }
 
 /// A logical function.
@@ -157,6 +195,8 @@ pub struct Function {
     pub value_of_time: Money,
     /// What it is a kind of, for providers' offers.
     pub class: Option<Box<str>>,
+    /// What it demands of its deployments, and how their replies are compared.
+    pub equality: EqualityRules,
     /// How its events are delivered.
     pub events: Rules,
     /// Where it is deployed.
@@ -258,6 +298,7 @@ impl Function {
             timeout,
             value_of_time,
             class: None,
+            equality: EqualityRules::default(),
             events: Rules::default(),
             deployments,
             offered: ArcSwap::default(),
@@ -272,6 +313,12 @@ impl Function {
     #[must_use]
     pub fn with_events(self, events: Rules) -> Self {
         Self { events, ..self }
+    }
+
+    /// This function with a demand on its deployments.
+    #[must_use]
+    pub fn with_equality(self, equality: EqualityRules) -> Self {
+        Self { equality, ..self }
     }
 
     /// This function as one of a class.
@@ -378,7 +425,8 @@ impl Function {
         let prices = deployment.prices.in_force();
         let expectation = prices.sheet().map(|sheet| expectation(deployment, places, sheet));
         let ended = || deployment.offer.as_ref().and_then(|offer| offer.ineligible());
-        let barred = deployment.venue.barred().or_else(ended);
+        let unequal = || deployment.equality.bars(self.equality.demand);
+        let barred = deployment.venue.barred().or_else(ended).or_else(unequal);
         let (cost, ineligible) = match (&expectation, barred.or_else(|| prices.ineligible(now))) {
             (Some(Ok(expectation)), None) => (prices.cost(&expectation.metered), None),
             (_, Some(why)) => (Money::ZERO, Some(why)),

@@ -5,11 +5,12 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use merit_pricing::{Size, UnknownArchitecture};
-use merit_units::{DeploymentId, FunctionId, MemoryMb, Micros, Money, parse_vcpu};
+use merit_units::{DeploymentId, FunctionId, MemoryMb, Micros, Money, Timestamp, parse_vcpu};
 use merit_venue::Target;
 use merit_wire::{DeploymentSpec, FunctionSpec};
 
 use crate::Broker;
+use crate::equivalence::EqualityRules;
 use crate::events::Rules;
 use crate::function::{Deployment, DeploymentParts, Function};
 use crate::provider::class_name;
@@ -72,6 +73,20 @@ impl Functions {
     /// # Errors
     /// [`Refusal::BadRequest`] for values out of range, [`Refusal::Unknown`] for venues and sheets there are not.
     pub fn put(&self, broker: &Broker, id: &FunctionId, spec: &FunctionSpec) -> Result<Arc<Function>, Refusal> {
+        self.put_from(broker, id, spec, None)
+    }
+
+    /// [`Self::put`], of what `merit.toml` said when it was read at that time: that is the operator's word.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn put_from(
+        &self,
+        broker: &Broker,
+        id: &FunctionId,
+        spec: &FunctionSpec,
+        from_file: Option<Timestamp>,
+    ) -> Result<Arc<Function>, Refusal> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let former = self.by_name.pin().get(id).cloned();
         let limits = broker.settings.load();
@@ -81,7 +96,7 @@ impl Functions {
         let kept = || former.iter().flat_map(|function| function.deployments.iter().cloned()).collect();
         let deployments = match &spec.deployments {
             None => kept(),
-            Some(specs) => self.deployments(broker, former.as_deref(), specs)?,
+            Some(specs) => deployments(broker, former.as_deref(), specs, from_file)?,
         };
         if deployments.len() > limits.max_deployments {
             let (count, max) = (deployments.len(), limits.max_deployments);
@@ -94,12 +109,15 @@ impl Functions {
             None => former.as_ref().map(|former| former.events.clone()).unwrap_or_default(),
             Some(events) => Rules::of(events)?,
         };
+        let equality = EqualityRules::of(spec, limits.equivalence.compare_command.is_some())?;
         let class = spec.class.as_deref().map(class_name).transpose().map_err(Refusal::BadRequest)?.map(Into::into);
-        let function = Arc::new(function.with_events(events).with_class(class).succeeding(former.as_deref()));
+        let function = function.with_events(events).with_class(class).with_equality(equality);
+        let function = Arc::new(function.succeeding(former.as_deref()));
         self.relink(former.as_deref(), &function);
         self.by_name.pin().insert(id.clone(), Arc::clone(&function));
         // After it is found by name: an offer that comes meanwhile either finds it, or is found here.
         broker.attach_offers(&function);
+        broker.equivalence.judge(&function);
         function.rebuild(broker, broker.clock.now());
         Ok(function)
     }
@@ -150,26 +168,6 @@ impl Functions {
         Ok(())
     }
 
-    fn deployments(
-        &self,
-        broker: &Broker,
-        former: Option<&Function>,
-        specs: &BTreeMap<String, DeploymentSpec>,
-    ) -> Result<Vec<Arc<Deployment>>, Refusal> {
-        specs
-            .iter()
-            .map(|(name, spec)| {
-                let id = DeploymentId::try_new(name).map_err(|error| Refusal::BadRequest(error.to_string()))?;
-                let parts = parts(broker, id, spec)?;
-                let former = former.and_then(|former| former.deployments.iter().find(|former| former.id == parts.id));
-                Ok(match former {
-                    Some(former) if former.is_made_of(&parts) => Arc::clone(former),
-                    former => Arc::new(Deployment::new(parts, former.map(|former| &**former))),
-                })
-            })
-            .collect()
-    }
-
     fn relink(&self, former: Option<&Function>, function: &Function) {
         for deployment in former.iter().flat_map(|former| &former.deployments) {
             deployment.venue.forget(&function.id);
@@ -178,6 +176,29 @@ impl Functions {
             deployment.venue.remember(&function.id);
         }
     }
+}
+
+fn deployments(
+    broker: &Broker,
+    former: Option<&Function>,
+    specs: &BTreeMap<String, DeploymentSpec>,
+    from_file: Option<Timestamp>,
+) -> Result<Vec<Arc<Deployment>>, Refusal> {
+    specs
+        .iter()
+        .map(|(name, spec)| {
+            let id = DeploymentId::try_new(name).map_err(|error| Refusal::BadRequest(error.to_string()))?;
+            let mut parts = parts(broker, id, spec)?;
+            let former = former.and_then(|former| former.deployments.iter().find(|former| former.id == parts.id));
+            // The file's word stands as long as what it was given for.
+            let said = former.filter(|former| former.runs_what(&parts)).and_then(|former| former.from_file);
+            parts.from_file = said.or(from_file);
+            Ok(match former {
+                Some(former) if former.is_made_of(&parts) => Arc::clone(former),
+                former => Arc::new(Deployment::new(parts, former.map(|former| &**former))),
+            })
+        })
+        .collect()
 }
 
 fn timeout(spec: &FunctionSpec) -> Result<Micros, Refusal> {
@@ -221,7 +242,10 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
     }
     let own_sheet = spec.sheet.as_deref().map(Into::into);
     let target = Arc::new(target);
-    Ok(DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet, isolation, offer: None })
+    let digest = spec.digest.as_deref().map(merit_config::range::digest).transpose();
+    let digest = digest.map_err(|error| bad(format!("digest {error}")))?.map(Into::into);
+    let (offer, from_file) = (None, None);
+    Ok(DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet, isolation, offer, digest, from_file })
 }
 
 /// A function as it would be put.
@@ -232,6 +256,10 @@ pub fn spec_of(function: &Function) -> FunctionSpec {
         class: function.class.as_deref().map(str::to_owned),
         timeout_ms: Some(function.timeout.millis_ceil()),
         value_of_time: Some(function.value_of_time.to_string()),
+        equivalence: Some(function.equality.demand.word().to_owned()),
+        digest: function.equality.digest.as_deref().map(str::to_owned),
+        compare: Some(function.equality.compare.word().to_owned()),
+        shadow_ppm: function.equality.shadow_ppm,
         events: Some(function.events.spec()),
         deployments: Some(
             function.deployments.iter().map(|deployment| (deployment.id.to_string(), deployment.spec())).collect(),

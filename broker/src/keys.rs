@@ -346,15 +346,15 @@ impl Keys {
         if let Some(key) = self.keys.pin().get(id) {
             return Arc::clone(key);
         }
-        Arc::new(Key {
-            id: id.clone(),
-            account: self.account(account, ledger),
-            signing: None,
-            venues: Vec::new(),
-            roles: Roles::default(),
-            hash: [0; 32],
-            limit: RateLimit::new(self.rates.load().key),
-        })
+        self.of_account(id, account, ledger)
+    }
+
+    /// A key for calls that Merit makes of itself on behalf of another: its name, another's money, and it opens nothing.
+    pub(crate) fn of_account(&self, id: &KeyId, account: &AccountId, ledger: AccountIndex) -> Arc<Key> {
+        let (signing, venues, roles) = (None, Vec::new(), Roles::default());
+        let limit = RateLimit::new(self.rates.load().key);
+        let account = self.account(account, ledger);
+        Arc::new(Key { id: id.clone(), account, signing, venues, roles, hash: [0; 32], limit })
     }
 
     fn account(&self, id: &AccountId, ledger: AccountIndex) -> Arc<Account> {

@@ -25,7 +25,9 @@ pub mod catalog;
 pub mod clock;
 pub mod discovery;
 pub mod dispatch;
+mod doctor;
 pub mod doors;
+pub mod equivalence;
 pub mod events;
 pub mod feed;
 pub mod function;
@@ -57,6 +59,7 @@ pub mod venues;
 
 use crate::catalog::LiveCatalog;
 use crate::clock::Clock;
+use crate::equivalence::Equivalence;
 use crate::events::Events;
 use crate::feed::Feed;
 use crate::functions::Functions;
@@ -102,6 +105,8 @@ pub struct Broker {
     pub events: Events,
     /// Market data.
     pub feed: Feed,
+    /// Whether deployments are equal.
+    pub equivalence: Equivalence,
     /// Calls in flight.
     pub in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -145,6 +150,7 @@ impl Broker {
             settings: ArcSwap::from_pointee(settings),
             events: Events::default(),
             feed: Feed::default(),
+            equivalence: Equivalence::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             cut: watch::Sender::new(false),

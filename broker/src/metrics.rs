@@ -3,6 +3,7 @@
 //! Labels are bounded: venues and fixed words only. Per-function and per-account figures are
 //! questions for `/v1/spend`, which a time series database would pay for dearly.
 
+mod equivalence;
 mod events;
 mod feed;
 mod providers;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use equivalence::EquivalenceMetrics;
 pub use events::EventMetrics;
 pub use feed::FeedMetrics;
 pub use providers::ProviderMetrics;
@@ -97,6 +99,8 @@ pub struct Metrics {
     pub feed: FeedMetrics,
     /// Providers' quotes.
     pub providers: ProviderMetrics,
+    /// Shadow calls and quarantine.
+    pub equivalence: EquivalenceMetrics,
     catalog_held: Gauge,
     feed_failures: Family<FeedLabel, Counter>,
     feed_confirmed: Family<FeedLabel, Gauge>,
@@ -135,6 +139,7 @@ impl Default for Metrics {
             events: EventMetrics::default(),
             feed: FeedMetrics::default(),
             providers: ProviderMetrics::default(),
+            equivalence: EquivalenceMetrics::default(),
             catalog_held: Gauge::default(),
             feed_failures: Family::default(),
             feed_confirmed: Family::default(),
@@ -176,6 +181,7 @@ impl Metrics {
         self.events.register(registry);
         self.feed.register(registry);
         self.providers.register(registry);
+        self.equivalence.register(registry);
         registry.register("receipts_dropped", "Receipts the store had no room for", self.receipts_dropped.clone());
         registry.register("catalog_held", "Sheets whose newer prices wait for a person", self.catalog_held.clone());
         registry.register("catalog_feed_failures", "Looks at a price feed that failed", self.feed_failures.clone());

@@ -142,6 +142,7 @@ fn detail_of(flight: &Flight, refusal: Option<&Refusal>) -> Vec<u8> {
         candidates: flight.view.book.merit_order().map(|row| candidate_of(flight, row)).collect(),
         error: error.as_deref().or(function_error),
         event: event_of(&flight.admitted),
+        kind: flight.admitted.kind,
     }
     .encode()
 }

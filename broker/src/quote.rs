@@ -32,7 +32,7 @@ const REST_POLL: std::time::Duration = std::time::Duration::from_millis(20);
 pub struct Exclusions(Vec<Option<&'static str>>);
 
 impl Exclusions {
-    fn of(book: &Book, terms: &Terms, now: Timestamp) -> Self {
+    pub(crate) fn of(book: &Book, terms: &Terms, now: Timestamp) -> Self {
         let mut words = vec![None; book.asks().len()];
         for (row, verdict) in book.verdicts(terms, now) {
             words[row] = verdict.err().map(|exclusion| exclusion.word());

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 
-/// The first byte of a detail: raised when [`Detail`] changes.
+/// The first byte of a detail is this and the place of its [`Kind`]: the next version is 5.
 const VERSION: u8 = 1;
 
 /// Room for a detail of one attempt and two candidates without growing.
@@ -22,6 +22,39 @@ const USUAL_BYTES: usize = 192;
 #[expect(clippy::cast_precision_loss, reason = "exact below 285 years")]
 pub fn millis(length: Micros) -> f64 {
     length.get() as f64 / 1000.0
+}
+
+/// Whose call it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A caller's.
+    #[default]
+    Call,
+    /// Merit's own, to record a sample.
+    Sample,
+    /// Merit's own, to replay a sample.
+    Replay,
+    /// Merit's own, to compare its reply with a caller's.
+    Shadow,
+}
+
+impl Kind {
+    const EACH: [Self; 4] = [Self::Call, Self::Sample, Self::Replay, Self::Shadow];
+
+    /// The stable word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Sample => "sample",
+            Self::Replay => "replay",
+            Self::Shadow => "shadow",
+        }
+    }
+
+    fn of_first(byte: u8) -> Option<Self> {
+        Self::EACH.get(usize::from(byte.checked_sub(VERSION)?)).copied()
+    }
 }
 
 /// The part of a receipt that no column of its row has.
@@ -40,8 +73,12 @@ pub struct Detail<'a> {
     pub candidates: Vec<Candidate<'a>>,
     /// The last error.
     pub error: Option<&'a str>,
-    /// The bits of the id of the event this was a delivery of.
+    /// The bits of the id of the event this was a delivery of; of a shadow call those of the invocation it was compared
+    /// with.
     pub event: Option<u128>,
+    /// Whose call it was; in the first byte.
+    #[serde(skip)]
+    pub kind: Kind,
 }
 
 /// A billed quantity.
@@ -103,7 +140,7 @@ impl<'a> Detail<'a> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
-        bytes.push(VERSION);
+        bytes.push(VERSION + self.kind as u8);
         postcard::to_extend(self, bytes).expect("invariant: a detail is serialisable")
     }
 
@@ -112,10 +149,9 @@ impl<'a> Detail<'a> {
     /// # Errors
     /// [`DetailError`] when it was not written by [`Self::encode`].
     pub fn of(row: &'a ReceiptRow) -> Result<Self, DetailError> {
-        match row.detail.split_first() {
-            Some((&VERSION, rest)) => Ok(postcard::from_bytes(rest)?),
-            other => Err(DetailError::Version(other.map(|(version, _)| *version))),
-        }
+        let first = row.detail.first().copied();
+        let kind = first.and_then(Kind::of_first).ok_or(DetailError::Version(first))?;
+        Ok(Self { kind, ..postcard::from_bytes(&row.detail[1..])? })
     }
 }
 
@@ -125,9 +161,12 @@ impl<'a> Detail<'a> {
 /// As [`Detail::of`].
 pub fn view(row: &ReceiptRow) -> Result<ReceiptView, DetailError> {
     let detail = Detail::of(row)?;
+    let other = detail.event.map(|bits| InvocationId::from_bits(bits).to_string());
+    let (event, shadows) = if detail.kind == Kind::Shadow { (None, other) } else { (other, None) };
     Ok(ReceiptView {
         id: row.id.to_string(),
         at: clock::rfc3339(row.at),
+        kind: (detail.kind != Kind::Call).then(|| detail.kind.word().to_owned()),
         function: row.function.to_string(),
         account: row.account.to_string(),
         key: row.key.to_string(),
@@ -146,7 +185,8 @@ pub fn view(row: &ReceiptRow) -> Result<ReceiptView, DetailError> {
         attempts: detail.attempts.iter().map(Attempt::view).collect(),
         candidates: detail.candidates.iter().map(Candidate::view).collect(),
         error: detail.error.map(str::to_owned),
-        event: detail.event.map(|bits| InvocationId::from_bits(bits).to_string()),
+        shadows,
+        event,
     })
 }
 

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::Clock;
+use crate::equivalence::shadow;
 use crate::keys::aws::AwsSecret;
 use crate::keys::{KeyRecord, Keys, Role, Roles};
 use crate::lanes::Lanes;
@@ -94,6 +95,7 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
     let usage = MonthlyUsage::new(month, pools.unwrap_or_else(|| seeded(config)));
     let broker = Broker::new(BrokerParts { clock, settings: Settings::of(config), store, usage, secrets });
     broker.catalog.load(&broker.store)?;
+    broker.load_equivalence()?;
     broker.apply(config).await.map_err(StartError::Mistakes)?;
     broker.restore_providers()?;
     broker.restore_profiles(now)?;
@@ -207,7 +209,7 @@ impl Broker {
         let mut mistakes = self.put_stored_functions();
         for (id, function) in &config.functions {
             let spec = function_spec(function);
-            if let Err(refusal) = self.functions.put(self, id, &spec) {
+            if let Err(refusal) = self.functions.put_from(self, id, &spec, Some(self.clock.now())) {
                 mistakes.push(format!("functions.{id}: {refusal}"));
             }
         }
@@ -260,6 +262,7 @@ fn function_spec(function: &merit_config::Function) -> FunctionSpec {
             architecture: deployment.architecture.map(|architecture| architecture.to_string()),
             concurrency: Some(deployment.concurrency),
             sheet: deployment.sheet.as_ref().map(ToString::to_string),
+            digest: deployment.digest.clone(),
         };
         (name.to_string(), spec)
     };
@@ -268,6 +271,10 @@ fn function_spec(function: &merit_config::Function) -> FunctionSpec {
         class: function.class.clone(),
         timeout_ms: Some(function.timeout_ms),
         value_of_time: Some(function.value_of_time.to_string()),
+        equivalence: Some(function.equivalence.word().to_owned()),
+        digest: function.digest.clone(),
+        compare: Some(function.compare.word().to_owned()),
+        shadow_ppm: function.shadow_ppm,
         events: Some(event_spec(&function.events)),
         deployments: Some(function.deployments.iter().map(deployment).collect()),
     }
@@ -304,6 +311,7 @@ pub async fn serve(
     let deliveries = tokio::spawn(events::run(Arc::clone(&broker)));
     let catalog = tokio::spawn(catalog::run(Arc::clone(&broker)));
     let requotes = tokio::spawn(provider::requote::run(Arc::clone(&broker)));
+    let shadows = tokio::spawn(shadow::run(Arc::clone(&broker)));
     listening(listener.local_addr()?);
     let stop = async {
         tokio::select! {
@@ -320,6 +328,9 @@ pub async fn serve(
     broker.cut_calls();
     if let Err(error) = deliveries.await {
         tracing::error!(%error, "the delivery of events ended in a fault");
+    }
+    if let Err(error) = shadows.await {
+        tracing::error!(%error, "shadow calls ended in a fault");
     }
     reloading.abort();
     upkeep.abort();

@@ -55,6 +55,8 @@ pub struct Settings {
     pub catalog: merit_config::Catalog,
     /// What providers are held to.
     pub providers: merit_config::Providers,
+    /// How it is found out that deployments are not equal.
+    pub equivalence: merit_config::Equivalence,
     /// The socket's limits; read once at the start.
     pub server: ServerLimits,
 }
@@ -105,6 +107,7 @@ impl Settings {
             feed: feed_limits(&config.feed),
             catalog: config.catalog.clone(),
             providers: config.providers.clone(),
+            equivalence: config.equivalence.clone(),
             server: ServerLimits {
                 max_connections: server.max_connections,
                 header_timeout: Duration::from_millis(server.header_timeout_ms),

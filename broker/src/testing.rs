@@ -35,6 +35,8 @@ pub(crate) const START: Timestamp = Timestamp::from_micros(1_795_257_840_000_000
 pub(crate) enum Step {
     /// Replies after using this long.
     Reply(Micros),
+    /// Replies with this.
+    Say(&'static str),
     /// Replies with an error of the function's own.
     FunctionError,
     /// Fails.
@@ -74,6 +76,9 @@ impl Venue for Scripted {
         Box::pin(async move {
             match step {
                 Step::Reply(duration) => Ok(reply(duration)),
+                Step::Say(text) => {
+                    Ok(Reply { payload: Bytes::from_static(text.as_bytes()), ..reply(Micros::from_millis(10)) })
+                }
                 Step::FunctionError => {
                     let error = FunctionError { kind: "Boom".to_owned(), message: "no".to_owned() };
                     Ok(Reply { function_error: Some(error), ..reply(Micros::from_millis(10)) })
@@ -245,5 +250,6 @@ fn deployment(venue: &str) -> DeploymentSpec {
         architecture: None,
         concurrency: None,
         sheet: None,
+        digest: None,
     }
 }

@@ -15,6 +15,7 @@
 //! the others hand a reply on in one piece.
 
 mod call;
+mod check;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -28,6 +29,7 @@ mod target;
 mod venue;
 
 pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
+pub use check::{Step, StepResult};
 pub use config::{ConfigError, ConfigErrors};
 pub use error::{ErrorKind, Outcome, VenueError};
 pub use lockout::Lockout;

@@ -10,7 +10,7 @@ use merit_units::MemoryMb;
 
 use tokio::time::Instant;
 
-use crate::{Call, ErrorKind, Reply, Streamed, VenueError};
+use crate::{Call, ErrorKind, Reply, Step, Streamed, Target, VenueError};
 
 /// One venue, reached through the protocol of its kind.
 ///
@@ -61,6 +61,14 @@ pub trait Venue: Send + Sync {
     /// second. Answers at once, from what is known; the default has nothing to say.
     fn unready(&self) -> Option<Arc<str>> {
         None
+    }
+
+    /// Looks, step by step, whether calls of these targets could be made now: credentials, the way there, a dry
+    /// invocation where the protocol has one. Runs no function, and ends at the first step that makes the next ones
+    /// idle. The default has no steps of its own.
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        drop(targets);
+        Box::pin(std::future::ready(Vec::new()))
     }
 }
 
@@ -120,6 +128,8 @@ pub struct Discovered {
     pub reserved: Option<u32>,
     /// Instances kept warm for it over all its versions and aliases.
     pub provisioned: Option<u32>,
+    /// The digest of the artefact that `target` runs, such as `sha256:...`, if told: equal digests, equal code.
+    pub digest: Option<String>,
 }
 
 /// A name that stands for a version of a function.

@@ -146,9 +146,20 @@ fn basics(function: FunctionConfiguration) -> Option<Discovered> {
         memory: function.memory_size.and_then(|mb| MemoryMb::try_new(u64::try_from(mb).ok()?).ok()),
         // Functions that say nothing were made before there was a choice.
         architecture: architecture.or(Some(Architecture::X86_64)),
+        digest: function.code_sha256.as_deref().map(digest),
         timeout: number(function.timeout).map(|seconds| Duration::from_secs(seconds.into())),
         ..Discovered::default()
     })
+}
+
+/// SHA-256 of the package, which Lambda tells in base64, as others write it.
+fn digest(base64: &str) -> String {
+    match aws_smithy_types::base64::decode(base64) {
+        Ok(bytes) if bytes.len() == 32 => {
+            bytes.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+        }
+        _ => base64.to_owned(),
+    }
 }
 
 fn number(told: Option<i32>) -> Option<u32> {

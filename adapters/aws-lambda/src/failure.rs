@@ -87,7 +87,7 @@ fn message(kind: ErrorKind, shown: &str, said: &str, attempt: &Attempt) -> Strin
 }
 
 /// Why no reply's head came.
-fn without_reply(error: &(dyn StdError + 'static), sent: bool) -> ErrorKind {
+pub(crate) fn without_reply(error: &(dyn StdError + 'static), sent: bool) -> ErrorKind {
     if cause::<HeadTooLate>(error).is_some() || is_timeout(error) {
         return ErrorKind::Timeout;
     }

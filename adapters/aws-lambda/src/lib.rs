@@ -16,6 +16,7 @@
 //! single sign-on profiles, whose SDK parts are left out for their size; IPv6 and FIPS endpoints by
 //! `endpoint_url` only.
 
+mod check;
 mod config;
 mod credentials;
 mod discover;

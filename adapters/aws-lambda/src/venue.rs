@@ -18,7 +18,8 @@ use futures_util::future::BoxFuture;
 use merit_pricing::PriceSheet;
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Streamed, Venue, VenueError,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Step, Streamed, Target, Venue,
+    VenueError,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -247,5 +248,9 @@ impl Venue for LambdaVenue {
 
     fn unready(&self) -> Option<Arc<str>> {
         self.keyring.unready()
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move { self.look(&targets).await })
     }
 }

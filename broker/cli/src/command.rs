@@ -23,7 +23,9 @@ pub use config::ConfigCommand;
 pub use events::{AsyncCommand, ListArgs};
 pub use explain::ExplainArgs;
 pub use follow::TapeArgs;
-pub use functions::{DeploymentArgs, FunctionsCommand, PutArgs};
+pub use functions::{
+    DeploymentArgs, EqualityArgs, FunctionsCommand, PutArgs, QuarantineCommand, RecordArgs, SamplesCommand,
+};
 pub use invoke::InvokeArgs;
 pub use keys::KeysCommand;
 pub use spend::SpendArgs;

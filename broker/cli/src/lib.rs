@@ -24,8 +24,9 @@ use clap::{Args, Subcommand, ValueEnum};
 
 pub use command::{
     AsyncCommand, BookArgs, BudgetsCommand, CatalogCommand, CompletionsArgs, ConfigCommand, DeploymentArgs,
-    ExplainArgs, FunctionsCommand, InvokeArgs, KeysCommand, Limit, ListArgs, PriceArgs, PriceCommand, PutArgs,
-    QuoteArgs, SetArgs, SpendArgs, TapeArgs, Terms, VenuesCommand,
+    EqualityArgs, ExplainArgs, FunctionsCommand, InvokeArgs, KeysCommand, Limit, ListArgs, PriceArgs, PriceCommand,
+    PutArgs, QuarantineCommand, QuoteArgs, RecordArgs, SamplesCommand, SetArgs, SpendArgs, TapeArgs, Terms,
+    VenuesCommand,
 };
 pub use exit::Exit;
 pub use output::Io;

@@ -3,6 +3,7 @@
 mod broker;
 mod calls;
 mod discover;
+mod equivalence;
 mod events;
 mod failures;
 mod live;

@@ -32,6 +32,7 @@ fn put(stage: &Stage, function: &str, deployment: &str, target: &str, memory_mb:
         architecture: None,
         concurrency: Some(9),
         sheet: None,
+        digest: None,
     };
     let deployments = Some(BTreeMap::from([(deployment.to_owned(), spec)]));
     let spec = FunctionSpec { deployments, ..FunctionSpec::default() };

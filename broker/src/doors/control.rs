@@ -5,6 +5,7 @@
 
 mod catalog;
 mod discovery;
+mod equivalence;
 mod events;
 mod feed;
 mod functions;
@@ -54,8 +55,14 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(functions::list))
         .routes(routes!(functions::show, functions::put, functions::delete))
         .routes(routes!(functions::put_deployment, functions::delete_deployment))
+        .routes(routes!(equivalence::vouch, equivalence::unvouch))
+        .routes(routes!(equivalence::samples, equivalence::record, equivalence::delete_samples))
+        .routes(routes!(equivalence::replay))
+        .routes(routes!(equivalence::quarantines))
+        .routes(routes!(equivalence::quarantine, equivalence::lift))
         .routes(routes!(venues::list))
         .routes(routes!(venues::show))
+        .routes(routes!(venues::check))
         .routes(routes!(venues::price_sheet, venues::put_price_sheet))
         .routes(routes!(providers::offers, providers::put_offers, providers::delete_offers))
         .routes(routes!(providers::delete_offer))

@@ -1,6 +1,7 @@
 //! Domain types as the wire has them.
 
 mod catalog;
+mod equivalence;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use crate::receipt::millis;
 use crate::venue::VenueEntry;
 
 pub(super) use catalog::{catalog, catalog_history, refreshed};
+pub(super) use equivalence::{divergence, equal, quarantined, replays, sample};
 
 /// One ask of a book.
 pub(super) fn ask(broker: &Broker, view: &View, row: usize, value_of_time: i64, now: Timestamp) -> AskView {
@@ -62,21 +64,28 @@ pub(super) fn function(broker: &Broker, function: &Function, now: Timestamp) -> 
         class: function.class.as_deref().map(str::to_owned),
         timeout_ms: function.timeout.millis_ceil(),
         value_of_time: function.value_of_time.to_string(),
+        equivalence: function.equality.demand.word().to_owned(),
+        digest: function.equality.digest.as_deref().map(str::to_owned),
+        compare: function.equality.compare.word().to_owned(),
+        shadow_ppm: function.equality.shadow_ppm.unwrap_or_else(|| broker.settings.load().equivalence.shadow_ppm),
         events: function.events.spec(),
         deployments: function
             .deployments
             .iter()
-            .map(|deployment| (deployment.id.to_string(), deployment_view(broker, deployment, now)))
+            .map(|deployment| (deployment.id.to_string(), deployment_view(broker, function, deployment, now)))
             .collect(),
     }
 }
 
-fn deployment_view(broker: &Broker, deployment: &Deployment, now: Timestamp) -> DeploymentView {
+fn deployment_view(broker: &Broker, function: &Function, deployment: &Deployment, now: Timestamp) -> DeploymentView {
+    let quarantine = broker.equivalence.quarantine_of(&function.id, &deployment.id);
     DeploymentView {
         spec: deployment.spec(),
         health: health(broker, &deployment.slot, now).to_owned(),
         samples: deployment.profile().samples(),
         in_flight: deployment.slot.room().in_flight,
+        equal: equal(broker, function, deployment),
+        quarantined: quarantine.map(|quarantine| quarantine.why),
     }
 }
 

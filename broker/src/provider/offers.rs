@@ -407,6 +407,8 @@ fn deploy_to(standing: &mut Standing, function: &Arc<Function>, scene: Scene<'_>
         own_sheet: None,
         isolation: standing.offer.isolation,
         offer: Some(Arc::clone(&standing.gate)),
+        digest: None,
+        from_file: None,
     };
     let former = standing.deployments.get(&function.id);
     let deployment = match former {
@@ -422,6 +424,7 @@ fn deploy_to(standing: &mut Standing, function: &Arc<Function>, scene: Scene<'_>
     };
     if function.put_offered(&deployment, scene.broker.settings.load().max_deployments) {
         standing.deployments.insert(function.id.clone(), deployment);
+        scene.broker.equivalence.judge(function);
         scene.venue.remember(&function.id);
         scene.broker.requotes.mark(&function.id);
     }

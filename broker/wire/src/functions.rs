@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::EqualView;
+
 /// A logical function, as put by an administrator.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,19 @@ pub struct FunctionSpec {
     /// What it is a kind of, such as `python3.13`: providers' offers for this class are offers for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// What it demands of its deployments before they take its calls: `declared` (default), that somebody says they are
+    /// its own, or `proven`, that they are proven equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equivalence: Option<String>,
+    /// The digest of its artefact, such as `sha256:...`: a deployment of this digest is equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// How two replies of it are compared: `json` (default), `exact` or `command`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<String>,
+    /// Share of its calls that are repeated at another deployment, in ppm; as the broker's configuration says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow_ppm: Option<u32>,
     /// How its events are delivered. When absent it stays as it was.
     #[serde(rename = "async", default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventSpec>,
@@ -72,6 +87,9 @@ pub struct DeploymentSpec {
     /// A price sheet of the catalogue when the venue's own does not apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
+    /// The digest of the artefact that is installed there, as the provider tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// A function as stored.
@@ -88,6 +106,18 @@ pub struct FunctionView {
     /// What it is a kind of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// What it demands of its deployments: `declared` or `proven`.
+    #[serde(default)]
+    pub equivalence: String,
+    /// The digest of its artefact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// How two replies of it are compared.
+    #[serde(default)]
+    pub compare: String,
+    /// Share of its calls that are repeated at another deployment, in ppm.
+    #[serde(default)]
+    pub shadow_ppm: u32,
     /// How its events are delivered, as far as it says.
     #[serde(rename = "async", default)]
     pub events: EventSpec,
@@ -107,6 +137,12 @@ pub struct DeploymentView {
     pub samples: u64,
     /// Calls running now.
     pub in_flight: u32,
+    /// On what grounds it is taken for equal to the others.
+    #[serde(default)]
+    pub equal: EqualView,
+    /// Why it is in quarantine, when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<String>,
 }
 
 /// All functions.

@@ -7,6 +7,7 @@
 
 mod catalog;
 mod discovery;
+mod equivalence;
 mod events;
 pub mod feed;
 mod functions;
@@ -23,6 +24,10 @@ pub use catalog::{
     FeedOutcomeView, FeedView, HeldSheetView, LiveSheetView, PriceDifference,
 };
 pub use discovery::{ChangeView, DiscoveryView, FoundView};
+pub use equivalence::{
+    DivergenceView, EqualView, QuarantineDetail, QuarantineList, QuarantineView, ReplayView, ReplayedView, SampleList,
+    SampleSpec, SampleView, SamplesDeleted,
+};
 pub use events::{DeliveryView, EventDetail, EventList, EventSelection, EventView, EventsChanged};
 pub use functions::{DeploymentSpec, DeploymentView, EventSpec, FunctionList, FunctionSpec, FunctionView};
 pub use money::{
@@ -37,7 +42,7 @@ pub use problem::{AttemptView, BudgetRefusal, ExclusionView, Problem};
 pub use quotes::{AskView, BookView, QuoteRequest, QuoteView};
 pub use receipts::{CandidateView, MeterView, ReceiptView};
 pub use session::{ClientFrame, ServerFrame};
-pub use venues::{PriceChangeView, VenueList, VenueView};
+pub use venues::{PriceChangeView, StepView, VenueCheckView, VenueList, VenueView};
 
 /// Request and reply headers of the native door.
 pub mod header {

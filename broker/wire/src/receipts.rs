@@ -12,6 +12,9 @@ pub struct ReceiptView {
     pub id: String,
     /// When it was admitted.
     pub at: String,
+    /// `sample`, `replay` or `shadow` for a call that Merit made of itself; absent for a caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// What was called.
     pub function: String,
     /// Who pays.
@@ -53,6 +56,9 @@ pub struct ReceiptView {
     /// The last error, when there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The caller's invocation whose reply this one is compared with, for a shadow call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadows: Option<String>,
     /// The event this was a delivery of, when it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,

@@ -47,6 +47,33 @@ pub struct VenueList {
     pub venues: Vec<VenueView>,
 }
 
+/// What a look at a venue found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VenueCheckView {
+    /// The venue.
+    pub venue: String,
+    /// Its kind.
+    pub kind: String,
+    /// Whether no step failed.
+    pub well: bool,
+    /// What was looked at, in order.
+    pub steps: Vec<StepView>,
+}
+
+/// One step of a look at a venue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepView {
+    /// What is looked at.
+    pub step: String,
+    /// `ok`, `failed`, or `none`: there is no such thing, or it was not come to.
+    pub result: String,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub todo: String,
+}
+
 /// The answer to a new price sheet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PriceChangeView {

@@ -67,6 +67,10 @@ fn show_head(receipt: &ReceiptView, output: &mut Output<'_>) -> std::io::Result<
         };
         output.line(&format!("answered   {venue}, {deployment}: {why}"))?;
     }
+    if let Some(kind) = &receipt.kind {
+        let of = receipt.shadows.as_ref().map_or_else(String::new, |of| format!(", compared with {of}"));
+        output.line(&format!("made for   Merit's own: a {kind} call{of}"))?;
+    }
     if let Some(event) = &receipt.event {
         output.line(&format!("delivers   event {event}: see `merit async show {event}`"))?;
     }

@@ -1,5 +1,8 @@
 //! `merit functions`: register functions and say where they are deployed.
 
+mod quarantine;
+mod samples;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -12,6 +15,9 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, Table};
 use crate::values::{dollars, or_dash, parse_dollars, parse_memory, parse_vcpu};
+
+pub use quarantine::QuarantineCommand;
+pub use samples::{RecordArgs, SamplesCommand};
 
 /// Commands on functions.
 #[derive(Clone, Debug, Subcommand)]
@@ -35,6 +41,24 @@ pub enum FunctionsCommand {
         #[arg(long, value_name = "NAME", value_parser = DeploymentId::try_new)]
         deployment: Option<DeploymentId>,
     },
+    /// Record, list and replay sample calls, which prove that deployments are equal
+    #[command(subcommand)]
+    Samples(SamplesCommand),
+    /// Give your word that a deployment is equal to the function's others
+    Vouch {
+        /// The function
+        #[arg(value_parser = FunctionId::try_new)]
+        function: FunctionId,
+        /// The deployment
+        #[arg(value_parser = DeploymentId::try_new)]
+        deployment: DeploymentId,
+        /// Take it back
+        #[arg(long)]
+        withdraw: bool,
+    },
+    /// List, show and lift quarantines of deployments whose replies differed
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
 }
 
 /// Options of `functions put`.
@@ -43,8 +67,8 @@ pub struct PutArgs {
     /// The function
     #[arg(value_parser = FunctionId::try_new)]
     pub function: FunctionId,
-    /// A TOML or JSON file with the whole function: idempotent, timeout_ms, value_of_time, class, [async], [deployments.NAME]
-    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "class", "deployment", "Events"])]
+    /// A TOML or JSON file with the whole function: idempotent, timeout_ms, value_of_time, class, equivalence, digest, compare, shadow_ppm, [async], [deployments.NAME]
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "class", "deployment", "digest", "Events", "Equality"])]
     pub file: Option<PathBuf>,
     /// Running it twice does no harm, so a call may be repeated after an unknown outcome
     #[arg(long)]
@@ -60,14 +84,36 @@ pub struct PutArgs {
     pub class: Option<String>,
     /// Put only this deployment, described by the options below
     #[arg(long, value_name = "NAME", value_parser = DeploymentId::try_new, requires_all = ["venue", "target", "memory_mb"])]
-    #[arg(conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "class", "Events"])]
+    #[arg(conflicts_with_all = ["idempotent", "timeout_ms", "value_of_time", "class", "Events", "Equality"])]
     pub deployment: Option<DeploymentId>,
+    /// The digest of its artefact, such as sha256:...; with --deployment, of what is installed there
+    #[arg(long, value_name = "DIGEST", value_parser = merit_config::range::digest)]
+    pub digest: Option<String>,
+    /// What it demands of its deployments.
+    #[command(flatten)]
+    pub equality: EqualityArgs,
     /// How its events are delivered.
     #[command(flatten)]
     pub events: EventArgs,
     /// The deployment.
     #[command(flatten)]
     pub spec: DeploymentArgs,
+}
+
+/// What a function demands of its deployments, as options.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Equal deployments")]
+#[group(id = "Equality", multiple = true)]
+pub struct EqualityArgs {
+    /// Which deployments take its calls: those somebody says are its own, or those proven equal
+    #[arg(long, value_name = "DEMAND", value_parser = ["declared", "proven"])]
+    pub equivalence: Option<String>,
+    /// How two of its replies are compared
+    #[arg(long, value_name = "HOW", value_parser = ["json", "exact", "command"])]
+    pub compare: Option<String>,
+    /// Share of its calls that are repeated at another deployment, in ppm
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub shadow_ppm: Option<u32>,
 }
 
 /// How a function's events are delivered, as options. With any of them the others get their defaults.
@@ -138,7 +184,7 @@ fn check_vcpu(text: &str) -> Result<String, String> {
 }
 
 impl DeploymentArgs {
-    fn to_spec(&self) -> Result<DeploymentSpec, Failure> {
+    fn to_spec(&self, digest: Option<String>) -> Result<DeploymentSpec, Failure> {
         let missing = || Failure::usage("--deployment needs --venue, --target and --memory-mb");
         Ok(DeploymentSpec {
             venue: self.venue.as_ref().ok_or_else(missing)?.to_string(),
@@ -148,6 +194,7 @@ impl DeploymentArgs {
             architecture: self.architecture.clone(),
             concurrency: self.concurrency,
             sheet: self.sheet.as_ref().map(SheetName::to_string),
+            digest,
         })
     }
 }
@@ -165,6 +212,11 @@ pub(crate) async fn functions(
             show(&view, output)
         }
         FunctionsCommand::Put(args) => put(&args, client, output).await,
+        FunctionsCommand::Samples(command) => samples::samples(command, client, output).await,
+        FunctionsCommand::Vouch { function, deployment, withdraw } => {
+            samples::vouch(&function, &deployment, withdraw, client, output).await
+        }
+        FunctionsCommand::Quarantine(command) => quarantine::quarantine(command, client, output).await,
         FunctionsCommand::Delete { function, deployment } => {
             let mut path = vec!["functions", function.as_str()];
             path.extend(deployment.iter().flat_map(|deployment| ["deployments", deployment.as_str()]));
@@ -213,6 +265,7 @@ fn show(view: &FunctionView, output: &mut Output<'_>) -> Result<Exit, Failure> {
     output.line(&format!("idempotent     {}", yes(view.idempotent)))?;
     output.line(&format!("timeout        {} ms", view.timeout_ms))?;
     output.line(&format!("value of time  {}/s", dollars(&view.value_of_time)))?;
+    show_equality(view, output)?;
     show_events(&view.events, output)?;
     let mut table = Table::new(&[
         "deployment",
@@ -222,6 +275,7 @@ fn show(view: &FunctionView, output: &mut Output<'_>) -> Result<Exit, Failure> {
         "architecture",
         "running",
         "health",
+        "equal by",
         "calls",
         "sheet",
         "target",
@@ -236,14 +290,37 @@ fn show(view: &FunctionView, output: &mut Output<'_>) -> Result<Exit, Failure> {
             or_dash(spec.vcpu.as_deref()),
             spec.architecture.clone().unwrap_or_else(|| "x86_64".to_owned()),
             format!("{}/{cap}", deployment.in_flight),
-            deployment.health.clone(),
+            if deployment.quarantined.is_some() { "quarantined".to_owned() } else { deployment.health.clone() },
+            samples::grounds(&deployment.equal),
             deployment.samples.to_string(),
             or_dash(spec.sheet.as_deref()),
             spec.target.clone(),
         ]);
     }
     output.table(&table)?;
+    for (name, deployment) in &view.deployments {
+        if let Some(why) = &deployment.quarantined {
+            output.message(&format!("{name} is in quarantine: {why}"))?;
+        }
+    }
     Ok(Exit::Ok)
+}
+
+/// Only what is not usual.
+fn show_equality(view: &FunctionView, output: &mut Output<'_>) -> std::io::Result<()> {
+    if view.equivalence == "proven" {
+        output.line("equivalence    proven: only deployments that are proven equal take calls")?;
+    }
+    if let Some(digest) = &view.digest {
+        output.line(&format!("digest         {digest}"))?;
+    }
+    if view.compare != "json" && !view.compare.is_empty() {
+        output.line(&format!("compare        {}", view.compare))?;
+    }
+    if view.shadow_ppm > 0 {
+        output.line(&format!("shadow calls   {} ppm", view.shadow_ppm))?;
+    }
+    Ok(())
 }
 
 /// Only what differs from the broker's own rules.
@@ -266,7 +343,7 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result
     let request = match (&args.deployment, &args.file) {
         (Some(name), _) => {
             let path = ["functions", function, "deployments", name.as_str()];
-            client.request(Method::PUT, &path).json(&args.spec.to_spec()?)
+            client.request(Method::PUT, &path).json(&args.spec.to_spec(args.digest.clone())?)
         }
         (None, Some(file)) => client.request(Method::PUT, &["functions", function]).json(&read_spec(file)?),
         (None, None) => client.request(Method::PUT, &["functions", function]).json(&FunctionSpec {
@@ -274,6 +351,10 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output<'_>) -> Result
             timeout_ms: args.timeout_ms,
             value_of_time: args.value_of_time.map(|value| value.to_string()),
             class: args.class.clone(),
+            equivalence: args.equality.equivalence.clone(),
+            digest: args.digest.clone(),
+            compare: args.equality.compare.clone(),
+            shadow_ppm: args.equality.shadow_ppm,
             events: args.events.to_spec(),
             deployments: None,
         }),

@@ -1,6 +1,7 @@
 //! `merit venues`: where functions can run, and at what price.
 
 mod discover;
+mod doctor;
 mod provider;
 
 use std::path::PathBuf;
@@ -77,6 +78,14 @@ pub enum VenuesCommand {
     },
     /// List what is deployed at a venue, and what differs from what Merit knows; changes nothing without --apply
     Discover(DiscoverOptions),
+    /// Look at a venue step by step: credentials, the way there, prices, a dry invocation; and say what to do
+    ///
+    /// The broker looks, with its own credentials. It runs no function. Ends with 0 when all is well.
+    Doctor {
+        /// The venue; all of them without it
+        #[arg(value_parser = VenueId::try_new)]
+        venue: Option<VenueId>,
+    },
 }
 
 /// Commands on a venue's prices.
@@ -107,6 +116,7 @@ pub(crate) async fn venues(command: VenuesCommand, client: &Client, output: &mut
         VenuesCommand::Statement { venue, month, fills } => {
             provider::statement(&venue, month.as_deref(), fills, client, output).await
         }
+        VenuesCommand::Doctor { venue } => doctor::doctor(venue.as_ref(), client, output).await,
         VenuesCommand::Discover(options) => discover::discover(&options, client, output).await,
         VenuesCommand::Price(PriceCommand::Set { venue, file }) => set_price(&venue, &file, client, output).await,
     }

@@ -283,6 +283,8 @@ fn receipt() -> ReceiptView {
         excluded: excluded.map(str::to_owned),
     };
     ReceiptView {
+        kind: None,
+        shadows: None,
         event: None,
         id: ID.to_owned(),
         at: "2026-11-21T12:00:00Z".to_owned(),

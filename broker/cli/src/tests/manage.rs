@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use merit_wire::{
-    AlternativeRow, AlternativesReport, BudgetView, DeploymentSpec, DeploymentView, FunctionList, FunctionView,
-    KeyCreated, KeyList, KeyView, PriceChangeView, SpendReport, SpendRow, VenueList, VenueView,
+    AlternativeRow, AlternativesReport, BudgetView, DeploymentSpec, DeploymentView, EqualView, FunctionList,
+    FunctionView, KeyCreated, KeyList, KeyView, PriceChangeView, SpendReport, SpendRow, VenueList, VenueView,
 };
 
 use super::broker::Broker;
@@ -20,14 +20,26 @@ fn function() -> FunctionView {
         architecture: None,
         concurrency: None,
         sheet: None,
+        digest: None,
     };
-    let deployment = DeploymentView { spec, health: "healthy".to_owned(), samples: 1280, in_flight: 3 };
+    let equal = EqualView {
+        by: "word".to_owned(),
+        who: Some("k1".to_owned()),
+        at: Some("2026-11-21T10:44:00Z".to_owned()),
+        samples: None,
+    };
+    let deployment =
+        DeploymentView { spec, health: "healthy".to_owned(), samples: 1280, in_flight: 3, equal, quarantined: None };
     FunctionView {
         name: "thumbnail".to_owned(),
         idempotent: true,
         timeout_ms: 30_000,
         value_of_time: "0.001".to_owned(),
         class: None,
+        equivalence: "declared".to_owned(),
+        digest: None,
+        compare: "json".to_owned(),
+        shadow_ppm: 0,
         events: merit_wire::EventSpec::default(),
         deployments: BTreeMap::from([("aws-512".to_owned(), deployment)]),
     }
@@ -49,8 +61,8 @@ async fn functions_are_listed_and_shown() {
     idempotent     yes
     timeout        30000 ms
     value of time  $0.001/s
-    DEPLOYMENT  VENUE  MEMORY  VCPU  ARCHITECTURE  RUNNING  HEALTH   CALLS  SHEET  TARGET
-    aws-512     aws    512 MB     -  x86_64         3/1000  healthy   1280      -  thumbnail
+    DEPLOYMENT  VENUE  MEMORY  VCPU  ARCHITECTURE  RUNNING  HEALTH   EQUAL BY               CALLS  SHEET  TARGET
+    aws-512     aws    512 MB     -  x86_64         3/1000  healthy  word (k1, 2026-11-21)   1280      -  thumbnail
     ---
     --- Ok
     "#);

@@ -47,6 +47,9 @@ pub(super) async fn put(
     caller.require(Role::Admin)?;
     let id = FunctionId::try_new(&function).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let function = broker.functions.put(&broker, &id, &spec)?;
+    // Who puts deployments says that they are equal.
+    let put = if spec.deployments.is_some() { function.deployments.clone() } else { Vec::new() };
+    broker.vouch(&function, &put, caller.0.id.as_str()).await?;
     store(&broker, &function).await
 }
 
@@ -62,6 +65,7 @@ pub(super) async fn delete(
     caller.require(Role::Admin)?;
     let id = broker.functions.get(&function)?.id.clone();
     broker.functions.remove(&function)?;
+    broker.equivalence.forget(&id, None);
     broker.store.delete_function(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -81,6 +85,8 @@ pub(super) async fn put_deployment(
     caller.require(Role::Admin)?;
     let id = DeploymentId::try_new(&deployment).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let function = broker.functions.put_deployment(&broker, &function, &id, &spec)?;
+    let put: Vec<_> = function.deployments.iter().filter(|one| one.id == id).cloned().collect();
+    broker.vouch(&function, &put, caller.0.id.as_str()).await?;
     store(&broker, &function).await
 }
 
@@ -96,6 +102,7 @@ pub(super) async fn delete_deployment(
 ) -> Result<StatusCode, Denied> {
     caller.require(Role::Admin)?;
     let function = broker.functions.remove_deployment(&broker, &function, &deployment)?;
+    broker.equivalence.forget(&function.id, Some(&deployment));
     store(&broker, &function).await.map(|_| StatusCode::NO_CONTENT)
 }
 

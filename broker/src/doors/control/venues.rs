@@ -1,11 +1,15 @@
 //! Venues and their prices.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
-use merit_wire::{PriceChangeView, Problem, VenueList, VenueView};
+use merit_venue::Step;
+use merit_wire::{PriceChangeView, Problem, StepView, VenueCheckView, VenueList, VenueView};
 
 use super::{Caller, Denied, Json, Shared, Text};
+use crate::doctor;
 use crate::doors::views;
 use crate::keys::Role;
 use crate::refusal::Refusal;
@@ -29,6 +33,28 @@ pub(super) async fn show(
 ) -> Result<Json<VenueView>, Denied> {
     let directory = broker.directory.load();
     Ok(Json(views::venue(&broker, directory.venue(&venue)?, broker.clock.now())))
+}
+
+/// Looks at a venue step by step: whether calls could be made there, and what to do when not. Runs no function.
+#[utoipa::path(post, path = "/v1/venues/{venue}/check", tag = "venues",
+    params(("venue" = String, Path, description = "the venue's name")),
+    responses((status = 200, body = VenueCheckView), (status = 404, body = Problem)))]
+pub(super) async fn check(
+    State(broker): State<Shared>,
+    caller: Caller,
+    Path(venue): Path<String>,
+) -> Result<Json<VenueCheckView>, Denied> {
+    caller.require(Role::Admin)?;
+    let venue = Arc::clone(broker.directory.load().venue(&venue)?);
+    let steps = broker.look_at(&venue).await;
+    let view = |step: &Step| StepView {
+        step: step.name.to_owned(),
+        result: step.result.word().to_owned(),
+        found: step.found.clone(),
+        todo: step.todo.clone(),
+    };
+    let (kind, well) = (venue.adapter.kind().to_owned(), doctor::is_well(&steps));
+    Ok(Json(VenueCheckView { venue: venue.id.to_string(), kind, well, steps: steps.iter().map(view).collect() }))
 }
 
 /// The price sheet in force at a venue, as TOML.

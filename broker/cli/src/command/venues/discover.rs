@@ -108,6 +108,7 @@ fn differences(before: &DeploymentSpec, after: &DeploymentSpec) -> String {
         ("architecture", before.architecture.clone(), after.architecture.clone()),
         ("concurrency", number(before.concurrency), number(after.concurrency)),
         ("sheet", before.sheet.clone(), after.sheet.clone()),
+        ("digest", before.digest.clone(), after.digest.clone()),
     ];
     let each = each.iter().filter(|(_, before, after)| before != after);
     let told = each
