@@ -24,6 +24,7 @@ mod pool;
 mod reach;
 mod route;
 mod tls;
+pub mod tokens;
 mod transport;
 
 pub use answer::{Answer, Arriving, Unread, excerpt, retry_after};
