@@ -1,0 +1,232 @@
+//! The venue itself: one attempt from payload to reply, in the order it happens.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use http_body_util::Full;
+use merit_pricing::PriceSheet;
+use merit_transport::tokens::Keyring;
+use merit_transport::{Answer, Reach, Transport, excerpt, failure, retry_after};
+use merit_units::Micros;
+use merit_venue::{
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Venue, VenueError, meter_header,
+};
+use tokio::time::Instant;
+
+use crate::config::{GoogleRunConfig, MAX_BODY_BYTES, MAX_DURATION};
+use crate::identity::IdTokens;
+use crate::meaning::{self, Meaning};
+use crate::route::{Called, Routes};
+
+const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
+const ATTEMPT: HeaderName = HeaderName::from_static(meter_header::ATTEMPT);
+const DEADLINE_MS: HeaderName = HeaderName::from_static(meter_header::DEADLINE_MS);
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
+
+/// The services and functions of one project in one region of Google Cloud.
+#[derive(Debug)]
+pub struct GoogleRunVenue {
+    pub(crate) config: GoogleRunConfig,
+    routes: Routes,
+    transport: Transport,
+    /// One for each audience: a token is good for one service.
+    keyrings: RwLock<BTreeMap<String, Arc<Keyring>>>,
+    limits: Limits,
+}
+
+/// A call that may be sent.
+struct Admitted {
+    called: Called,
+    shown: String,
+    keyring: Arc<Keyring>,
+    token: HeaderValue,
+    ends: Instant,
+}
+
+impl GoogleRunVenue {
+    /// Checks the configuration. Asks nobody for a token before the first call or [`Venue::unready`].
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake in it.
+    pub fn try_new(config: GoogleRunConfig) -> Result<Self, ConfigErrors> {
+        config.check()?;
+        let reach = Reach {
+            connect_timeout: config.connect_timeout,
+            first_byte_timeout: config.first_byte_timeout,
+            max_connections: config.max_connections,
+            max_idle: config.max_connections,
+            idle_timeout: config.idle_timeout,
+            ca_pem: config.ca_pem.clone(),
+            ..Reach::default()
+        };
+        let mut errors = Vec::new();
+        let transport = Transport::try_new(&reach, true, &mut errors);
+        ConfigErrors::check(errors)?;
+        let limits = Limits {
+            request_bytes: config.max_request_bytes.min(MAX_BODY_BYTES) as u64,
+            reply_bytes: config.max_reply_bytes as u64,
+            duration: config.whole_timeout.min(MAX_DURATION),
+            in_flight: Some(config.max_connections),
+        };
+        Ok(Self {
+            routes: Routes::new(&config),
+            transport: transport.expect("invariant: no transport without a mistake"),
+            keyrings: RwLock::default(),
+            limits,
+            config,
+        })
+    }
+
+    async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
+        let admitted = self.admit(&call).await?;
+        let Admitted { called: Called { route, .. }, shown, ends, .. } = &admitted;
+        let _place = self.transport.admit(route, *ends).await?;
+        let answer = self.transport.send(route, *ends, |now| request(&call, &admitted, now)).await?;
+        match Meaning::of(answer.head.status, &answer.head.headers) {
+            Meaning::Success => self.receive(shown, answer, *ends, false).await,
+            Meaning::FunctionError => self.receive(shown, answer, *ends, true).await,
+            refusal => Err(Box::pin(refuse(&admitted, answer, refusal)).await),
+        }
+    }
+
+    /// Everything that must be so before anything is sent.
+    async fn admit(&self, call: &Call) -> Result<Admitted, VenueError> {
+        let begun = Instant::now();
+        let ends = call.deadline.min(begun + self.limits.duration);
+        let (size, max) = (call.payload.len() as u64, self.limits.request_bytes);
+        if size > max {
+            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
+            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
+        }
+        let called = self.routes.of(&call.target)?;
+        let shown = called.route.shown();
+        if ends <= begun {
+            return Err(failure::timed_out(Outcome::NotStarted, "before calling", &shown, Duration::ZERO));
+        }
+        let keyring = self.keyring(&called.audience);
+        match keyring.token(ends).await {
+            Ok(token) => Ok(Admitted { called, shown, keyring, token, ends }),
+            Err(none) => {
+                let kind = if none.late { ErrorKind::Timeout } else { ErrorKind::BadCredentials };
+                Err(VenueError::not_started(kind, format!("`{shown}` can't be called: {}", none.reason)))
+            }
+        }
+    }
+
+    /// The keyring of an audience; there are no more of them than deployments have targets.
+    fn keyring(&self, audience: &str) -> Arc<Keyring> {
+        let known = self.keyrings.read().unwrap_or_else(PoisonError::into_inner).get(audience).cloned();
+        known.unwrap_or_else(|| {
+            let mut keyrings = self.keyrings.write().unwrap_or_else(PoisonError::into_inner);
+            let start = || {
+                let tokens = IdTokens::new(self.config.credentials.clone(), audience.to_owned());
+                Keyring::start(Arc::new(tokens), self.config.credentials_retry)
+            };
+            Arc::clone(keyrings.entry(audience.to_owned()).or_insert_with(start))
+        })
+    }
+
+    /// Reads the reply of a function that ran.
+    async fn receive(&self, shown: &str, answer: Answer, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
+        let Answer { head, sent, body } = answer;
+        let max = self.config.max_reply_bytes;
+        let (payload, done) = body
+            .whole(max, ends)
+            .await
+            .map_err(|error| failure::without_body(shown, error, max, self.measure(sent, Instant::now(), 0)))?;
+        let Measured { usage, basis } = self.measure(sent, done, payload.len());
+        Ok(Reply {
+            function_error: failed.then(|| meaning::function_error(head.status, &head.headers, &payload)),
+            payload,
+            content_type: head.headers.get(header::CONTENT_TYPE).cloned(),
+            status: head.status.as_u16(),
+            usage,
+            meters: basis,
+            cold: false,
+            log_tail: None,
+            version: None,
+        })
+    }
+
+    /// What a call used, by the own clock: Google tells no meters. A lower bound of one microsecond keeps a
+    /// round trip that is set too long from making a call free.
+    fn measure(&self, sent: Instant, done: Instant, reply_bytes: usize) -> Measured {
+        let elapsed = done.duration_since(sent).saturating_sub(self.config.round_trip);
+        Measured::own(Micros::from_std(elapsed.max(Duration::from_micros(1))), reply_bytes)
+    }
+}
+
+/// `POST` with the payload, the token, and what belongs to the call.
+fn request(call: &Call, admitted: &Admitted, now: Instant) -> Request<Full<Bytes>> {
+    let Admitted { called, token, ends, .. } = admitted;
+    let mut headers = HeaderMap::with_capacity(10);
+    headers.insert(header::AUTHORIZATION, token.clone());
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    let id = HeaderValue::from_bytes(&call.invocation.text()).expect("invariant: an invocation id is ASCII");
+    headers.insert(INVOCATION_ID, id);
+    headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
+    let left = ends.saturating_duration_since(now).as_millis();
+    headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
+    for (name, value) in
+        [(header::CONTENT_TYPE, &call.content_type), (TRACEPARENT, &call.traceparent), (TRACESTATE, &call.tracestate)]
+    {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
+    called.route.request(Method::POST, headers, call.payload.clone())
+}
+
+/// The error of an answer that is not the function's; a token it refuses is not sent again.
+async fn refuse(admitted: &Admitted, answer: Answer, meaning: Meaning) -> VenueError {
+    let Answer { head, body, .. } = answer;
+    let said = body.excerpt().await.map_or(String::new(), |said| excerpt(&head.headers, &said));
+    let (shown, status) = (&admitted.shown, head.status);
+    let message = format!("`{shown}` answered {status}{said}{}", meaning.hint(status));
+    let (outcome, kind) = match meaning {
+        Meaning::Refusal(outcome, kind) => (outcome, kind),
+        _ => (Outcome::NotStarted, ErrorKind::BadCredentials),
+    };
+    if meaning == Meaning::TokenRefused {
+        admitted.keyring.refused(&admitted.token, &message);
+    }
+    VenueError::new(outcome, kind, message).with_retry_after(retry_after(&head.headers))
+}
+
+impl Venue for GoogleRunVenue {
+    fn kind(&self) -> &'static str {
+        "google-run"
+    }
+
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>> {
+        Box::pin(self.attempt(call))
+    }
+
+    fn discover(&self) -> BoxFuture<'_, Result<Option<Vec<Discovered>>, VenueError>> {
+        Box::pin(self.list())
+    }
+
+    /// Google publishes its prices for all regions at once, not by venue.
+    fn price_sheet(&self) -> BoxFuture<'_, Result<Option<PriceSheet>, VenueError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// A service whose token is refused is that service's affair; the venue is unready when no service has one.
+    fn unready(&self) -> Option<Arc<str>> {
+        let keyrings = self.keyrings.read().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = keyrings.values().map(Keyring::unready);
+        let first = reasons.next()??;
+        reasons.all(|reason| reason.is_some()).then_some(first)
+    }
+}

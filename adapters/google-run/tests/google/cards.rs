@@ -1,0 +1,66 @@
+//! The conformance cards.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
+
+use crate::server::{Answer, Received, TestServer, echo, head, metadata, reply, target, token, venue_with};
+
+struct CloudRun;
+
+impl Fixture for CloudRun {
+    fn start(&self, behaviour: Behaviour) -> BoxFuture<'_, Running> {
+        start(behaviour).boxed()
+    }
+
+    fn tells_meters(&self) -> bool {
+        false
+    }
+}
+
+async fn start(behaviour: Behaviour) -> Running {
+    let max_body = if let Behaviour::TakesAtMost(max) = behaviour { max } else { usize::MAX };
+    let played = behaviour.clone();
+    let server = TestServer::start_with(max_body, move |request| play(&played, request)).await;
+    let metadata = metadata(token(SECRET)).await;
+    let venue = venue_with(&server.url(), &metadata, |config| match behaviour {
+        Behaviour::SendsMoreThan(max) => config.max_reply_bytes = max,
+        Behaviour::NotAccepting => config.max_connections = 1,
+        _ => {}
+    });
+    server.running(venue, target("card"), &behaviour).await
+}
+
+fn play(behaviour: &Behaviour, request: &Received) -> Answer {
+    let page = [("content-type", "text/html; charset=UTF-8")];
+    match behaviour {
+        Behaviour::Echo | Behaviour::TakesAtMost(_) => echo(request),
+        Behaviour::FunctionError { kind, message } => {
+            let body = format!(r#"{{"errorType":"{kind}","errorMessage":"{message}"}}"#);
+            Answer::Send(reply(500, &[("x-google-status", "crash")], body))
+        }
+        Behaviour::Throttle { retry_after } => {
+            let wait = retry_after.as_secs().to_string();
+            Answer::Send(reply(429, &[("retry-after", &wait)], "Rate exceeded."))
+        }
+        Behaviour::NotAccepting | Behaviour::Silent => Answer::Silence,
+        Behaviour::SendsMoreThan(max) => Answer::Send(reply(200, &[], vec![b'x'; max + 1])),
+        Behaviour::RefusesCredentials => {
+            let challenge =
+                r#"Bearer error="invalid_token" error_description="The access token could not be verified""#;
+            Answer::Send(reply(401, &[("www-authenticate", challenge), page[0]], "<html>401</html>"))
+        }
+        Behaviour::Garbage => Answer::Last(b"\x00\x01<html>what?</html>\r\n\r\n".to_vec()),
+        Behaviour::ErrorPage => Answer::Send(reply(502, &page, "<html><h1>Bad Gateway</h1></html>")),
+        Behaviour::CutMidReply => Answer::Last([head(200, &[], 100), vec![b'x'; 50]].concat()),
+        Behaviour::CutOnce if request.call == 0 => Answer::Last([head(200, &[], 100), vec![b'x'; 50]].concat()),
+        Behaviour::CutOnce => echo(request),
+        Behaviour::Metered(usage) => {
+            let work = usage.duration.to_std() + usage.init.to_std();
+            Answer::After(work, reply(200, &[], "metered"))
+        }
+        Behaviour::UnknownFunction => Answer::Send(reply(404, &page, "<html><h1>Page not found</h1></html>")),
+    }
+}
+
+merit_venue::conformance_cards!(CloudRun);
