@@ -1,0 +1,298 @@
+//! The venue itself: one attempt from payload to reply, in the order it happens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::Full;
+use merit_pricing::{PriceSheet, Usage};
+use merit_transport::tokens::{Keyring, NoToken};
+use merit_transport::{Answer, Reach, Route, Transport, excerpt, failure, retry_after};
+use merit_units::Micros;
+use merit_venue::{
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Venue, VenueError, meter_header,
+};
+use tokio::time::Instant;
+
+use crate::config::{AzureConfig, LOAD_BALANCER_CUT, MAX_BODY_BYTES, MAX_DURATION};
+use crate::identity::{EntraTokens, FunctionKey};
+use crate::meaning::{self, Meaning};
+use crate::poll;
+use crate::route::{Routes, app_of};
+
+const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
+const ATTEMPT: HeaderName = HeaderName::from_static(meter_header::ATTEMPT);
+const DEADLINE_MS: HeaderName = HeaderName::from_static(meter_header::DEADLINE_MS);
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const FUNCTIONS_KEY: HeaderName = HeaderName::from_static("x-functions-key");
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
+
+/// What Resource Manager's tokens are for.
+const ARM_SCOPE: &str = "https://management.azure.com/.default";
+
+/// The function apps of one subscription in one region.
+#[derive(Debug)]
+pub struct AzureVenue {
+    pub(crate) config: AzureConfig,
+    pub(crate) routes: Routes,
+    pub(crate) transport: Transport,
+    /// The key of apps that have none of their own.
+    key: Option<Arc<Keyring>>,
+    app_keys: BTreeMap<String, Arc<Keyring>>,
+    token: Option<Arc<Keyring>>,
+    pub(crate) arm_token: Option<Arc<Keyring>>,
+    limits: Limits,
+}
+
+/// What proves who calls, and where it is from.
+#[derive(Clone, Debug)]
+struct Proof {
+    keyring: Arc<Keyring>,
+    value: HeaderValue,
+}
+
+/// A call that may be sent.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) route: Route,
+    pub(crate) shown: String,
+    key: Option<Proof>,
+    token: Option<Proof>,
+    pub(crate) ends: Instant,
+}
+
+impl AzureVenue {
+    /// Checks the configuration, and begins to fetch a token where one is needed. Waits for nothing on the network.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake in it.
+    pub fn try_new(config: AzureConfig) -> Result<Self, ConfigErrors> {
+        config.check()?;
+        let reach = Reach {
+            connect_timeout: config.connect_timeout,
+            first_byte_timeout: config.first_byte_timeout.min(LOAD_BALANCER_CUT + Duration::from_secs(5)),
+            max_connections: config.max_connections,
+            max_idle: config.max_connections,
+            idle_timeout: config.idle_timeout,
+            ca_pem: config.ca_pem.clone(),
+            ..Reach::default()
+        };
+        let mut errors = Vec::new();
+        let transport = Transport::try_new(&reach, true, &mut errors);
+        ConfigErrors::check(errors)?;
+        let retry = config.credentials_retry;
+        let key = |key: &String| Keyring::start(Arc::new(FunctionKey(key.clone())), retry);
+        let token = |scope: &str| {
+            let entra = config.entra.clone()?;
+            Some(Keyring::start(Arc::new(EntraTokens::new(entra, scope.to_owned())), retry))
+        };
+        let listed = config.subscription.is_some() && config.resource_group.is_some();
+        Ok(Self {
+            routes: Routes::new(&config),
+            transport: transport.expect("invariant: no transport without a mistake"),
+            key: config.function_key.as_ref().map(key),
+            app_keys: config.app_keys.iter().map(|(app, of_app)| (app.clone(), key(of_app))).collect(),
+            token: config.entra.as_ref().and_then(|entra| token(entra.scope.as_deref()?)),
+            arm_token: if listed { token(ARM_SCOPE) } else { None },
+            limits: Limits {
+                request_bytes: config.max_request_bytes.min(MAX_BODY_BYTES) as u64,
+                reply_bytes: config.max_reply_bytes as u64,
+                duration: config.whole_timeout.min(MAX_DURATION),
+                in_flight: Some(config.max_connections),
+            },
+            config,
+        })
+    }
+
+    async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
+        let admitted = self.admit(&call).await?;
+        let place = self.transport.admit(&admitted.route, admitted.ends).await?;
+        let build = |now| request(&call, &admitted, now);
+        let answer = self.transport.send(&admitted.route, admitted.ends, build).await?;
+        let sent = answer.sent;
+        let reply = match Meaning::of(answer.head.status, &answer.head.headers) {
+            Meaning::Success => self.receive(&admitted, answer, false).await?,
+            Meaning::FunctionError => self.receive(&admitted, answer, true).await?,
+            refusal => return Err(Box::pin(refuse(&admitted, answer, refusal)).await),
+        };
+        drop(place);
+        match reply {
+            (reply, None) => Ok(reply),
+            (_, Some(status_url)) => Box::pin(self.follow(&admitted, status_url, sent)).await,
+        }
+    }
+
+    /// Everything that must be so before anything is sent.
+    async fn admit(&self, call: &Call) -> Result<Admitted, VenueError> {
+        let begun = Instant::now();
+        let ends = call.deadline.min(begun + self.limits.duration);
+        let (size, max) = (call.payload.len() as u64, self.limits.request_bytes);
+        if size > max {
+            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
+            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
+        }
+        let route = self.routes.of(&call.target)?;
+        let shown = route.shown();
+        if ends <= begun {
+            return Err(failure::timed_out(Outcome::NotStarted, "before calling", &shown, Duration::ZERO));
+        }
+        let key = proof(self.app_keys.get(app_of(&route)).or(self.key.as_ref()), &shown, ends).await?;
+        let token = proof(self.token.as_ref(), &shown, ends).await?;
+        Ok(Admitted { route, shown, key, token, ends })
+    }
+
+    /// Reads the reply of a function that ran; and where to ask, when it only began an orchestration.
+    async fn receive(
+        &self,
+        admitted: &Admitted,
+        answer: Answer,
+        failed: bool,
+    ) -> Result<(Reply, Option<http::Uri>), VenueError> {
+        let Answer { head, sent, body } = answer;
+        let max = self.config.max_reply_bytes;
+        let read = body.whole(max, admitted.ends).await;
+        let (payload, done) = read.map_err(|error| {
+            failure::without_body(&admitted.shown, error, max, self.measure(sent, Instant::now(), 0))
+        })?;
+        let begun = self.config.durable.then(|| poll::status_url(head.status, &head.headers, &payload)).flatten();
+        let function_error = failed.then(|| meaning::function_error(head.status, &payload));
+        let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+        let measured = self.measure(sent, done, payload.len());
+        let reply = reply(head.status, content_type, payload, measured);
+        Ok((Reply { function_error, ..reply }, begun))
+    }
+
+    /// What a call used, by the own clock and the assumed memory: Azure tells no meters. A lower bound of one
+    /// microsecond keeps a round trip that is set too long from making a call free.
+    pub(crate) fn measure(&self, sent: Instant, done: Instant, reply_bytes: usize) -> Measured {
+        let elapsed = done.duration_since(sent).saturating_sub(self.config.round_trip);
+        let own = Measured::own(Micros::from_std(elapsed.max(Duration::from_micros(1))), reply_bytes);
+        Measured { usage: Usage { memory_peak: self.config.assumed_memory, ..own.usage }, ..own }
+    }
+}
+
+/// A reply of a function that ran.
+pub(crate) fn reply(
+    status: StatusCode,
+    content_type: Option<HeaderValue>,
+    payload: Bytes,
+    measured: Measured,
+) -> Reply {
+    let Measured { usage, basis } = measured;
+    Reply {
+        payload,
+        content_type,
+        status: status.as_u16(),
+        function_error: None,
+        usage,
+        meters: basis,
+        cold: false,
+        log_tail: None,
+        version: None,
+    }
+}
+
+/// What a keyring has for a call, where there is one.
+async fn proof(keyring: Option<&Arc<Keyring>>, shown: &str, ends: Instant) -> Result<Option<Proof>, VenueError> {
+    let Some(keyring) = keyring else { return Ok(None) };
+    match keyring.token(ends).await {
+        Ok(value) => Ok(Some(Proof { keyring: Arc::clone(keyring), value })),
+        Err(NoToken { reason, late }) => {
+            let kind = if late { ErrorKind::Timeout } else { ErrorKind::BadCredentials };
+            Err(VenueError::not_started(kind, format!("`{shown}` can't be called: {reason}")))
+        }
+    }
+}
+
+impl Admitted {
+    /// The headers that prove who calls.
+    pub(crate) fn proofs(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(10);
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        if let Some(key) = &self.key {
+            headers.insert(FUNCTIONS_KEY, key.value.clone());
+        }
+        if let Some(token) = &self.token {
+            headers.insert(header::AUTHORIZATION, token.value.clone());
+        }
+        headers
+    }
+}
+
+/// `POST` with the payload, the proofs, and what belongs to the call.
+fn request(call: &Call, admitted: &Admitted, now: Instant) -> Request<Full<Bytes>> {
+    let mut headers = admitted.proofs();
+    let id = HeaderValue::from_bytes(&call.invocation.text()).expect("invariant: an invocation id is ASCII");
+    headers.insert(INVOCATION_ID, id);
+    headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
+    let left = admitted.ends.saturating_duration_since(now).as_millis();
+    headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
+    for (name, value) in
+        [(header::CONTENT_TYPE, &call.content_type), (TRACEPARENT, &call.traceparent), (TRACESTATE, &call.tracestate)]
+    {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
+    admitted.route.request(Method::POST, headers, call.payload.clone())
+}
+
+/// The error of an answer that is not the function's; a key or token it refuses is not sent again.
+async fn refuse(admitted: &Admitted, answer: Answer, meaning: Meaning) -> VenueError {
+    let Answer { head, body, sent } = answer;
+    let waited = sent.elapsed();
+    let body = body.excerpt().await.unwrap_or_default();
+    let meaning = meaning.with_body(head.status, &body);
+    let said = excerpt(&head.headers, &body);
+    let (shown, status) = (&admitted.shown, head.status);
+    let message = format!("`{shown}` answered {status}{said}{}", meaning.hint(status, waited));
+    let (outcome, kind) = match meaning {
+        Meaning::Refusal(outcome, kind) => (outcome, kind),
+        _ => (Outcome::NotStarted, ErrorKind::BadCredentials),
+    };
+    if meaning == Meaning::KeyRefused {
+        // Which of the two is refused is not told: the token is checked first, by the front end.
+        if let Some(Proof { keyring, value }) = admitted.token.as_ref().or(admitted.key.as_ref()) {
+            keyring.refused(value, &message);
+        }
+    }
+    VenueError::new(outcome, kind, message).with_retry_after(retry_after(&head.headers))
+}
+
+impl Venue for AzureVenue {
+    fn kind(&self) -> &'static str {
+        "azure-functions"
+    }
+
+    fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>> {
+        Box::pin(self.attempt(call))
+    }
+
+    fn discover(&self) -> BoxFuture<'_, Result<Option<Vec<Discovered>>, VenueError>> {
+        Box::pin(self.list())
+    }
+
+    /// Azure publishes its prices for all regions at once, not by venue.
+    fn price_sheet(&self) -> BoxFuture<'_, Result<Option<PriceSheet>, VenueError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Without a token no app can be called; a key that is refused is its app's affair while another app has one.
+    fn unready(&self) -> Option<Arc<str>> {
+        if let Some(reason) = self.token.as_ref().and_then(Keyring::unready) {
+            return Some(reason);
+        }
+        let mut reasons = self.key.iter().chain(self.app_keys.values()).map(Keyring::unready);
+        let first = reasons.next()??;
+        reasons.all(|reason| reason.is_some()).then_some(first)
+    }
+}
