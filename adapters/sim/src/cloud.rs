@@ -28,6 +28,7 @@ use crate::config::{CloudConfig, FunctionConfig};
 use crate::controls::{Controls, Outage, Patch};
 use crate::executor::Executor;
 use crate::model::Model;
+use crate::protocol::azure::Instances;
 use admission::State;
 
 /// One simulated cloud.
@@ -41,6 +42,8 @@ pub(crate) struct Cloud {
     state: Mutex<State>,
     books: Mutex<Books>,
     requests: AtomicU64,
+    /// What Durable Functions have started, where the cloud speaks Azure's protocols.
+    pub(crate) instances: Instances,
 }
 
 impl Cloud {
@@ -65,6 +68,7 @@ impl Cloud {
             state: Mutex::new(state),
             books: Mutex::new(books),
             requests: AtomicU64::new(0),
+            instances: Instances::default(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Which clouds are played, and how.
 
+mod azure;
 mod demo;
+mod google;
 mod lambda;
 mod read;
 
@@ -14,6 +16,8 @@ use merit_units::{FunctionId, MemoryMb, Micros, VenueId};
 
 pub use crate::model::Provider;
 use crate::model::{Model, data::measured};
+pub use azure::{AzureApp, EntraClient};
+pub use google::{GoogleProject, ServiceAccount};
 pub use lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
 pub use read::{ConfigErrors, ConfigMistake};
 
@@ -212,6 +216,43 @@ impl SimConfig {
     ///
     /// With `protocol = "fc"` a cloud speaks the API of Alibaba Function Compute, for the `[[cloud.key]]` of the same
     /// shape; `versions`, `aliases` and `tags` of functions are those above.
+    ///
+    /// Or Google's: services of Cloud Run that check ID tokens, and the places that give them:
+    ///
+    /// ```toml
+    /// [[cloud]]
+    /// name = "google-us-central1"  # the endpoint URL is http://ADDRESS/google-us-central1
+    /// price_sheet = "google-run/tier1"
+    /// protocol = "google"
+    /// # All others are optional.
+    /// project = "merit-sim"
+    /// region = "us-central1"       # follows from a name that begins with google-
+    /// custom_audiences = ["orders"]
+    ///
+    /// [[cloud.service_account]]    # who may invoke; without one, merit@PROJECT.iam.gserviceaccount.com
+    /// email = "merit@merit-sim.iam.gserviceaccount.com"
+    /// public_key = "-----BEGIN PUBLIC KEY-----..."  # of the key its assertions are signed with
+    /// ```
+    ///
+    /// Or Azure's: a function app that checks keys and Entra tokens, and the places that give tokens:
+    ///
+    /// ```toml
+    /// [[cloud]]
+    /// name = "azure-eastus"        # the endpoint URL is http://ADDRESS/azure-eastus/api
+    /// price_sheet = "azure-consumption/eastus"
+    /// protocol = "azure"
+    /// function_key = "..."         # this, or [[cloud.entra]], or both
+    /// # All others are optional.
+    /// app = "azure-eastus"
+    /// subscription = "00000000-0000-0000-0000-000000000000"
+    /// resource_group = "merit-sim"
+    ///
+    /// [[cloud.entra]]              # the app registration that may call, and list
+    /// tenant = "11111111-1111-1111-1111-111111111111"
+    /// client_id = "22222222-2222-2222-2222-222222222222"
+    /// client_secret = "..."
+    /// audience = "api://33333333-3333-3333-3333-333333333333"
+    /// ```
     ///
     /// # Errors
     /// [`ConfigErrors`] with every mistake and its line.

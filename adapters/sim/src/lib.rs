@@ -14,7 +14,7 @@
 //! # }
 //! ```
 //!
-//! A cloud may also speak AWS Lambda's own protocol, signatures checked, under
+//! A cloud may also speak AWS Lambda's own protocol, Google's or Azure's, signatures and tokens checked, under
 //! `http://127.0.0.1:PORT/{cloud}`; see [`Protocol`].
 //!
 //! The parts, each knowing only the ones before it: `model` (pure, seeded), `books` (billing),
@@ -39,8 +39,9 @@ mod server;
 mod testing;
 
 pub use config::{
-    CloudConfig, ConfigErrors, ConfigMistake, FunctionConfig, FunctionSize, KeyPair, LambdaAccount, LambdaFunction,
-    Protocol, Provider, SimConfig, SimError, TimeScale, TimeScaleError,
+    AzureApp, CloudConfig, ConfigErrors, ConfigMistake, EntraClient, FunctionConfig, FunctionSize, GoogleProject,
+    KeyPair, LambdaAccount, LambdaFunction, Protocol, Provider, ServiceAccount, SimConfig, SimError, TimeScale,
+    TimeScaleError,
 };
 pub use executor::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage};
 pub use model::ProviderError;

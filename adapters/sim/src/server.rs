@@ -30,7 +30,7 @@ use crate::cloud::Cloud;
 use crate::config::{Protocol, SimConfig, SimError, TimeScale};
 use crate::executor::Executor;
 use crate::protocol::body::{Body, Cut, whole};
-use crate::protocol::{fc, lambda, native};
+use crate::protocol::{azure, fc, google, lambda, native};
 
 /// How long to wait when no connection can be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -89,6 +89,8 @@ async fn route(sim: Arc<Sim>, request: Request<Incoming>) -> Result<Response<Bod
         match &cloud.config.protocol {
             Protocol::Lambda(account) => return lambda::serve(cloud, account, rest, request).await,
             Protocol::Fc(keys) => return fc::serve(cloud, keys, rest, request).await,
+            Protocol::Google(project) => return google::serve(cloud, project, rest, request).await,
+            Protocol::Azure(app) => return azure::serve(cloud, app, rest, request).await,
             Protocol::Native => {}
         }
     }

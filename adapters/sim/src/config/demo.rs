@@ -1,14 +1,18 @@
 //! The clouds of `merit demo`: three hyperscalers with two offerings each, Alibaba, Tencent and
 //! Workers, all by their real price sheets.
 //!
-//! AWS and Google in two regions each. AWS's clouds and Alibaba's speak their own protocols, for AWS's example key pair.
+//! AWS and Google in two regions each. The clouds of AWS and Alibaba speak their own protocols, for AWS's example key
+//! pair; so do Google's, with a metadata server that gives tokens, and Azure's, with keys and Entra tokens.
 //! Azure has prices for one region only, so its second offering there is the Flex plan. Alibaba is
 //! billed in dollars (Singapore), Tencent in yuan (Guangzhou), so one venue needs an exchange rate.
 
 use merit_pricing::Catalogue;
 use merit_units::{MemoryMb, Micros, VenueId};
 
-use super::{CloudConfig, DEFAULT_SEED, KeyPair, LambdaAccount, Protocol, Provider, SimConfig, TimeScale};
+use super::{
+    AzureApp, CloudConfig, DEFAULT_SEED, EntraClient, GoogleProject, KeyPair, LambdaAccount, Protocol, Provider,
+    SimConfig, TimeScale,
+};
 
 /// A cloud, its sheet, the round trip in ms, memory in MB and vCPU in thousandths where chosen.
 type Row = (&'static str, &'static str, u64, u64, Option<u32>);
@@ -53,9 +57,27 @@ fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudCon
             Protocol::Lambda(account(region))
         }
         Provider::AlibabaFc => Protocol::Fc(vec![example_key()]),
-        _ => Protocol::Native,
+        _ => match cloud.name.as_str().split_once('-') {
+            Some(("google", region)) => Protocol::Google(GoogleProject::new("merit-demo", region)),
+            Some(("azure", _)) => Protocol::Azure(app(cloud.name.as_str())),
+            _ => Protocol::Native,
+        },
     };
     cloud
+}
+
+/// A function app that is called with a key and an Entra token both.
+fn app(name: &str) -> AzureApp {
+    AzureApp {
+        function_key: Some("merit-demo-function-key".to_owned()),
+        entra: Some(EntraClient {
+            tenant: "11111111-1111-1111-1111-111111111111".to_owned(),
+            client_id: "22222222-2222-2222-2222-222222222222".to_owned(),
+            client_secret: "merit-demo-client-secret".to_owned(),
+            audience: "api://33333333-3333-3333-3333-333333333333".to_owned(),
+        }),
+        ..AzureApp::new(name)
+    }
 }
 
 /// An account with the key pair of AWS's documentation. The samples take pictures and texts, so payloads that

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::azure::AzureApp;
+use super::google::GoogleProject;
+
 /// How a cloud is spoken to.
 #[derive(Clone, Debug, Default)]
 pub enum Protocol {
@@ -13,6 +16,10 @@ pub enum Protocol {
     Lambda(LambdaAccount),
     /// Alibaba Function Compute's API under `/{cloud}`, for these keys.
     Fc(Vec<KeyPair>),
+    /// Google's protocols under `/{cloud}`.
+    Google(GoogleProject),
+    /// Azure's protocols under `/{cloud}`.
+    Azure(AzureApp),
 }
 
 impl Protocol {
@@ -23,13 +30,15 @@ impl Protocol {
             Self::Native => "native",
             Self::Lambda(_) => "lambda",
             Self::Fc(_) => "fc",
+            Self::Google(_) => "google",
+            Self::Azure(_) => "azure",
         }
     }
 
     /// The keys that are known, where there are such.
     pub(crate) fn keys(&self) -> &[KeyPair] {
         match self {
-            Self::Native => &[],
+            Self::Native | Self::Google(_) | Self::Azure(_) => &[],
             Self::Lambda(account) => &account.keys,
             Self::Fc(keys) => keys,
         }

@@ -2,6 +2,8 @@
 //!
 //! Unknown keys are refused: a misspelt key that is ignored is a fault that never happens.
 
+mod azure;
+mod google;
 mod lambda;
 
 use std::fmt;
@@ -62,6 +64,14 @@ const CLOUD_KEYS: &[&str] = &[
     "account",
     "json_payloads",
     "key",
+    "project",
+    "service_account",
+    "custom_audiences",
+    "app",
+    "subscription",
+    "resource_group",
+    "function_key",
+    "entra",
     SIZE_KEYS[0],
     SIZE_KEYS[1],
     SIZE_KEYS[2],

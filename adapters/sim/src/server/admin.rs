@@ -14,6 +14,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use merit_units::Micros;
 use serde_json::{Value, json};
 
 use super::{Sim, unknown_cloud};
@@ -82,19 +83,29 @@ fn all(sim: &Sim) -> Value {
 fn state(cloud: &Cloud) -> Value {
     let config = &cloud.config;
     let entry = config.provider.entry();
-    let lambda = match &config.protocol {
+    let (mut lambda, mut google, mut azure) = (Value::Null, Value::Null, Value::Null);
+    match &config.protocol {
         Protocol::Lambda(account) => {
             let keys: Vec<&str> = account.keys.iter().map(|key| key.access_key_id.as_str()).collect();
-            json!({ "region": account.region, "account": account.account, "access_key_ids": keys })
+            lambda = json!({ "region": account.region, "account": account.account, "access_key_ids": keys });
         }
-        _ => Value::Null,
-    };
+        Protocol::Azure(app) => {
+            let place =
+                json!({ "app": app.app, "subscription": app.subscription, "resource_group": app.resource_group });
+            azure = place;
+        }
+        Protocol::Google(project) => google = json!({ "region": project.region, "project": project.project }),
+        Protocol::Native | Protocol::Fc(_) => {}
+    }
     let keys: Vec<&str> = config.protocol.keys().iter().map(|key| key.access_key_id.as_str()).collect();
     json!({
         "name": config.name.as_str(),
         "protocol": config.protocol.word(),
         "access_key_ids": keys,
         "lambda": lambda,
+        "google": google,
+        "azure": azure,
+        "round_trip_ms": config.round_trip.map(Micros::millis_ceil),
         "path": format!("/{}", config.name),
         "provider": config.provider.as_str(),
         "price_sheet": config.sheet.name().as_str(),

@@ -11,9 +11,22 @@ use super::{Reader, Section};
 
 /// AWS's own example of an account.
 const ACCOUNT: &str = "123456789012";
+
 /// Keys of a cloud that only some protocols have.
-const KEYS_OF: [(&str, &[&str]); 4] =
-    [("region", &["lambda"]), ("account", &["lambda"]), ("json_payloads", &["lambda"]), ("key", &["lambda", "fc"])];
+const KEYS_OF: [(&str, &[&str]); 12] = [
+    ("region", &["lambda", "google"]),
+    ("account", &["lambda"]),
+    ("json_payloads", &["lambda"]),
+    ("key", &["lambda", "fc"]),
+    ("project", &["google"]),
+    ("service_account", &["google"]),
+    ("custom_audiences", &["google"]),
+    ("app", &["azure"]),
+    ("subscription", &["azure"]),
+    ("resource_group", &["azure"]),
+    ("function_key", &["azure"]),
+    ("entra", &["azure"]),
+];
 const KEY_KEYS: &[&str] = &["access_key_id", "secret_access_key", "session_token"];
 
 impl<'t> Reader<'t> {
@@ -25,9 +38,12 @@ impl<'t> Reader<'t> {
         match word {
             "lambda" => Protocol::Lambda(self.account(section, sheet)),
             "fc" => Protocol::Fc(self.keys(section)),
+            "google" => Protocol::Google(self.google(section)),
+            "azure" => Protocol::Azure(self.azure(section)),
             "native" => Protocol::Native,
             other => {
-                self.mistake_at(section, "protocol", format!("`{other}` is none; use native, lambda or fc"));
+                let problem = format!("`{other}` is none; use native, lambda, fc, google or azure");
+                self.mistake_at(section, "protocol", problem);
                 Protocol::Native
             }
         }
@@ -69,7 +85,7 @@ impl<'t> Reader<'t> {
         keys
     }
 
-    fn needed(&mut self, section: &Section<'_, 't>, key: &str) -> String {
+    pub(super) fn needed(&mut self, section: &Section<'_, 't>, key: &str) -> String {
         if !section.table.contains_key(key) {
             self.missing(section, key);
         }
