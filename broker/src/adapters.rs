@@ -2,6 +2,8 @@
 
 mod alibaba_fc;
 mod aws_lambda;
+mod azure_functions;
+mod google_run;
 mod http;
 
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub(crate) async fn adapter(venue: &merit_config::Venue, config: &Config) -> Res
         VenueKind::Http(own) => http::adapter(venue, own, config),
         VenueKind::AwsLambda(own) => aws_lambda::adapter(venue, own, config).await,
         VenueKind::AlibabaFc(own) => alibaba_fc::adapter(venue, own, config),
+        VenueKind::GoogleRun(own) => google_run::adapter(venue, own, config),
+        VenueKind::AzureFunctions(own) => azure_functions::adapter(venue, own, config),
         VenueKind::Provider(_) => unreachable!("invariant: a provider's adapter lives with the provider"),
     }
 }

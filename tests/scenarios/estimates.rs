@@ -33,6 +33,39 @@ const USD_PER_CNY: i128 = 1405;
 const PAYLOAD: &[u8] = include_bytes!("../../examples/functions/json-transform/input.json");
 const FUNCTION: &str = "json-transform";
 
+/// The clouds of the demo: name, sheet, round trip in ms, memory in MB, vCPU in thousandths where it is chosen.
+const CLOUDS: [(&str, &str, u64, u64, Option<u32>); 9] = [
+    ("aws-us-east-1", "aws-lambda/us-east-1/x86_64", 4, 512, None),
+    ("aws-eu-central-1", "aws-lambda/eu-central-1/arm64", 90, 512, None),
+    ("azure-eastus", "azure-consumption/eastus", 6, 1536, None),
+    ("azure-flex-eastus", "azure-flex/eastus", 6, 512, None),
+    ("google-us-central1", "google-run/tier1", 32, 512, None),
+    ("google-southamerica-east1", "google-run/tier2", 120, 512, None),
+    ("alibaba-ap-southeast-1", "alibaba-fc/intl", 220, 512, Some(350)),
+    ("tencent-ap-guangzhou", "tencent-scf/cn", 230, 512, None),
+    ("cloudflare-workers", "cloudflare-workers", 5, 128, None),
+];
+
+/// The clouds as the simulation's configuration. All tell meters: those of AWS by Lambda's protocol, the others by
+/// the plain one, since some providers' own protocols tell none.
+fn clouds() -> String {
+    let key =
+        "access_key_id = \"AKIAIOSFODNN7EXAMPLE\"\nsecret_access_key = \"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"\n";
+    let cloud = |&(name, sheet, round_trip, memory, vcpu): &(&str, &str, u64, u64, Option<u32>)| {
+        let vcpu = vcpu.map(|milli| format!("vcpu_milli = {milli}\n")).unwrap_or_default();
+        let protocol = if name.starts_with("aws-") {
+            format!("protocol = \"lambda\"\njson_payloads = false\n[[cloud.key]]\n{key}")
+        } else {
+            String::new()
+        };
+        format!(
+            "[[cloud]]\nname = \"{name}\"\nprice_sheet = \"{sheet}\"\nround_trip_ms = {round_trip}\nmemory_mb = {memory}\n\
+             {vcpu}{protocol}\n"
+        )
+    };
+    CLOUDS.iter().map(cloud).collect()
+}
+
 /// The simulated clouds, and what they say of themselves.
 struct Clouds {
     process: Process,
@@ -43,9 +76,11 @@ struct Clouds {
 impl Clouds {
     async fn start(folder: &Setup) -> Self {
         let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/functions");
+        let config = folder.path("clouds.toml");
+        std::fs::write(&config, clouds()).expect("written");
         let mut command =
             merit_command(&["sim", "--listen", "127.0.0.1:0", "--time-scale", "1", "--cpu-ms", "5", "--functions"]);
-        command.arg(functions);
+        command.arg(functions).arg("--config").arg(config);
         let process = Process::start(command, &folder.path("clouds.log")).await;
         let client = Client::new(process.address(), "none");
         let described: Value = client.get("/_sim/clouds").await;

@@ -2,6 +2,8 @@
 
 mod alibaba;
 mod aws;
+mod azure_functions;
+mod google_run;
 mod headers;
 mod keys;
 mod provider;
@@ -24,6 +26,8 @@ use crate::sheets;
 
 pub use alibaba::AlibabaFc;
 pub use aws::{AwsKeys, AwsLambda};
+pub use azure_functions::{AzureEntra, AzureFunctions, AzureIdentity};
+pub use google_run::GoogleRun;
 pub use keys::CloudKeys;
 pub use provider::ProviderVenue;
 pub use secret::Secret;
@@ -68,6 +72,10 @@ pub enum VenueKind {
     AwsLambda(Box<AwsLambda>),
     /// Alibaba Function Compute: one region of one account.
     AlibabaFc(Box<AlibabaFc>),
+    /// Google Cloud Run: one region of one project.
+    GoogleRun(Box<GoogleRun>),
+    /// Azure Functions: the function apps of one subscription in one region.
+    AzureFunctions(Box<AzureFunctions>),
     /// A provider, which says itself what it runs and at what price.
     Provider(Box<ProviderVenue>),
 }
@@ -99,6 +107,8 @@ impl VenueKind {
             Self::Http(_) => "http",
             Self::AwsLambda(_) => "aws-lambda",
             Self::AlibabaFc(_) => "alibaba-fc",
+            Self::GoogleRun(_) => "google-run",
+            Self::AzureFunctions(_) => "azure-functions",
             Self::Provider(_) => "provider",
         }
     }
@@ -154,6 +164,10 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
     let kind = match word {
         Some(Word::AwsLambda) => aws::read(&mut section).map(|own| VenueKind::AwsLambda(Box::new(own))),
         Some(Word::AlibabaFc) => Some(VenueKind::AlibabaFc(Box::new(alibaba::read(&mut section)))),
+        Some(Word::GoogleRun) => Some(VenueKind::GoogleRun(Box::new(google_run::read(&mut section, folder)))),
+        Some(Word::AzureFunctions) => {
+            Some(VenueKind::AzureFunctions(Box::new(azure_functions::read(&mut section, folder))))
+        }
         Some(Word::Provider) => Some(VenueKind::Provider(Box::new(provider::read(&mut section)))),
         // A kind that is missing or misspelt is most likely the common one: its keys are checked too.
         Some(Word::Http) | None => read_http(&mut section, folder).map(|own| VenueKind::Http(Box::new(own))),
@@ -205,22 +219,33 @@ enum Word {
     Http,
     AwsLambda,
     AlibabaFc,
+    GoogleRun,
+    AzureFunctions,
     Provider,
 }
 
-const WORDS: [(&str, Word); 4] = [
+const WORDS: [(&str, Word); 6] = [
     ("http", Word::Http),
     ("aws-lambda", Word::AwsLambda),
     ("alibaba-fc", Word::AlibabaFc),
+    ("google-run", Word::GoogleRun),
+    ("azure-functions", Word::AzureFunctions),
     ("provider", Word::Provider),
 ];
 
 fn kind(text: &str) -> Result<Word, String> {
     one_of(text, &WORDS).map_err(|_| {
         let kinds = "`http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `alibaba-fc` those of \
-                     Alibaba Function Compute, `provider` says itself what it runs";
+                     Alibaba Function Compute, `google-run` services of Google Cloud Run, `azure-functions` function \
+                     apps of Azure, `provider` says itself what it runs";
         format!("`{text}` is not a venue kind of this version; {kinds}")
     })
+}
+
+/// Visible characters only: a line break of a file that was pasted would make a header wrong.
+fn plain(text: &str) -> Result<String, String> {
+    let good = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    good.then(|| text.to_owned()).ok_or_else(|| "must have visible characters only, and at least one".to_owned())
 }
 
 fn url(text: &str) -> Result<Uri, String> {

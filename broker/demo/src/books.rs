@@ -4,7 +4,8 @@
 //! Merit rounds each call to the picodollar and the clouds round their sum, so they may differ by
 //! one picodollar a call. A call that is under way while its price is changed is charged by the sheet it
 //! was quoted under here, and billed by the new one there; how much that can make is known, too.
-//! Anything beyond is a mistake in one of the books.
+//! Anything beyond is a mistake in one of the books, except at a cloud that tells no meters with its replies: what is
+//! charged there is an estimate by Merit's own clock, and the books say by how much it is off.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,8 @@ pub(crate) struct Comparison {
     pub(crate) rounding: Money,
     /// How much more calls under way at a change of price can make.
     pub(crate) under_way: Money,
+    /// Whether the cloud tells no meters with a reply, so that Merit charged by its own clock.
+    pub(crate) estimated: bool,
 }
 
 impl Comparison {
@@ -45,14 +48,21 @@ impl Comparison {
         if difference.is_negative() { -difference } else { difference }
     }
 
-    /// Whether they agree, as far as they can.
+    /// Whether they agree, as far as they can: where charges are estimates, in the calls.
     pub(crate) fn agrees(&self) -> bool {
-        self.calls == self.billed_calls && self.difference() <= self.rounding + self.under_way
+        let close = self.estimated || self.difference() <= self.rounding + self.under_way;
+        self.calls == self.billed_calls && close
+    }
+
+    /// By how many percent of the bill an estimate is off; `None` where nothing was billed.
+    pub(crate) fn off_percent(&self) -> Option<f64> {
+        let part = |money: Money| money.pico() as f64;
+        (self.billed.pico() != 0).then(|| (part(self.charged) / part(self.billed) - 1.0) * 100.0)
     }
 
     /// Whether it takes the calls under way at a change of price to explain the difference.
     pub(crate) fn is_by_change(&self) -> bool {
-        self.agrees() && self.difference() > self.rounding
+        self.agrees() && !self.estimated && self.difference() > self.rounding
     }
 }
 
@@ -105,6 +115,7 @@ fn comparison(
         currency: cloud.currency.clone(),
         rounding: Money::from_pico(i128::from(calls) + 1),
         under_way,
+        estimated: !cloud.tells_meters(),
     })
 }
 
@@ -188,6 +199,20 @@ mod tests {
         assert_eq!(straddling(&calls, std::slice::from_ref(&change), "a"), [2, 8].map(Money::from_pico));
         let killed = Incident { what: What::Killed, ..change };
         assert_eq!(straddling(&calls, &[killed], "a"), []);
+    }
+
+    #[test]
+    fn where_no_meters_are_told_only_the_calls_have_to_agree() {
+        let google = Cloud {
+            google: Some(crate::clouds::GoogleProject { region: "us-central1".to_owned(), project: "p".to_owned() }),
+            ..cloud("USD")
+        };
+        let compared = |calls: u64| {
+            comparison(&google, &invoice(calls, "0.000001"), (10, "0.0000012".parse().unwrap()), &[]).unwrap()
+        };
+        assert!(compared(10).agrees() && !compared(10).is_by_change());
+        assert_eq!(compared(10).off_percent().map(f64::round), Some(20.0));
+        assert!(!compared(9).agrees(), "a call is missing");
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub struct Cloud {
     /// Where it speaks AWS Lambda's own protocol, the account it plays.
     #[serde(default)]
     pub lambda: Option<LambdaAccount>,
+    /// Where it speaks Google's protocols, the project it plays.
+    #[serde(default)]
+    pub google: Option<GoogleProject>,
+    /// Where it speaks Azure's protocols, the app it plays.
+    #[serde(default)]
+    pub azure: Option<AzureApp>,
+    /// The way there and back, in milliseconds, where that is known.
+    #[serde(default)]
+    pub round_trip_ms: Option<u64>,
     /// Meters of its sheet with what is free of them each month.
     #[serde(skip)]
     pub free_grants: Vec<(String, String)>,
@@ -45,7 +54,32 @@ pub struct LambdaAccount {
     pub account: String,
 }
 
+/// A project at Google, as a cloud that speaks its protocols plays it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct GoogleProject {
+    /// The region it is in.
+    pub region: String,
+    /// Its id.
+    pub project: String,
+}
+
+/// A function app, as a cloud that speaks Azure's protocols plays it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AzureApp {
+    /// Its name.
+    pub app: String,
+    /// The subscription it is in.
+    pub subscription: String,
+    /// The resource group it is in.
+    pub resource_group: String,
+}
+
 impl Cloud {
+    /// Whether its protocol tells what a call used. Where it does not, Merit charges an estimate.
+    pub(crate) fn tells_meters(&self) -> bool {
+        self.google.is_none() && self.azure.is_none()
+    }
+
     /// The region, by which terms can choose it: the name without the provider's.
     pub(crate) fn region(&self) -> &str {
         const PROVIDERS: [&str; 6] = ["aws-", "azure-flex-", "azure-", "google-", "alibaba-", "tencent-"];

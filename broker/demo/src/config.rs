@@ -15,6 +15,20 @@ pub(crate) const EXAMPLE_USD_PER_CNY: &str = "0.1405";
 /// The key pair of AWS's documentation, which the simulated clouds of the demo know.
 const EXAMPLE_KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
+/// The app registration that the simulated clouds of the demo know.
+const EXAMPLE_ENTRA: &str = "\
+function_key = \"merit-demo-function-key\"
+tenant = \"11111111-1111-1111-1111-111111111111\"
+client_id = \"22222222-2222-2222-2222-222222222222\"
+client_secret = \"merit-demo-client-secret\"
+";
+
+/// What its tokens are for.
+const EXAMPLE_SCOPE: &str = "api://33333333-3333-3333-3333-333333333333/.default";
+
+/// What the samples use where memory is billed as it was observed: a runtime's own and a little more.
+const ASSUMED_MEMORY_MB: u64 = 128;
+
 /// What the broker is configured with.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
@@ -116,6 +130,9 @@ concurrency = {concurrency}
             let keys = format!("{id} = \"{own_id}\"\n{secret} = \"{own_secret}\"\n");
             write(text, &format!("[venues.{name}.credentials]\n{keys}"));
         }
+        if cloud.azure.is_some() {
+            write(text, &format!("[venues.{name}.credentials]\n{EXAMPLE_ENTRA}"));
+        }
         if !free_grants.is_empty() {
             write(
                 text,
@@ -132,8 +149,30 @@ concurrency = {concurrency}
 
 impl Plan<'_> {
     /// How the broker reaches a cloud.
-    fn reached(&self, Cloud { name, lambda, protocol, .. }: &Cloud) -> String {
+    fn reached(&self, Cloud { name, lambda, protocol, google, azure, round_trip_ms, .. }: &Cloud) -> String {
         let url = self.clouds_url;
+        if let Some(azure) = azure {
+            return format!(
+                "# It speaks Azure's own protocol, keys and Entra tokens and all, and tells no meters.\n\
+                 kind = \"azure-functions\"\nendpoint_url = \"{url}/{name}/api\"\narm_url = \"{url}/{name}\"\n\
+                 authority_url = \"{url}/{name}\"\nscope = \"{EXAMPLE_SCOPE}\"\nidentity = \"client-secret\"\n\
+                 subscription = \"{}\"\nresource_group = \"{}\"\napps = [\"{}\"]\nassumed_memory_mb = {ASSUMED_MEMORY_MB}\n\
+                 round_trip_ms = {}",
+                azure.subscription,
+                azure.resource_group,
+                azure.app,
+                round_trip_ms.unwrap_or_default()
+            );
+        }
+        if let Some(google) = google {
+            return format!(
+                "# It speaks Cloud Run's own protocol, ID tokens and all, and tells no meters.\nkind = \"google-run\"\n\
+                 endpoint_url = \"{url}/{name}\"\napi_endpoint_url = \"{url}/{name}\"\nmetadata_url = \"{url}/{name}\"\n\
+                 project = \"{}\"\nround_trip_ms = {}",
+                google.project,
+                round_trip_ms.unwrap_or_default()
+            );
+        }
         match (protocol.as_str(), lambda) {
             ("fc", _) => format!(
                 "# It speaks Function Compute's own protocol, signatures and all.\nkind = \"alibaba-fc\"\n\

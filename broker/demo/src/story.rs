@@ -179,26 +179,24 @@ pub(crate) fn books(report: &Report) -> String {
     ];
     let rows = report.books.iter().map(|books| {
         let word = match (books.agrees(), books.is_by_change()) {
-            (false, _) => "they disagree",
-            (true, false) => "agree",
-            (true, true) => "agree: calls were under way at the change of price",
+            (false, _) => "they disagree".to_owned(),
+            (true, _) if books.estimated => {
+                let off = books.off_percent().unwrap_or_default();
+                format!("an estimate, {off:+.1} %: it tells no meters")
+            }
+            (true, false) => "agree".to_owned(),
+            (true, true) => "agree: calls were under way at the change of price".to_owned(),
         };
         let calls = if books.calls == books.billed_calls {
             books.calls.to_string()
         } else {
             format!("{} / {}", books.calls, books.billed_calls)
         };
-        [
-            books.venue.clone(),
-            calls,
-            exact(books.charged),
-            exact(books.billed),
-            exact(books.difference()),
-            word.to_owned(),
-        ]
+        [books.venue.clone(), calls, exact(books.charged), exact(books.billed), exact(books.difference()), word]
     });
     let verdict = if report.books_agree() {
-        "They agree: Merit rounds each call to the picodollar and the clouds their sum, which explains the rest."
+        "They agree: Merit rounds each call to the picodollar and the clouds their sum, which explains the rest. What \
+         clouds without meters are charged is estimated by the own clock."
     } else {
         "They do not agree."
     };

@@ -41,7 +41,7 @@ budget_hard = "1e3"
     merit.toml:13:22: limits.default_timeout_ms: must be at most max_timeout_ms (1000), got 900000
     merit.toml:15:1: limits.exploration_ppm: unknown key; it belongs in [market]
     merit.toml:17:9: venues.one.region: is missing; it is required
-    merit.toml:18:8: venues.one.kind: `azure` is not a venue kind of this version; `http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `alibaba-fc` those of Alibaba Function Compute, `provider` says itself what it runs
+    merit.toml:18:8: venues.one.kind: `azure` is not a venue kind of this version; `http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `alibaba-fc` those of Alibaba Function Compute, `google-run` services of Google Cloud Run, `azure-functions` function apps of Azure, `provider` says itself what it runs
     merit.toml:19:7: venues.one.url: must be a URL such as https://functions.example.com/, got `ftp://example.com/`: begin it with http:// or https://
     merit.toml:22:9: functions.f.deployments.d.venue: there is no venue `oen`; did you mean `one`?; add [venues.oen]
     merit.toml:24:13: functions.f.deployments.d.memory_mb: 0 MB of memory is outside 1 to 1048576

@@ -158,12 +158,17 @@ fn the_examples_are_right_and_show_the_defaults() {
         "MERIT_ALIBABA_KEY",
         "MERIT_ALIBABA_SECRET",
         "MERIT_ALIBABA_TOKEN",
+        "MERIT_AZURE_KEY",
+        "MERIT_AZURE_SECRET",
+        "MERIT_AZURE_ORDERS_KEY",
     ];
     let env = env.into_iter().map(|name| (name, "x")).collect();
     let config = Config::parse(&examples(), &source, &env).expect("the examples have no mistake");
 
     let bare = "[venues.aws-us-east-1]\nkind = \"aws-lambda\"\nregion = \"us-east-1\"\n\
                 [venues.alibaba-singapore]\nkind = \"alibaba-fc\"\nregion = \"ap-southeast-1\"\n\
+                [venues.google-us-central1]\nkind = \"google-run\"\nregion = \"us-central1\"\n\
+                [venues.azure-eastus]\nkind = \"azure-functions\"\nregion = \"eastus\"\n\
                 [venues.run-us]\nkind = \"http\"\nurl = \"https://functions.example.com/\"\nregion = \"us-central1\"\n\
                 [functions.thumbnail.deployments.run-us-512]\nvenue = \"run-us\"\ntarget = \"thumbnail\"\nmemory_mb = 512\n";
     let bare = parse(bare).expect("right");
@@ -186,6 +191,16 @@ fn the_examples_are_right_and_show_the_defaults() {
         other => panic!("{other:?}"),
     };
     assert_eq!(fc(&config), fc(&bare));
+    let google = |config: &Config| match &config.venues["google-us-central1"].kind {
+        crate::VenueKind::GoogleRun(own) => (own.round_trip_ms, own.credentials_retry_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(google(&config), google(&bare));
+    let azure = |config: &Config| match &config.venues["azure-eastus"].kind {
+        crate::VenueKind::AzureFunctions(own) => (own.durable, own.round_trip_ms, own.credentials_retry_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(azure(&config), azure(&bare));
     let (shown, default) = (&config.functions["thumbnail"], &bare.functions["thumbnail"]);
     assert_eq!((shown.timeout_ms, shown.value_of_time), (default.timeout_ms, default.value_of_time));
     assert_eq!(shown.deployments["run-us-512"].concurrency, default.deployments["run-us-512"].concurrency);

@@ -4,6 +4,7 @@
 
 use http::Uri;
 
+use super::plain;
 use super::secret::Secret;
 use crate::reader::{Kind, Section};
 
@@ -83,12 +84,6 @@ fn read_keys(section: Section<'_, '_>) -> Option<AwsKeys> {
     let secret_access_key = section.required("secret_access_key", &[Kind::String], value);
     let session_token = section.given("session_token", &[Kind::String], value);
     Some(AwsKeys { access_key_id: access_key_id?, secret_access_key: secret_access_key?, session_token })
-}
-
-/// Visible characters only: a line break of a file that was pasted would make every signature wrong.
-fn plain(text: &str) -> Result<String, String> {
-    let good = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    good.then(|| text.to_owned()).ok_or_else(|| "must have visible characters only, and at least one".to_owned())
 }
 
 fn account(text: &str) -> Result<String, String> {

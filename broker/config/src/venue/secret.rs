@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Env;
+use crate::reader::{Kind, Section};
 
 /// A secret from the configuration.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +26,14 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'a> Section<'_, 'a> {
+    /// A secret: its text, or for `env:NAME` the variable's.
+    pub(super) fn given_secret(&mut self, key: &'a str) -> Option<Secret> {
+        let env = self.reader.env;
+        self.given(key, &[Kind::String], |text| Secret::read(text, env))
     }
 }
 
