@@ -216,8 +216,8 @@ access_key_id = "AKID"
         "`c` must be a version in quotes",
         "alias `a b` stands for version `1`, and there are 0 versions",
         "provisioned_concurrency names `prod`, which is no version and no alias",
-        "cloud google, region: is only for protocol = \"lambda\"",
-        "cloud other, protocol: `grpc` is none; use native, lambda or fc",
+        "cloud google, region: is only for protocol = \"lambda\" or \"google\"",
+        "cloud other, protocol: `grpc` is none; use native, lambda, fc, google or azure",
         "cloud unplaced: `region` is missing",
         "key 1: `secret_access_key` is missing",
     ] {

@@ -87,7 +87,7 @@ async fn call(
     if let Some(down) = cloud.outage() {
         return ended(down).await;
     }
-    if let Err(refusal) = authorise(cloud, google, function, request.headers()) {
+    if let Some(refusal) = unauthorised(cloud, google, function, request.headers()) {
         return Ok(refusal.map(whole));
     }
     let outcome = match payload::read(request, cloud.request_bytes()).await? {
@@ -106,14 +106,9 @@ async fn ended(outcome: Outcome) -> Result<Response<Body>, Cut> {
     }
 }
 
-/// Whether the caller's token is good for this function.
-fn authorise(
-    cloud: &Cloud,
-    google: &GoogleProject,
-    function: &str,
-    headers: &HeaderMap,
-) -> Result<(), Response<Bytes>> {
-    let Some(token) = bearer(headers) else { return Err(page(StatusCode::FORBIDDEN)) };
+/// The answer to a caller whose token is not good for this function.
+fn unauthorised(cloud: &Cloud, google: &GoogleProject, function: &str, headers: &HeaderMap) -> Option<Response<Bytes>> {
+    let Some(token) = bearer(headers) else { return Some(page(StatusCode::FORBIDDEN)) };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let own = format!("http://{host}/{}/{function}", cloud.config.name);
     let mut audiences: Vec<&str> = google.custom_audiences.iter().map(String::as_str).collect();
@@ -122,10 +117,10 @@ fn authorise(
         let mut refused = page(StatusCode::UNAUTHORIZED);
         let challenge = r#"Bearer error="invalid_token" error_description="The access token could not be verified""#;
         refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        return Err(refused);
+        return Some(refused);
     };
     let known = google.service_accounts.iter().any(|account| account.email == claims.email);
-    if known { Ok(()) } else { Err(page(StatusCode::FORBIDDEN)) }
+    (!known).then(|| page(StatusCode::FORBIDDEN))
 }
 
 /// The token of a request, if it has one.
