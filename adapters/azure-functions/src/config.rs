@@ -141,7 +141,6 @@ impl fmt::Debug for AzureConfig {
             .field("region", &self.region)
             .field("app_keys", &apps)
             .field("entra", &self.entra)
-            .field("endpoint_url", &self.endpoint_url)
             .field("target_hosts", &self.target_hosts)
             .field("durable", &self.durable)
             .field("subscription", &self.subscription)

@@ -1,0 +1,8 @@
+//! The adapter against real sockets: the conformance cards, and what only Azure Functions can get wrong.
+
+mod cards;
+mod credentials;
+mod discover;
+mod durable;
+mod requests;
+mod server;
