@@ -238,6 +238,12 @@ impl View {
         &self.rows[row].deployment
     }
 
+    /// The prices a call at that row is quoted under.
+    #[must_use]
+    pub fn prices(&self, row: usize) -> &InForce {
+        &self.rows[row].prices
+    }
+
     /// The expected cost of a row.
     #[must_use]
     pub fn cost(&self, row: usize) -> Money {
@@ -263,8 +269,8 @@ impl View {
         let Row { deployment, prices, .. } = &self.rows[row];
         match prices.meter(&deployment.size, usage) {
             Some(metered) => {
-                let charge = deployment.prices.charge_under(prices, &metered);
-                Bill { charge, metered: Some(metered), basis, posted: false }
+                let (charge, month) = deployment.prices.charge_under(prices, &metered);
+                Bill { charge, metered: Some(metered), month, basis, posted: false }
             }
             None => self.expected_bill(row),
         }
@@ -274,8 +280,9 @@ impl View {
     #[must_use]
     pub fn expected_bill(&self, row: usize) -> Bill {
         let Row { deployment, metered, prices } = &self.rows[row];
-        let charge = metered.map_or_else(|| self.cost(row), |metered| deployment.prices.charge_under(prices, &metered));
-        Bill { charge, metered: *metered, basis: MeterBasis::OwnClock, posted: false }
+        let charged = |metered: &Metered| deployment.prices.charge_under(prices, metered);
+        let (charge, month) = metered.as_ref().map_or_else(|| (self.cost(row), None), charged);
+        Bill { charge, metered: *metered, month, basis: MeterBasis::OwnClock, posted: false }
     }
 }
 

@@ -43,6 +43,7 @@ pub mod publish;
 pub mod quote;
 pub mod receipt;
 pub mod refusal;
+pub mod reprice;
 pub mod secrets;
 pub mod serve;
 pub mod server;

@@ -86,17 +86,18 @@ impl Billing {
         self.usage.used().accounts[self.account].1.month_to_date(sheet)
     }
 
-    /// What a call costs on top of what was used, counted towards it; and what was used then. `None` when a
-    /// sum does not fit.
-    fn charge(&self, sheet: &PriceSheet, metered: &Metered) -> (Option<Exact>, Option<MonthToDate>) {
+    /// What a call costs on top of what was used, counted towards it; what was used before, and what was then. `None`
+    /// when a sum does not fit.
+    fn charge(&self, sheet: &PriceSheet, metered: &Metered) -> (Option<Exact>, MonthToDate, Option<MonthToDate>) {
         let mut used = self.usage.used();
         let pools = &mut used.accounts[self.account].1;
-        let mut month = pools.month_to_date(sheet);
+        let before = pools.month_to_date(sheet);
+        let mut month = before;
         let charge = sheet.charge(metered, &month);
         let recorded = pools.record(sheet, metered);
         drop(used);
         let counted = recorded.is_ok() && month.add(metered).is_ok();
-        (charge.ok(), counted.then_some(month))
+        (charge.ok(), before, counted.then_some(month))
     }
 }
 
@@ -224,15 +225,15 @@ impl Prices {
     }
 
     /// Charges a call in dollars by the prices it was quoted under, and counts it towards the month's grants and
-    /// tiers.
+    /// tiers. Tells where the month stood.
     #[must_use]
-    pub fn charge_under(&self, quoted: &InForce, metered: &Metered) -> Money {
-        let Some(priced) = &quoted.priced else { return Money::ZERO };
-        let (charge, month) = self.billing.charge(&priced.sheet, metered);
+    pub fn charge_under(&self, quoted: &InForce, metered: &Metered) -> (Money, Option<MonthToDate>) {
+        let Some(priced) = &quoted.priced else { return (Money::ZERO, None) };
+        let (charge, before, month) = self.billing.charge(&priced.sheet, metered);
         if month.is_some_and(|month| priced.sheet.marginal(&month) != priced.marginal) {
             self.crossed.store(true, Ordering::Relaxed);
         }
-        charge.map_or(Money::MAX, |exact| quoted.dollars(exact))
+        (charge.map_or(Money::MAX, |exact| quoted.dollars(exact)), Some(before))
     }
 }
 
@@ -250,6 +251,15 @@ impl InForce {
     #[must_use]
     pub fn sheet(&self) -> Option<&PriceSheet> {
         self.priced.as_ref().map(|priced| &*priced.sheet)
+    }
+
+    /// Dollars for one unit of the sheet's currency; `None` when there is no rate.
+    #[must_use]
+    pub fn rate(&self) -> Option<ExchangeRate> {
+        match self.exchange {
+            Exchange::At { rate, .. } => Some(rate),
+            Exchange::Missing => None,
+        }
     }
 
     /// What a call is billed for; `None` without a sheet, or when it can't be metered under it.
@@ -313,12 +323,16 @@ mod tests {
         let sheet = one.sheet().expect("a sheet");
         let million: Quantity = "1000000".parse().expect("a quantity");
         let grant = sheet.zero().with(Meter::Request, million).expect("it bills requests");
-        assert_eq!(one.charge_under(&one.in_force(), &grant), Money::ZERO, "Lambda's first million requests are free");
+        assert_eq!(
+            one.charge_under(&one.in_force(), &grant).0,
+            Money::ZERO,
+            "Lambda's first million requests are free"
+        );
         assert!(
-            same.charge_under(&same.in_force(), &grant) > Money::ZERO,
+            same.charge_under(&same.in_force(), &grant).0 > Money::ZERO,
             "and are used up for every venue of the account"
         );
-        assert_eq!(other.charge_under(&other.in_force(), &grant), Money::ZERO);
+        assert_eq!(other.charge_under(&other.in_force(), &grant).0, Money::ZERO);
         let (_, accounts) = usage.snapshot();
         assert_eq!(accounts.keys().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);
     }

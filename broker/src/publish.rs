@@ -143,8 +143,22 @@ fn detail_of(flight: &Flight, refusal: Option<&Refusal>) -> Vec<u8> {
         error: error.as_deref().or(function_error),
         event: event_of(&flight.admitted),
         kind: flight.admitted.kind,
+        priced: last.and_then(|attempt| priced_of(flight, attempt)),
     }
     .encode()
+}
+
+/// What the charge can be computed from again.
+fn priced_of<'a>(flight: &'a Flight, attempt: &Attempt) -> Option<receipt::Priced<'a>> {
+    let prices = flight.view.prices(attempt.row);
+    let (sheet, metered, month) = (prices.sheet()?, attempt.bill.metered?, attempt.bill.month?);
+    let positions = sheet.positions(&metered, &month);
+    Some(receipt::Priced {
+        sheet: sheet.name().as_str(),
+        seq: sheet.seq(),
+        usd_nano: prices.rate()?.nano(),
+        positions: positions.map(|at| (at.grant_left.quanta(), at.tier_used.quanta())).collect(),
+    })
 }
 
 fn event_of(admitted: &Admitted) -> Option<u128> {

@@ -79,6 +79,23 @@ pub struct Detail<'a> {
     /// Whose call it was; in the first byte.
     #[serde(skip)]
     pub kind: Kind,
+    /// By what the billed attempt was charged; behind the rest, where older receipts end.
+    #[serde(skip)]
+    pub priced: Option<Priced<'a>>,
+}
+
+/// What a charge was made of, besides the quantities.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Priced<'a> {
+    /// The sheet's name.
+    pub sheet: &'a str,
+    /// Its sequence number.
+    pub seq: u64,
+    /// Nanodollars for one unit of its currency.
+    pub usd_nano: u128,
+    /// Where each line stood, in the order of the meters: what was left of its grant and how far its tiers were filled, in
+    /// quanta.
+    pub positions: Vec<(u128, u128)>,
 }
 
 /// A billed quantity.
@@ -141,7 +158,11 @@ impl<'a> Detail<'a> {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         bytes.push(VERSION + self.kind as u8);
-        postcard::to_extend(self, bytes).expect("invariant: a detail is serialisable")
+        let bytes = postcard::to_extend(self, bytes).expect("invariant: a detail is serialisable");
+        match &self.priced {
+            Some(priced) => postcard::to_extend(priced, bytes).expect("invariant: a detail is serialisable"),
+            None => bytes,
+        }
     }
 
     /// Reads a row's detail.
@@ -151,7 +172,9 @@ impl<'a> Detail<'a> {
     pub fn of(row: &'a ReceiptRow) -> Result<Self, DetailError> {
         let first = row.detail.first().copied();
         let kind = first.and_then(Kind::of_first).ok_or(DetailError::Version(first))?;
-        Ok(Self { kind, ..postcard::from_bytes(&row.detail[1..])? })
+        let (detail, rest) = postcard::take_from_bytes::<Self>(&row.detail[1..])?;
+        let priced = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest)?) };
+        Ok(Self { kind, priced, ..detail })
     }
 }
 
@@ -278,6 +301,17 @@ mod tests {
         assert_eq!(view.attempts[0].charge, "0.000000227083");
         assert_eq!(view.candidates[0].excluded.as_deref(), Some("no-price"));
         assert_eq!((view.explored, view.least_bad, view.tags), (true, false, vec!["team=search".to_owned()]));
+    }
+
+    #[test]
+    fn an_older_receipt_is_read_and_has_no_sheet() {
+        let priced = Priced { sheet: "own/default", seq: 7, usd_nano: 1, positions: vec![(1, 2)] };
+        let detail = Detail { explored: true, priced: Some(priced), kind: Kind::Shadow, ..Detail::default() };
+        let read = row(detail.encode());
+        assert_eq!(Detail::of(&read).expect("as written"), detail);
+        let older = row(Detail { priced: None, ..detail }.encode());
+        let older = Detail::of(&older).expect("as it was written once");
+        assert!(older.explored && older.priced.is_none());
     }
 
     #[test]

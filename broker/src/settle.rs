@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use merit_market::Observation;
-use merit_pricing::{Metered, Usage};
+use merit_pricing::{Metered, MonthToDate, Usage};
 use merit_units::{Micros, Money};
 use merit_venue::{ErrorKind, MeterBasis, Outcome, Reply, VenueError};
 
@@ -23,6 +23,8 @@ pub struct Bill {
     pub charge: Money,
     /// The billed quantities.
     pub metered: Option<Metered>,
+    /// Where the month stood before it.
+    pub month: Option<MonthToDate>,
     /// Who measured them.
     pub basis: MeterBasis,
     /// Whether the ledger has it already.

@@ -18,6 +18,7 @@ mod expect;
 mod meter;
 mod metering;
 mod pools;
+mod position;
 mod profile;
 mod rule;
 mod sheet;
@@ -32,6 +33,7 @@ pub use date::{Date, DateError};
 pub use expect::{Basis, DEFAULT_DURATION, Expectation, ceiling, ceiling_with_reply, expect};
 pub use meter::{MAX_LINES, Meter, Metered, NotBilled, UnknownMeter};
 pub use pools::{PoolKeys, Pools};
+pub use position::{Position, RepriceError};
 pub use profile::{ProfileError, UsageProfile};
 pub use rule::MeterError;
 pub use sheet::{

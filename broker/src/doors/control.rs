@@ -48,6 +48,7 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(quotes::book))
         .routes(routes!(feed::connect))
         .routes(routes!(receipts::show))
+        .routes(routes!(receipts::repriced))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::redrive))

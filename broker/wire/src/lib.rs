@@ -40,7 +40,7 @@ pub use offers::{
 };
 pub use problem::{AttemptView, BudgetRefusal, ExclusionView, Problem};
 pub use quotes::{AskView, BookView, QuoteRequest, QuoteView};
-pub use receipts::{CandidateView, MeterView, ReceiptView};
+pub use receipts::{CandidateView, MeterView, ReceiptView, RepricedLine, RepricedView};
 pub use session::{ClientFrame, ServerFrame};
 pub use venues::{PriceChangeView, StepView, VenueCheckView, VenueList, VenueView};
 

@@ -64,6 +64,53 @@ pub struct ReceiptView {
     pub event: Option<String>,
 }
 
+/// A charge computed again, by the sheet it was charged by and where the month stood then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RepricedView {
+    /// The invocation.
+    pub id: String,
+    /// What its billed attempt was charged, in dollars.
+    pub charge: String,
+    /// What the same quantities come to, in dollars; absent when that can't be said.
+    pub repriced: Option<String>,
+    /// Whether the two are the same to the picodollar.
+    pub same: bool,
+    /// Why they differ, or why it can't be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The sheet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// Its sequence number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// Where its prices were read, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Its currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Dollars for one unit of the currency, as they were then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<String>,
+    /// Each billed quantity.
+    #[serde(default)]
+    pub lines: Vec<RepricedLine>,
+}
+
+/// One billed quantity of a charge computed again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RepricedLine {
+    /// The meter, such as `gb_second`.
+    pub meter: String,
+    /// How much, as an exact decimal.
+    pub quantity: String,
+    /// How much of it the free grant covered.
+    pub free: String,
+    /// What it comes to, in dollars, rounded by itself.
+    pub charge: String,
+}
+
 /// A billed quantity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MeterView {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use merit_units::{InvocationId, Money};
-use merit_wire::{AttemptView, CandidateView, ReceiptView};
+use merit_wire::{AttemptView, CandidateView, ReceiptView, RepricedView};
 
 use super::events;
 use crate::Exit;
@@ -17,11 +17,17 @@ pub struct ExplainArgs {
     /// The invocation, as `merit invoke --verbose` or the header `Merit-Invocation-Id` tells it
     #[arg(value_name = "INVOCATION")]
     pub id: InvocationId,
+    /// Compute its charge again, by the price sheet of its day, and say whether it differs
+    #[arg(long)]
+    pub reprice: bool,
 }
 
 /// Tells the story of an invocation.
 pub(crate) async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let id = args.id.to_string();
+    if args.reprice {
+        return reprice(&client.get(&["invocations", &id, "repriced"]).await?, output);
+    }
     let receipt: ReceiptView = match client.get(&["invocations", &id]).await {
         Ok(receipt) => receipt,
         // What was answered 202 has an id of its own, and each of its deliveries has a receipt.
@@ -142,6 +148,41 @@ fn show_charge(receipt: &ReceiptView, candidates: &[CandidateView], output: &mut
         candidates.iter().find(|other| other.excluded.is_none() && !answered(receipt, other) && !tried(receipt, other));
     let Some((next, cost)) = next.and_then(|next| Some((next, next.cost.as_deref()?))) else { return Ok(()) };
     output.line(&format!("next best  {} at {}, {}{}", dollars(cost), next.venue, next.deployment, against(cost)))
+}
+
+/// `explain --reprice`: fails when the charge is not what it comes to.
+fn reprice(view: &RepricedView, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let exit = if view.same { Exit::Ok } else { Exit::Failed };
+    if output.json() {
+        output.json_value(view)?;
+        return Ok(exit);
+    }
+    if let (Some(sheet), Some(seq)) = (&view.sheet, view.seq) {
+        output.line(&format!("sheet      {sheet}, number {seq}"))?;
+    }
+    if let Some(source) = &view.source {
+        output.line(&format!("source     {source}"))?;
+    }
+    if let (Some(currency), Some(usd)) = (view.currency.as_ref().filter(|currency| *currency != "USD"), &view.usd) {
+        output.line(&format!("currency   {currency}, at {usd} dollars"))?;
+    }
+    if !view.lines.is_empty() {
+        let mut table = Table::new(&["meter", "quantity", "of it free", "charge"]);
+        for line in &view.lines {
+            table.row([line.meter.clone(), line.quantity.clone(), line.free.clone(), dollars(&line.charge)]);
+        }
+        output.table(&table)?;
+    }
+    output.line(&format!("charged    {}", dollars(&view.charge)))?;
+    if let Some(repriced) = &view.repriced {
+        output.line(&format!("comes to   {}{}", dollars(repriced), if view.same { ", the same" } else { "" }))?;
+    }
+    match &view.why {
+        Some(why) if view.repriced.is_some() => output.message(&format!("they differ: {why}"))?,
+        Some(why) => output.message(&format!("it can't be computed again: {why}"))?,
+        None => {}
+    }
+    Ok(exit)
 }
 
 fn cost(candidate: &CandidateView) -> Option<Money> {

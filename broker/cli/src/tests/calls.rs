@@ -1,7 +1,8 @@
 //! `invoke`, `quote`, `book`, `explain`.
 
 use merit_wire::{
-    AskView, AttemptView, BookView, CandidateView, ExclusionView, MeterView, QuoteView, ReceiptView, header,
+    AskView, AttemptView, BookView, CandidateView, ExclusionView, MeterView, QuoteView, ReceiptView, RepricedLine,
+    RepricedView, header,
 };
 
 use super::Setting;
@@ -396,4 +397,49 @@ async fn a_refused_invocation_has_a_story_too() {
     ---
     --- Ok
     "#);
+}
+
+#[tokio::test]
+async fn an_old_charge_is_computed_again_and_a_difference_fails() {
+    let broker = Broker::start().await;
+    let mut view = RepricedView {
+        id: ID.to_owned(),
+        charge: "0.000030273254".to_owned(),
+        repriced: Some("0.000030273254".to_owned()),
+        same: true,
+        why: None,
+        sheet: Some("alibaba-fc/cn".to_owned()),
+        seq: Some(2),
+        source: Some("a page, 2026-11-21".to_owned()),
+        currency: Some("CNY".to_owned()),
+        usd: Some("0.1405".to_owned()),
+        lines: vec![RepricedLine {
+            meter: "compute_unit".to_owned(),
+            quantity: "1.9588".to_owned(),
+            free: "0".to_owned(),
+            charge: "0.000030273254".to_owned(),
+        }],
+    };
+    let line = format!("GET /v1/invocations/{ID}/repriced");
+    broker.json(&line, &view);
+    insta::assert_snapshot!(broker.run(&["explain", ID, "--reprice"]).await.shown(), @r#"
+    sheet      alibaba-fc/cn, number 2
+    source     a page, 2026-11-21
+    currency   CNY, at 0.1405 dollars
+    METER         QUANTITY  OF IT FREE           CHARGE
+    compute_unit    1.9588           0  $0.000030273254
+    charged    $0.000030273254
+    comes to   $0.000030273254, the same
+    ---
+    --- Ok
+    "#);
+    (view.same, view.repriced) = (false, Some("0.00004".to_owned()));
+    view.why = Some("the sheet that is kept has other prices".to_owned());
+    broker.json(&line, &view);
+    let outcome = broker.run(&["explain", ID, "--reprice"]).await;
+    assert_eq!(outcome.exit, Exit::Failed);
+    assert!(outcome.err.contains("they differ: the sheet that is kept has other prices"), "{}", outcome.err);
+    (view.repriced, view.lines) = (None, Vec::new());
+    broker.json(&line, &view);
+    assert!(broker.run(&["explain", ID, "--reprice"]).await.err.contains("it can't be computed again: the sheet"));
 }

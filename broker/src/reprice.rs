@@ -1,0 +1,141 @@
+//! An old charge computed again: the quantities of its receipt, by the sheet it was charged by, where the month stood then
+//! and at that day's exchange rate. The arithmetic is the charge's own (`PriceSheet::charge`).
+//!
+//! The sheet is looked up by the name and the number that the receipt has: among those put at the venue, in the catalogue's
+//! history, among the built-in ones, and in force at the venue. Invariant: what can't be computed says why, and is never
+//! guessed at.
+//!
+//! Known limitation: a built-in sheet that no feed ever replaced is not in the history; after an upgrade of Merit the new
+//! one is taken for it, and the difference told. Rates that a provider offered are not kept. Only the attempt that the
+//! receipt has meters of is computed, which is the last one.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use merit_pricing::{Catalogue, Meter, Position, PriceSheet, RepriceError};
+use merit_store::StoreError;
+use merit_store::record::ReceiptRow;
+use merit_units::{ExchangeRate, Money, Quantity, SheetName};
+use merit_wire::{RepricedLine, RepricedView};
+
+use crate::Broker;
+use crate::receipt::{Detail, DetailError, Priced};
+
+/// History entries that are looked through for a sheet.
+const HISTORY: u32 = 100_000;
+
+/// Why a receipt could not even be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RepriceFailure {
+    /// Its detail.
+    #[error("the receipt's detail is unreadable: {0}")]
+    Detail(#[from] DetailError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Broker {
+    /// Computes the charge of a receipt again. Reads the disk.
+    ///
+    /// # Errors
+    /// When the receipt or the history can't be read. That a charge can't be computed is no error: the answer says why.
+    pub fn reprice(&self, receipt: &ReceiptRow) -> Result<RepricedView, RepriceFailure> {
+        let detail = Detail::of(receipt)?;
+        let charge = Money::from_pico(detail.attempts.last().map_or(0, |attempt| attempt.charge_pico));
+        let mut view = RepricedView {
+            id: receipt.id.to_string(),
+            charge: charge.to_string(),
+            repriced: None,
+            same: false,
+            why: None,
+            sheet: None,
+            seq: None,
+            source: None,
+            currency: None,
+            usd: None,
+            lines: Vec::new(),
+        };
+        let Some(priced) = &detail.priced else {
+            let why = "the receipt does not say by what it was charged: nothing was billed, nobody told what was used, or \
+                       it is older than this could be asked";
+            return Ok(RepricedView { why: Some(why.to_owned()), ..view });
+        };
+        (view.sheet, view.seq) = (Some(priced.sheet.to_owned()), Some(priced.seq));
+        let Some(sheet) = self.sheet_of(receipt, priced)? else {
+            let why = format!("the sheet {} with number {} is not kept", priced.sheet, priced.seq);
+            return Ok(RepricedView { why: Some(why), ..view });
+        };
+        view.source = Some(format!("{}, {}", sheet.source().title, sheet.source().retrieved));
+        view.currency = Some(sheet.currency().to_string());
+        match lines(&sheet, &detail, priced) {
+            Err(problem) => view.why = Some(problem),
+            Ok((rate, lines, sum)) => {
+                (view.usd, view.lines, view.repriced) = (Some(rate.to_string()), lines, Some(sum.to_string()));
+                view.same = sum == charge;
+                let differs = "the sheet that is kept under this name and number has other prices than the one it was \
+                               charged by, or the charge was adjusted by what is agreed with the provider";
+                view.why = (!view.same).then(|| differs.to_owned());
+            }
+        }
+        Ok(view)
+    }
+
+    fn sheet_of(&self, receipt: &ReceiptRow, priced: &Priced<'_>) -> Result<Option<Arc<PriceSheet>>, StoreError> {
+        let is_it = |sheet: &PriceSheet| sheet.name().as_str() == priced.sheet && sheet.seq() == priced.seq;
+        let parsed = |body: &str| PriceSheet::parse_toml(body).ok().filter(is_it).map(Arc::new);
+        if let Some(venue) = &receipt.venue {
+            let put = self.store.sheet_history(venue, HISTORY)?;
+            if let Some(sheet) = put.iter().filter(|row| row.seq == priced.seq).find_map(|row| parsed(&row.body)) {
+                return Ok(Some(sheet));
+            }
+        }
+        let Ok(name) = SheetName::try_new(priced.sheet) else { return Ok(None) };
+        let rows = self.store.catalog_history(&name, HISTORY)?;
+        let of_catalogue = rows.iter().filter(|row| row.seq == priced.seq).find_map(|row| parsed(&row.body));
+        let built_in = || Catalogue::builtin().get(priced.sheet).filter(|sheet| is_it(sheet)).cloned();
+        let in_force = || {
+            let directory = self.directory.load();
+            let venue = directory.venues.get(receipt.venue.as_ref()?)?;
+            venue.sheets().into_iter().filter_map(|prices| prices.sheet()).find(|sheet| is_it(sheet))
+        };
+        Ok(of_catalogue.or_else(built_in).or_else(in_force))
+    }
+}
+
+type Computed = (ExchangeRate, Vec<RepricedLine>, Money);
+
+fn lines(sheet: &PriceSheet, detail: &Detail<'_>, priced: &Priced<'_>) -> Result<Computed, String> {
+    // Nanodollars as the decimal they are written as.
+    let rate = format!("{}.{:09}", priced.usd_nano / 1_000_000_000, priced.usd_nano % 1_000_000_000);
+    let rate: ExchangeRate = rate.parse().map_err(|error| format!("its exchange rate {rate} {error}"))?;
+    let quantities = detail.meters.iter().map(|meter| {
+        let name = meter.meter.parse::<Meter>().map_err(|error| error.to_string())?;
+        Ok((name, Quantity::from_quanta(meter.quanta)))
+    });
+    let quantities: Vec<(Meter, Quantity)> = quantities.collect::<Result<_, String>>()?;
+    let positions = priced.positions.iter().map(|(grant_left, tier_used)| Position {
+        grant_left: Quantity::from_quanta(*grant_left),
+        tier_used: Quantity::from_quanta(*tier_used),
+    });
+    let positions: Vec<Position> = positions.collect();
+    let dollars = |quantities: &[(Meter, Quantity)]| {
+        let exact = sheet.charge_at(quantities.iter().copied(), &positions)?;
+        Ok(exact.to_usd(rate)?)
+    };
+    let told = |error: RepriceError| format!("it can't be computed: {error}");
+    let sum = dollars(&quantities).map_err(told)?;
+    let line = |(number, quantity): (usize, &(Meter, Quantity))| {
+        let free = positions.get(number).map_or(Quantity::ZERO, |at| at.grant_left.min(quantity.1));
+        Ok(RepricedLine {
+            meter: quantity.0.to_string(),
+            quantity: quantity.1.to_string(),
+            free: free.to_string(),
+            charge: dollars(&[*quantity]).map_err(told)?.to_string(),
+        })
+    };
+    let lines = quantities.iter().enumerate().map(line).collect::<Result<_, String>>()?;
+    Ok((rate, lines, sum))
+}
