@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use merit_transport::Reach;
 use merit_venue::{ConfigError, Meters};
 
+use crate::preset::Preset;
 use crate::signature::Signing;
 
 /// How to reach one HTTP venue. Start from [`HttpConfig::new`] and set what differs.
@@ -59,6 +60,8 @@ pub struct HttpConfig {
     pub signing: Option<Signing>,
     /// Where below the base URL the venue publishes its price sheet, if it does.
     pub price_sheet_path: Option<String>,
+    /// The platform it is, if it is one that is known by name.
+    pub preset: Option<Preset>,
 }
 
 /// The least common sync limit of the big clouds is AWS Lambda's 6 MB; with the same bound
@@ -124,6 +127,7 @@ impl HttpConfig {
             meters: Meters::OwnClock,
             signing: None,
             price_sheet_path: None,
+            preset: None,
         }
     }
 
@@ -222,6 +226,7 @@ impl fmt::Debug for HttpConfig {
             .field("meters", &self.meters)
             .field("signing", &self.signing)
             .field("price_sheet_path", &self.price_sheet_path)
+            .field("preset", &self.preset)
             .finish()
     }
 }

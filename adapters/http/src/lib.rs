@@ -11,6 +11,7 @@
 
 mod config;
 mod meters;
+mod preset;
 mod request;
 mod route;
 mod signature;
@@ -19,6 +20,7 @@ mod streaming;
 mod venue;
 
 pub use config::HttpConfig;
+pub use preset::{Knative, OpenFaas, Preset};
 
 pub use merit_webhooks::{NotASecret, SharedSecret, TOLERANCE_SECONDS};
 pub use signature::{BadSignature, Signing};

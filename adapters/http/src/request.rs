@@ -8,6 +8,7 @@ use merit_transport::Route;
 use merit_venue::{Call, meter_header};
 use tokio::time::Instant;
 
+use crate::preset::Preset;
 use crate::signature::Signing;
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
@@ -24,6 +25,7 @@ pub(crate) fn invoke(
     ends: Instant,
     now: Instant,
     signed: Option<(&Signing, &str)>,
+    preset: Option<&Preset>,
 ) -> Request<Full<Bytes>> {
     let mut headers = with_fixed(fixed, &route.host);
     headers.insert(INVOCATION_ID, ascii(&call.invocation.text()));
@@ -36,6 +38,9 @@ pub(crate) fn invoke(
         if let Some(value) = value {
             headers.insert(name, value.clone());
         }
+    }
+    if let Some(preset) = preset {
+        preset.tell(call, &mut headers);
     }
     if let Some((signing, id)) = signed {
         signing.sign(id, &call.payload, &mut headers);

@@ -13,6 +13,7 @@ use merit_units::FunctionId;
 use merit_venue::{ConfigError, ErrorKind, Target, VenueError};
 
 use crate::config::HttpConfig;
+use crate::preset::Preset;
 
 /// Stands for the function's name in a configured host.
 const FUNCTION_PLACEHOLDER: &str = "{function}";
@@ -25,6 +26,7 @@ pub(crate) struct Routes {
     base_path: String,
     host: Host,
     target_hosts: Vec<String>,
+    preset: Option<Preset>,
 }
 
 /// What is sent as `host`.
@@ -59,7 +61,8 @@ impl Routes {
         match parse_base(&config.base_url) {
             Ok((base, base_path)) => {
                 let host = host.unwrap_or_else(|| Host::OfUrl(base.host_header()));
-                Some(Self { base: Arc::new(base), base_path, host, target_hosts: config.target_hosts.clone() })
+                let (target_hosts, preset) = (config.target_hosts.clone(), config.preset.clone());
+                Some(Self { base: Arc::new(base), base_path, host, target_hosts, preset })
             }
             Err(reason) => {
                 let shown = config.shown_base();
@@ -78,8 +81,32 @@ impl Routes {
     pub(crate) fn of(&self, target: &Target, function: &FunctionId) -> Result<Route, VenueError> {
         match target.uri() {
             Some(uri) => self.absolute(uri, target, function),
-            None => self.below_base(target.as_str(), Some(function)),
+            None => match &self.preset {
+                None => self.below_base(target.as_str(), Some(function)),
+                Some(preset) => self.of_preset(preset, target.as_str(), function),
+            },
         }
+    }
+
+    fn of_preset(&self, preset: &Preset, target: &str, function: &FunctionId) -> Result<Route, VenueError> {
+        let hosted = preset.hosted(target).map_err(|reason| misconfigured(target, reason))?;
+        match hosted {
+            Some((host, path)) => Ok(Route { host, ..self.below_base(&path, Some(function))? }),
+            None => {
+                let path = [preset.prefix(), "/", target.trim_start_matches('/')].concat();
+                self.below_base(&path, Some(function))
+            }
+        }
+    }
+
+    /// The servers of these targets, each once; the base URL's first.
+    pub(crate) fn origins(&self, targets: &[Arc<Target>]) -> Vec<Arc<Origin>> {
+        let mut origins = vec![Arc::clone(&self.base)];
+        for uri in targets.iter().filter_map(|target| target.uri()) {
+            let origin = Origin::of_url(uri).ok().map(Arc::new);
+            origins.extend(origin.filter(|origin| !origins.contains(origin)));
+        }
+        origins
     }
 
     /// The route to a path below the base URL.

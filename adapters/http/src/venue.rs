@@ -1,5 +1,6 @@
 //! The venue itself: one attempt from payload to reply, in the order it happens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,11 +10,13 @@ use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Route, Transport, Unread, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Streamed, Venue, VenueError,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Step, StepResult, Streamed,
+    Target, Venue, VenueError,
 };
 use tokio::time::Instant;
 
 use crate::config::HttpConfig;
+use crate::preset::Preset;
 use crate::route::Routes;
 use crate::signature::{BadSignature, Signing};
 use crate::status::{self, Meaning};
@@ -22,6 +25,9 @@ use crate::{meters, request};
 
 /// The largest price sheet a venue may publish, in bytes; the longest of the built-in catalogue has 30 KB.
 const SHEET_BYTES: usize = 256 * 1024;
+
+/// For a list of functions.
+const LOOK: Duration = Duration::from_secs(20);
 
 /// A venue whose functions are reached by plain HTTP.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub struct HttpVenue {
     meters: Meters,
     signing: Option<Signing>,
     price_sheet_path: Option<String>,
+    base_url: String,
+    preset: Option<Preset>,
 }
 
 /// An answer, and what its request was signed as, if it was.
@@ -54,7 +62,9 @@ impl HttpVenue {
         let routes = Routes::try_new(&config, &mut errors);
         let headers = config.parse_headers(&mut errors);
         config.check_bounds(&mut errors);
-        let tls = routes.as_ref().is_some_and(Routes::may_need_tls);
+        config.preset.iter().for_each(|preset| preset.check(&mut errors));
+        let tls =
+            routes.as_ref().is_some_and(Routes::may_need_tls) || config.preset.as_ref().is_some_and(Preset::needs_tls);
         let transport = Transport::try_new(&config.reach(), tls, &mut errors);
         ConfigErrors::check(errors)?;
         Ok(Self {
@@ -73,6 +83,8 @@ impl HttpVenue {
             meters: config.meters,
             signing: config.signing,
             price_sheet_path: config.price_sheet_path,
+            base_url: config.base_url,
+            preset: config.preset,
         })
     }
 
@@ -119,8 +131,12 @@ impl HttpVenue {
     async fn answer_to(&self, call: &Call, route: &Route, ends: Instant) -> Result<(Signed, bool), VenueError> {
         let id = self.signing.as_ref().map(|_| Signing::id(call));
         let signed = self.signing.as_ref().zip(id.as_deref());
-        let build = |sent| request::invoke(call, route, &self.headers, ends, sent, signed);
-        let answer = self.transport.send(route, ends, build).await?;
+        let preset = self.preset.as_ref();
+        let build = |sent| request::invoke(call, route, &self.headers, ends, sent, signed, preset);
+        let mut answer = self.transport.send(route, ends, build).await?;
+        if let Some(preset) = preset {
+            preset.translate(&mut answer.head.headers, self.meters);
+        }
         let answer = Signed { answer, id };
         match Meaning::of(answer.answer.head.status, &answer.answer.head.headers, self.meters) {
             Meaning::Success => Ok((answer, false)),
@@ -177,6 +193,26 @@ impl HttpVenue {
         self.signing.as_ref().zip(id).map_or(Ok(()), |(signing, id)| signing.check(id, body, headers))
     }
 
+    /// The servers of the targets, step by step, and what can be told without a call.
+    async fn look(&self, targets: &[Arc<Target>]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for origin in self.routes.origins(targets) {
+            steps.extend(self.transport.look(&origin).await);
+            if steps.iter().any(|step| step.result == StepResult::Failed) {
+                return steps;
+            }
+        }
+        if let Some(preset) = &self.preset {
+            steps.push(preset.look(&self.base_url, &self.transport, Instant::now() + LOOK).await);
+        }
+        let sent = self.headers.len().saturating_sub(1);
+        let told =
+            if self.signing.is_some() { "calls are signed".to_owned() } else { format!("{sent} headers are sent") };
+        steps.push(Step::none("credentials", format!("{told}; only a call shows whether they are taken")));
+        steps.push(Step::none("dry invocation", "HTTP has none"));
+        steps
+    }
+
     async fn fetch_sheet(&self) -> Result<Option<PriceSheet>, VenueError> {
         let Some(path) = &self.price_sheet_path else { return Ok(None) };
         let route = self.routes.below_base(path, None)?;
@@ -226,9 +262,16 @@ impl Venue for HttpVenue {
         Box::pin(self.attempt_streamed(call))
     }
 
-    /// Plain HTTP has no way to list functions.
+    /// Plain HTTP has no way to list functions; a platform that is known by name may have one.
     fn discover(&self) -> BoxFuture<'_, Result<Option<Vec<Discovered>>, VenueError>> {
-        Box::pin(std::future::ready(Ok(None)))
+        Box::pin(async move {
+            let Some(preset) = &self.preset else { return Ok(None) };
+            preset.discover(&self.base_url, &self.transport, Instant::now() + LOOK).await
+        })
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move { self.look(&targets).await })
     }
 
     fn price_sheet(&self) -> BoxFuture<'_, Result<Option<PriceSheet>, VenueError>> {

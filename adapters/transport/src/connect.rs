@@ -64,7 +64,7 @@ impl Connector {
     }
 
     /// The allowed addresses of an origin; at least one.
-    async fn resolve(&self, origin: &Origin) -> Result<Vec<SocketAddr>, VenueError> {
+    pub(crate) async fn resolve(&self, origin: &Origin) -> Result<Vec<SocketAddr>, VenueError> {
         let name = origin.host();
         let found: Vec<SocketAddr> = match lookup_host((name, origin.port())).await {
             Ok(found) => found.collect(),
@@ -93,7 +93,11 @@ impl Connector {
 }
 
 /// Tries the addresses in the resolver's order, each with its share of the time that is left.
-async fn connect_tcp(addresses: &[SocketAddr], origin: &Origin, until: Instant) -> Result<TcpStream, VenueError> {
+pub(crate) async fn connect_tcp(
+    addresses: &[SocketAddr],
+    origin: &Origin,
+    until: Instant,
+) -> Result<TcpStream, VenueError> {
     let mut last = io::Error::from(io::ErrorKind::TimedOut);
     for (index, address) in addresses.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
@@ -125,7 +129,7 @@ fn connect_failure(origin: &Origin, error: impl std::error::Error + Send + Sync 
     VenueError::not_started(ErrorKind::Connect, message).with_source(error)
 }
 
-fn tls_failure(origin: &Origin, error: io::Error) -> VenueError {
+pub(crate) fn tls_failure(origin: &Origin, error: io::Error) -> VenueError {
     let hint = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => ": for a private authority, name its PEM file in `ca_pem`",
         _ => "",

@@ -20,6 +20,7 @@ mod answer;
 mod connect;
 mod connection;
 pub mod failure;
+mod look;
 mod pool;
 mod reach;
 mod route;

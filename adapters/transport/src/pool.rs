@@ -47,6 +47,10 @@ struct Idle {
 struct Lines(Vec<VecDeque<Connection>>);
 
 impl Pool {
+    pub(crate) const fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
     pub(crate) fn new(connector: Connector, max_open: u32, max_idle: u32, idle_timeout: Duration) -> Self {
         let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use merit_venue::{ConfigError, Outcome, VenueError};
+use merit_venue::{ConfigError, Outcome, Step, VenueError};
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
@@ -18,7 +18,7 @@ use crate::answer::{Answer, Arriving};
 use crate::connect::Connector;
 use crate::pool::Pool;
 use crate::reach::Reach;
-use crate::route::Route;
+use crate::route::{Origin, Route};
 use crate::{failure, tls};
 
 /// The right to one connection.
@@ -67,6 +67,11 @@ impl Transport {
     pub async fn admit_owned(&self, route: &Route, ends: Instant) -> Result<OwnedSemaphorePermit, VenueError> {
         let begun = Instant::now();
         timeout_at(ends, self.pool.admit_owned()).await.map_err(|_| waited_in_vain(route, begun))
+    }
+
+    /// Looks, step by step, whether a server can be reached; sends it no request.
+    pub async fn look(&self, origin: &Origin) -> Vec<Step> {
+        self.pool.connector().look(origin).await
     }
 
     /// Sends a request on an idle connection, or on a new one, and waits for the head of the answer. The caller

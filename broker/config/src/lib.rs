@@ -53,7 +53,7 @@ pub use server::{Log, LogFormat, LogLevel, Secrets, Server, Store};
 pub use setting::{Origin, Setting, Source};
 pub use venue::{
     AlibabaFc, AwsKeys, AwsLambda, AzureEntra, AzureFunctions, AzureIdentity, CloudKeys, GoogleRun, Http, Isolation,
-    Meters, ProviderVenue, Secret, Venue, VenueKind,
+    Knative, Meters, OpenFaas, Preset, ProviderVenue, Secret, Venue, VenueKind,
 };
 
 /// The ranges that the HTTP surface checks too, for values put through the API.

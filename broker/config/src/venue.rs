@@ -6,6 +6,7 @@ mod azure_functions;
 mod google_run;
 mod headers;
 mod keys;
+mod preset;
 mod provider;
 mod secret;
 
@@ -29,6 +30,7 @@ pub use aws::{AwsKeys, AwsLambda};
 pub use azure_functions::{AzureEntra, AzureFunctions, AzureIdentity};
 pub use google_run::GoogleRun;
 pub use keys::CloudKeys;
+pub use preset::{Knative, OpenFaas, Preset};
 pub use provider::ProviderVenue;
 pub use secret::Secret;
 
@@ -97,6 +99,8 @@ pub struct Http {
     pub ca_file: Option<PathBuf>,
     /// The Host header, when it differs from the URL's.
     pub host: Option<Authority>,
+    /// The platform it is, if it is one that is known by name.
+    pub preset: Option<Preset>,
 }
 
 impl VenueKind {
@@ -209,6 +213,7 @@ fn read_http(section: &mut Section<'_, '_>, folder: &Path) -> Option<Http> {
         target_hosts: section.list("target_hosts", target_host),
         ca_file: section.given("ca_file", &[Kind::String], |text| existing(&folder.join(path(text)?))),
         host: section.given("host", &[Kind::String], host),
+        preset: preset::read(section),
         url: url?,
     };
     Some(own)

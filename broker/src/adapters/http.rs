@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use merit_config::{Config, Http, ProviderVenue};
 use merit_venue::Venue;
-use merit_venue_http::{HttpConfig, HttpVenue};
+use merit_venue_http::{HttpConfig, HttpVenue, Knative, OpenFaas, Preset};
 
 use super::{max_connections, meters};
 
@@ -27,7 +27,26 @@ fn http_config(venue: &merit_config::Venue, own: &Http, config: &Config) -> Http
         private_addresses: own.private_addresses,
         target_hosts: own.target_hosts.clone(),
         ca_pem: own.ca_file.clone(),
+        preset: own.preset.as_ref().map(preset),
         ..any_http(venue, config)
+    }
+}
+
+fn preset(own: &merit_config::Preset) -> Preset {
+    match own {
+        merit_config::Preset::OpenFaas(own) => Preset::OpenFaas(OpenFaas {
+            gateway: own.gateway.as_ref().map(|(user, word)| (user.expose().to_owned(), word.expose().to_owned())),
+            namespace: own.namespace.clone(),
+        }),
+        merit_config::Preset::Knative(own) => {
+            let token = |token: &Option<merit_config::Secret>| token.as_ref().map(|token| token.expose().to_owned());
+            Preset::Knative(Knative {
+                namespace: own.namespace.clone(),
+                domain: own.domain.clone(),
+                events: own.events.clone(),
+                api: own.api.as_ref().map(|(url, secret)| (url.to_string(), token(secret))),
+            })
+        }
     }
 }
 

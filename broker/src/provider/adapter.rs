@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use merit_pricing::PriceSheet;
-use merit_venue::{Call, Discovered, ErrorKind, Limits, Reply, Streamed, Venue, VenueError};
+use merit_venue::{Call, Discovered, ErrorKind, Limits, Reply, Step, Streamed, Target, Venue, VenueError};
 use merit_venue_http::{HttpConfig, HttpVenue, NotASecret, SharedSecret, Signing};
 
 /// A provider's venue as it is called.
@@ -174,5 +174,14 @@ impl Venue for ProviderVenue {
 
     fn unready(&self) -> Option<Arc<str>> {
         self.reached.load().shut.clone()
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move {
+            match self.http() {
+                Err(error) => vec![Step::failed("endpoint", error.message, "let its provider put its endpoint")],
+                Ok(http) => http.check(targets).await,
+            }
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The Lambda adapter against real sockets: the conformance cards, and what only Lambda can get wrong.
 
 mod cards;
+mod check;
 mod credentials;
 mod discover;
 mod errors;

@@ -3,6 +3,7 @@
 mod addresses;
 mod cards;
 mod connections;
+mod presets;
 mod replies;
 mod requests;
 mod server;

@@ -151,6 +151,9 @@ fn the_examples_are_right_and_show_the_defaults() {
     std::fs::write(folder.path().join("run-us-ca.pem"), "").expect("written");
     let source = crate::Source::File(folder.path().join("merit.toml"));
     let env = [
+        "FAAS_USER",
+        "FAAS_PASSWORD",
+        "KUBERNETES_TOKEN",
         "RUN_US_AUTHORIZATION",
         "MERIT_AWS_EU_KEY",
         "MERIT_AWS_EU_SECRET",
