@@ -11,6 +11,7 @@
 //! Known limitation: a region that the built-in catalogue does not have can't be named in the configuration file,
 //! only by deployments put through the API.
 
+mod age;
 mod feeds;
 mod fetch;
 mod import;

@@ -14,6 +14,8 @@ pub struct Catalog {
     pub refresh_hours: u64,
     /// Percent a price may move by itself.
     pub max_move_percent: u32,
+    /// Days after which prices that nobody has confirmed are called old.
+    pub warn_after_days: u32,
     /// Bytes a price list may have over all its pages, packed and unpacked.
     pub max_file_bytes: usize,
     /// Pages a price list may have.
@@ -42,6 +44,7 @@ impl Catalog {
         let read = Self {
             refresh_hours: section.number("refresh_hours", 0..=8760),
             max_move_percent: section.number("max_move_percent", 0..=10_000),
+            warn_after_days: section.number("warn_after_days", 1..=3650),
             max_file_bytes: section.number("max_file_bytes", 1024..=1 << 30),
             max_pages: section.number("max_pages", 1..=10_000),
             page_pause_ms: section.number("page_pause_ms", 0..=60_000),

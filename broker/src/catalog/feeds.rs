@@ -72,7 +72,7 @@ impl Broker {
         names.iter().map(named).collect()
     }
 
-    fn configured_feeds(&self) -> Vec<Feed> {
+    pub(super) fn configured_feeds(&self) -> Vec<Feed> {
         let settings = self.settings.load();
         let catalog = &settings.catalog;
         let mut feeds = Vec::new();

@@ -16,6 +16,9 @@ use super::refresh::{FeedOutcome, Refreshed, day_of};
 use crate::Broker;
 use crate::refusal::Refusal;
 
+/// How what is imported is called in place of a feed, in front of the file's name.
+pub(super) const IMPORT: &str = "import ";
+
 impl Broker {
     /// Puts the prices of a file in force, or holds them. `name` is what the history calls it.
     ///
@@ -23,7 +26,7 @@ impl Broker {
     /// [`Refusal::BadRequest`] for a file that is none of the known kinds; then nothing has changed.
     pub async fn import_prices(&self, name: &str, bytes: Vec<u8>, by: &str) -> Result<Refreshed, Refusal> {
         let now = self.clock.now();
-        let (today, title) = (day_of(now), format!("import {name}"));
+        let (today, title) = (day_of(now), format!("{IMPORT}{name}"));
         let read = {
             let name = name.to_owned();
             tokio::task::spawn_blocking(move || read(&name, &bytes, today)).await

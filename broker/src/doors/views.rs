@@ -128,7 +128,7 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
         sheet_retrieved: sheet.map(|sheet| sheet.source().retrieved.to_string()),
         honesty_percent: venue.provider.as_ref().and_then(|provider| provider.honesty_percent()),
         trial: venue.provider.as_ref().and_then(|provider| provider.trial_view()),
-        price_warning: sheet.and_then(|sheet| broker.catalog.warning(sheet.name().as_str())),
+        price_warning: sheet.and_then(|sheet| broker.price_warning(sheet, now)),
         ineligible: why,
         deployments: u32::try_from(deployments).unwrap_or(u32::MAX),
         in_flight: room.in_flight,

@@ -14,11 +14,29 @@ pub struct CatalogView {
     pub sheets: Vec<LiveSheetView>,
     /// What waits for a person, in order of name.
     pub held: Vec<HeldSheetView>,
+    /// The sheets of the catalogue that something is billed by, with the age of their prices.
+    #[serde(default)]
+    pub ages: Vec<SheetAgeView>,
     /// Dollars for other currencies: those that are configured, and those that something is billed in.
     #[serde(default)]
     pub rates: Vec<ExchangeRateView>,
     /// What a person should know, in one line each; empty when all is well.
     pub warnings: Vec<String>,
+}
+
+/// How old a sheet's prices are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SheetAgeView {
+    /// The sheet.
+    pub sheet: String,
+    /// The day they are of: when their feed last said the same, or when the oldest of them was read.
+    pub of: String,
+    /// Days since then.
+    pub age_days: u64,
+    /// Whether that is more than `catalog.warn_after_days`.
+    pub old: bool,
+    /// The document they were read in.
+    pub source: String,
 }
 
 /// Dollars for one unit of another currency.

@@ -21,7 +21,7 @@ mod venues;
 
 pub use catalog::{
     CatalogAccept, CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, ExchangeRateView,
-    FeedOutcomeView, FeedView, HeldSheetView, LiveSheetView, PriceDifference,
+    FeedOutcomeView, FeedView, HeldSheetView, LiveSheetView, PriceDifference, SheetAgeView,
 };
 pub use discovery::{ChangeView, DiscoveryView, FoundView};
 pub use equivalence::{

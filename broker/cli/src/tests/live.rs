@@ -2,7 +2,7 @@
 
 use merit_wire::{
     CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, ExchangeRateView, FeedOutcomeView, FeedView,
-    HeldSheetView, LiveSheetView, PriceDifference,
+    HeldSheetView, LiveSheetView, PriceDifference, SheetAgeView,
 };
 
 use super::broker::Broker;
@@ -46,6 +46,13 @@ fn view() -> CatalogView {
                 difference("egress_gb", "0.09", None),
             ],
         }],
+        ages: vec![SheetAgeView {
+            sheet: "alibaba-fc/cn".to_owned(),
+            of: "2026-07-01".to_owned(),
+            age_days: 143,
+            old: true,
+            source: "the pricing page".to_owned(),
+        }],
         rates: vec![ExchangeRateView {
             currency: "CNY".to_owned(),
             usd: Some("0.1405".to_owned()),
@@ -65,6 +72,8 @@ async fn live_prices_are_shown_with_their_age_and_warnings() {
     the price lists are looked at every 24 h
     CURRENCY  DOLLARS  OF          FROM            STATE
     CNY        0.1405  2026-11-20  exchange-rates  ok
+    IN USE         PRICES OF             AGE  SOURCE
+    alibaba-fc/cn  2026-07-01  143 days, old  the pricing page
     FEED                         VERSION  LOOKED AT             LAST GOOD             STATE
     aws-lambda/us-east-1  20260521184754  2026-11-21T10:00:00Z  2026-11-20T10:00:00Z  fails: the server answered 503
     SHEET                        SEQ  SINCE                 CONFIRMED              AGE  HELD
@@ -73,8 +82,15 @@ async fn live_prices_are_shown_with_their_age_and_warnings() {
     warning: aws-lambda/us-east-1/x86_64 is held: request moves
     --- Ok
     "#);
-    let none =
-        CatalogView { refresh_hours: 0, feeds: vec![], sheets: vec![], held: vec![], rates: vec![], warnings: vec![] };
+    let none = CatalogView {
+        refresh_hours: 0,
+        feeds: vec![],
+        sheets: vec![],
+        held: vec![],
+        ages: vec![],
+        rates: vec![],
+        warnings: vec![],
+    };
     broker.json("GET /v1/catalog", &none);
     insta::assert_snapshot!(broker.run(&["catalog", "show"]).await.shown(), @r#"
     the price lists are looked at by `merit catalog refresh` only (catalog.refresh_hours = 0)

@@ -107,6 +107,7 @@ fn the_defaults_change_only_on_purpose() {
     feed.max_message_bytes = 65536
     catalog.refresh_hours = 0
     catalog.max_move_percent = 25
+    catalog.warn_after_days = 120
     catalog.max_file_bytes = 67108864
     catalog.max_pages = 200
     catalog.page_pause_ms = 200
@@ -236,7 +237,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 87, "every number of the template");
+    assert_eq!(promised.len(), 88, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);

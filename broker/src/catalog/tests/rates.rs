@@ -121,3 +121,25 @@ async fn of_two_rates_the_later_one_counts_and_on_one_day_the_configured_one() {
     stage.look(list(&today(), "8")).await.expect("a list");
     assert_eq!((stage.ineligible(), stage.rate().as_deref()), (None, Some("0.125")));
 }
+
+#[tokio::test]
+async fn a_maintained_sheet_is_called_old_until_a_newer_one_is_imported() {
+    let stage = Stage::new("CNY = { usd = \"0.13\", date = \"2026-11-20\" }").await;
+    let age = || stage.broker.ages(stage.clock.now()).pop().expect("something is billed by it");
+    let warning = || {
+        let sheet = stage.broker.directory.load().venue("fc").unwrap().prices.sheet().expect("a sheet");
+        stage.broker.price_warning(&sheet, stage.clock.now())
+    };
+    assert_eq!((age().sheet.as_str(), age().of.as_str(), age().age_days), ("alibaba-fc/cn", "2026-11-21", 0));
+    stage.clock.advance(Micros::from_secs(120 * 86_400));
+    assert!(!age().old && warning().is_none());
+    stage.clock.advance(Micros::from_secs(86_400));
+    assert!(age().old);
+    let told = warning().expect("a warning");
+    assert!(told.contains("of 2026-11-21, 121 days ago") && told.contains("`merit catalog import`"), "{told}");
+    let newer = stage.broker.catalog.find("alibaba-fc/cn").expect("a sheet").scaled(105).to_toml();
+    let newer = newer.replace("2026-11-21", "2027-03-01").into_bytes();
+    let imported = Box::pin(stage.broker.import_prices("alibaba.toml", newer, "mk_1")).await.expect("a sheet");
+    assert_eq!(imported.put.len(), 1, "{imported:?}");
+    assert_eq!((age().of.as_str(), age().old, warning()), ("2027-03-01", false, None));
+}

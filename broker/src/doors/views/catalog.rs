@@ -26,9 +26,12 @@ pub(in crate::doors) fn catalog(broker: &Broker, now: Timestamp) -> CatalogView 
         let why = rate.date.as_ref().map_or_else(|| "is not known".to_owned(), |date| format!("is of {date}, too old"));
         format!("the exchange rate of {} {why}: venues billed in it are ineligible", rate.currency)
     });
+    let ages = broker.ages(now);
+    let old = ages.iter().filter(|age| age.old).map(|age| format!("{}: {}", age.sheet, broker.old_prices(age)));
     CatalogView {
         refresh_hours: broker.settings.load().catalog.refresh_hours,
-        warnings: failing.chain(held).chain(unconvertible).collect(),
+        warnings: failing.chain(held).chain(unconvertible).chain(old).collect(),
+        ages,
         rates,
         sheets: state.live.iter().map(|(name, live)| sheet(name, live, now)).collect(),
         held: state.held.iter().map(|(name, held)| held_sheet(&state, name, held, now)).collect(),

@@ -6,6 +6,7 @@ use merit_pricing::PriceSheet;
 use merit_units::SheetName;
 use merit_wire::{
     CatalogAccept, CatalogHistory, CatalogRefreshView, CatalogView, ExchangeRateView, HeldSheetView, PriceDifference,
+    SheetAgeView,
 };
 use reqwest::Method;
 
@@ -29,6 +30,7 @@ pub(super) async fn overview(client: &Client, output: &mut Output<'_>) -> Result
     };
     output.line(&schedule)?;
     rates(&view.rates, output)?;
+    ages(&view.ages, output)?;
     if view.feeds.is_empty() {
         output.line("none has been looked at yet: all prices are the built-in ones")?;
         return Ok(Exit::Ok);
@@ -48,6 +50,18 @@ pub(super) async fn overview(client: &Client, output: &mut Output<'_>) -> Result
     }
     output.table(&table)?;
     Ok(Exit::Ok)
+}
+
+fn ages(ages: &[SheetAgeView], output: &mut Output<'_>) -> std::io::Result<()> {
+    if ages.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["in use", "prices of", "age", "source"]);
+    for age in ages {
+        let old = if age.old { ", old" } else { "" };
+        table.row([age.sheet.clone(), age.of.clone(), format!("{} days{old}", age.age_days), age.source.clone()]);
+    }
+    output.table(&table)
 }
 
 fn rates(rates: &[ExchangeRateView], output: &mut Output<'_>) -> std::io::Result<()> {
