@@ -13,6 +13,7 @@
 mod catalogue;
 mod change;
 mod charge;
+mod compare;
 mod date;
 mod expect;
 mod meter;
@@ -29,6 +30,9 @@ mod tests;
 pub use catalogue::{Catalogue, CatalogueError};
 pub use change::{Change, Concern, Difference, MoveLimit};
 pub use charge::{MarginalRates, MonthToDate};
+pub use compare::{
+    Comparison, Crossover, HOURS_PER_MONTH, NotComparable, PricedMonth, Workload, crossovers, price_month,
+};
 pub use date::{Date, DateError};
 pub use expect::{Basis, DEFAULT_DURATION, Expectation, ceiling, ceiling_with_reply, expect};
 pub use meter::{MAX_LINES, Meter, Metered, NotBilled, UnknownMeter};

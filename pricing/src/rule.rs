@@ -212,6 +212,14 @@ impl Rule {
         Ok(milli)
     }
 
+    /// The least vCPU that is sold for the memory and is no less than `share` thousandths, or else the most; `None` where
+    /// nobody has to say it.
+    pub(crate) fn assumed_vcpu(&self, size: &Size, share: u32) -> Option<u32> {
+        let VcpuRule::Explicit(range) = &self.vcpu else { return None };
+        let sold = range.sold_with(size);
+        sold.clone().find(|milli| *milli >= share).or_else(|| sold.last())
+    }
+
     /// Billed scratch disk above the free part, in MB.
     pub(crate) fn ephemeral_mb(&self, sheet: &SheetName, size: &Size) -> Result<u32, MeterError> {
         let configured = size.ephemeral.megabytes();
@@ -262,15 +270,28 @@ impl MemoryRule {
 }
 
 impl VcpuRange {
+    /// Every share that is sold with the memory of `size`, ascending.
+    fn sold_with(&self, size: &Size) -> impl Iterator<Item = u32> + Clone {
+        let (range, size) = (*self, *size);
+        let step = self.step_milli.max(1);
+        let steps = self.min_milli.div_ceil(step)..=self.max_milli / step;
+        steps.map(move |steps| steps * step).filter(move |milli| range.fits(&size, *milli))
+    }
+
+    /// Whether the memory lies within what is sold for each vCPU.
+    fn fits(&self, size: &Size, milli: u32) -> bool {
+        let (min, max) = self.gb_per_vcpu;
+        let memory = u64::from(size.memory.megabytes()) * 1000;
+        let per_gb = u64::from(milli) * u64::from(MemoryMb::PER_GB);
+        memory >= per_gb * u64::from(min) && (max == 0 || memory <= per_gb * u64::from(max))
+    }
+
     fn check(&self, sheet: &SheetName, size: &Size, milli: u32) -> Result<(), MeterError> {
         if !(self.min_milli..=self.max_milli).contains(&milli) || !milli.is_multiple_of(self.step_milli) {
             return Err(MeterError::Vcpu { sheet: sheet.clone(), vcpu: milli_text(milli), allowed: self.to_string() });
         }
-        let (min, max) = self.gb_per_vcpu;
-        let memory = u64::from(size.memory.megabytes()) * 1000;
-        let per_gb = u64::from(milli) * u64::from(MemoryMb::PER_GB);
-        if memory < per_gb * u64::from(min) || (max > 0 && memory > per_gb * u64::from(max)) {
-            let (memory, vcpu) = (size.memory, milli_text(milli));
+        if !self.fits(size, milli) {
+            let ((min, max), memory, vcpu) = (self.gb_per_vcpu, size.memory, milli_text(milli));
             return Err(MeterError::MemoryPerVcpu { sheet: sheet.clone(), memory, vcpu, min, max });
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod changes;
+mod compare;
 mod invoices;
 mod properties;
 mod sheets;

@@ -17,7 +17,7 @@ mod venues;
 
 pub use book::{BookArgs, QuoteArgs};
 pub use budgets::{BudgetsCommand, Limit, SetArgs};
-pub use catalog::{CatalogCommand, PriceArgs};
+pub use catalog::{CatalogCommand, CompareArgs, PriceArgs};
 pub use completions::CompletionsArgs;
 pub use config::ConfigCommand;
 pub use events::{AsyncCommand, ListArgs};

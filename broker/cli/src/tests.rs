@@ -2,6 +2,7 @@
 
 mod broker;
 mod calls;
+mod compare;
 mod discover;
 mod equivalence;
 mod events;

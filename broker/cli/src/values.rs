@@ -59,13 +59,40 @@ pub(crate) fn dollars(text: &str) -> String {
     }
 }
 
+/// A count from the command line, above zero: `250000`, or with an exponent, `1e6` and `2.5e6`.
+pub(crate) fn parse_calls(text: &str) -> Result<u64, String> {
+    let refuse = || format!("{text} is not a number of calls; write a whole number above 0, such as 250000 or 1e6");
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let zeros = exponent.parse::<usize>().ok().and_then(|exponent| exponent.checked_sub(fraction.len()));
+    // 2^64 has 20 digits.
+    let zeros = zeros.filter(|zeros| *zeros <= 20).ok_or_else(refuse)?;
+    let count = format!("{whole}{fraction}{}", "0".repeat(zeros));
+    let count = Some(count).filter(|count| count.bytes().all(|byte| byte.is_ascii_digit()));
+    count.and_then(|count| count.parse().ok()).filter(|count| *count > 0).ok_or_else(refuse)
+}
+
+/// Per cent as millionths of the whole, with at most four decimals: `2.5` is 25,000.
+pub(crate) fn parse_ppm(text: &str) -> Result<u32, String> {
+    const PICO_PER_PPM: i128 = Money::PICO_PER_UNIT / 10_000;
+    let refuse = || format!("{text} is not 0 to 100 per cent with at most four decimals");
+    let pico = text.parse::<Money>().map_err(|_| refuse())?.pico();
+    let ppm = Some(pico / PICO_PER_PPM).filter(|_| pico % PICO_PER_PPM == 0);
+    ppm.and_then(|ppm| u32::try_from(ppm).ok()).filter(|ppm| *ppm <= 1_000_000).ok_or_else(refuse)
+}
+
 /// The dollars that a million calls come to, with four decimals: `$0.2271`.
 pub(crate) fn per_million(text: &str) -> String {
+    let million = text.parse::<Money>().ok().and_then(|money| money.checked_mul(1_000_000).ok());
+    million.map_or_else(|| text.to_owned(), four_decimals)
+}
+
+/// Dollars with four decimals, `$0.2271`, for figures beside each other; halves are rounded up.
+pub(crate) fn four_decimals(money: Money) -> String {
     const PICO_PER_STEP: i128 = 100_000_000;
-    let Some(pico) = text.parse::<Money>().ok().and_then(|money| money.pico().checked_mul(1_000_000)) else {
-        return text.to_owned();
-    };
-    let steps = (pico + PICO_PER_STEP / 2).div_euclid(PICO_PER_STEP);
+    let pico = money.pico();
+    let steps = pico.div_euclid(PICO_PER_STEP) + i128::from(pico.rem_euclid(PICO_PER_STEP) >= PICO_PER_STEP / 2);
     let sign = if steps < 0 { "-" } else { "" };
     format!("{sign}${}.{:04}", steps.unsigned_abs() / 10_000, steps.unsigned_abs() % 10_000)
 }
@@ -131,6 +158,20 @@ mod tests {
         assert_eq!(per_million("0.000000227083"), "$0.2271");
         assert_eq!(per_million("0.00000001005"), "$0.0101");
         assert_eq!(per_million("1"), "$1000000.0000");
+    }
+
+    #[test]
+    fn counts_may_have_an_exponent() {
+        for (text, count) in
+            [("1e6", 1_000_000), ("2.5e6", 2_500_000), ("250000", 250_000), ("1.50e1", 15), ("1E3", 1000)]
+        {
+            assert_eq!(parse_calls(text), Ok(count), "{text}");
+        }
+        for bad in ["0", "", "-1", "1.5", "1e-3", "1e21", "1e99999", "e6", "1_000", "2.55e1", "+1", "1.2.3e5"] {
+            assert!(parse_calls(bad).is_err(), "{bad}");
+        }
+        assert_eq!((parse_ppm("2.5"), parse_ppm("100"), parse_ppm("0.0001")), (Ok(25_000), Ok(1_000_000), Ok(1)));
+        assert!(parse_ppm("100.0001").is_err() && parse_ppm("-1").is_err() && parse_ppm("0.00001").is_err());
     }
 
     #[test]

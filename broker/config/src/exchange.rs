@@ -29,6 +29,16 @@ pub struct DatedRate {
     pub date: Timestamp,
 }
 
+impl DatedRate {
+    /// The day it held, as it is written: `2026-11-20`.
+    #[must_use]
+    pub fn day(&self) -> String {
+        let micros = i64::try_from(self.date.micros()).ok();
+        let day = micros.and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
+        day.map_or_else(String::new, |day| day.to_zoned(TimeZone::UTC).date().to_string())
+    }
+}
+
 impl ExchangeRates {
     pub(crate) fn read(mut section: Section<'_, '_>) -> Self {
         let stale_after_days = section.number("stale_after_days", 1..=3650);

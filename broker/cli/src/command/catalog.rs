@@ -1,5 +1,6 @@
 //! `merit catalog`: the built-in price sheets, offline, and the live ones of a broker.
 
+mod compare;
 mod live;
 mod price;
 
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Table};
 use crate::values::or_dash;
 
+pub use compare::CompareArgs;
 pub use price::PriceArgs;
 
 /// Commands on the catalogue.
@@ -69,6 +71,8 @@ pub enum CatalogCommand {
     },
     /// Price a call exactly, to the picodollar
     Price(Box<PriceArgs>),
+    /// Compare what a function's month would cost under every sheet, cheapest first
+    Compare(Box<CompareArgs>),
 }
 
 /// Runs a command on the catalogue. Only those on live prices need a broker.
@@ -90,6 +94,7 @@ pub(crate) async fn catalog(
         CatalogCommand::Diff { sheet } => return live::diff(sheet.as_ref(), &client()?, output).await,
         CatalogCommand::History { sheet, limit } => return live::history(&sheet, limit, &client()?, output).await,
         CatalogCommand::Price(args) => price::price(&args, find(&args.sheet)?, output)?,
+        CatalogCommand::Compare(args) => compare::compare(&args, client, output).await?,
     }
     Ok(Exit::Ok)
 }

@@ -134,7 +134,7 @@ fn a_deployment_needs_its_options() {
     assert!(refused(&["functions", "put", "f", "--memory-mb", "5"]).contains("--deployment"));
 }
 
-fn venue(ineligible: Option<&str>) -> VenueView {
+pub(super) fn venue(ineligible: Option<&str>) -> VenueView {
     VenueView {
         name: "ali-cn".to_owned(),
         kind: "http".to_owned(),

@@ -1,0 +1,117 @@
+//! What is compared: the sheets of the catalogue or of a broker's venues, and the exchange rates.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use merit_config::{Config, Env};
+use merit_pricing::{Catalogue, PriceSheet};
+use merit_units::{Currency, ExchangeRate};
+use merit_wire::VenueList;
+use reqwest::Method;
+
+use super::CompareArgs;
+use crate::client::Client;
+use crate::failure::Failure;
+
+/// A sheet that may be compared.
+pub(super) struct Candidate {
+    /// The sheet's name, or the venue's.
+    pub(super) name: String,
+    /// What stands for it in a picture: a provider, or the venue.
+    pub(super) provider: String,
+    pub(super) sheet: Arc<PriceSheet>,
+}
+
+/// All of them, and venues that have none.
+pub(super) struct Candidates {
+    list: Vec<Candidate>,
+    /// Venues without a sheet in force, with the reason.
+    pub(super) without: Vec<(String, String)>,
+}
+
+impl Candidates {
+    pub(super) fn of_catalogue(args: &CompareArgs) -> Self {
+        let sheets = Catalogue::builtin().iter().map(|sheet| {
+            let name = sheet.name().to_string();
+            let provider = name.split('/').next().unwrap_or_default().to_owned();
+            (Candidate { name, provider, sheet: Arc::clone(sheet) }, sheet.region().map(ToString::to_string))
+        });
+        let kept = sheets.filter(|(candidate, region)| args.keeps(candidate, region.as_deref()));
+        Self { list: kept.map(|(candidate, _)| candidate).collect(), without: Vec::new() }
+    }
+
+    /// The venues of a broker with the sheets in force there.
+    pub(super) async fn of_broker(args: &CompareArgs, client: &Client) -> Result<Self, Failure> {
+        let venues: VenueList = client.get(&["venues"]).await?;
+        let (mut list, mut without) = (Vec::new(), Vec::new());
+        for venue in venues.venues {
+            if venue.sheet.is_none() {
+                without.push((venue.name, "it has no price sheet; set one with `merit venues price set`".to_owned()));
+                continue;
+            }
+            let response = client.send(client.request(Method::GET, &["venues", &venue.name, "price-sheet"])).await?;
+            let (url, status) = (response.url().to_string(), response.status().as_u16());
+            let strange = |what: String| Failure::Strange { url: url.clone(), status, what };
+            let text = response.text().await.map_err(|error| strange(error.to_string()))?;
+            let sheet = PriceSheet::parse_toml(&text)
+                .map_err(|errors| strange(format!("a sheet that is refused ({errors})")))?;
+            let candidate = Candidate { provider: venue.name.clone(), name: venue.name, sheet: Arc::new(sheet) };
+            if args.keeps(&candidate, Some(&venue.region)) {
+                list.push(candidate);
+            }
+        }
+        Ok(Self { list, without })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn sheets(&self) -> impl Iterator<Item = Arc<PriceSheet>> {
+        self.list.iter().map(|candidate| Arc::clone(&candidate.sheet))
+    }
+
+    /// Whose sheet this is. Venues billed by sheets alike have one each.
+    pub(super) fn of(&self, sheet: &Arc<PriceSheet>) -> &Candidate {
+        let found = self.list.iter().find(|candidate| Arc::ptr_eq(&candidate.sheet, sheet));
+        found.expect("invariant: what is compared is one of the candidates")
+    }
+}
+
+impl CompareArgs {
+    fn keeps(&self, candidate: &Candidate, region: Option<&str>) -> bool {
+        let named = self.filter.is_empty() || self.filter.iter().any(|text| candidate.name.contains(text.as_str()));
+        let built =
+            self.architecture.is_none_or(|wanted| candidate.sheet.architecture().is_none_or(|own| own == wanted));
+        let there = self.region.is_empty() || region.is_none_or(|own| self.region.iter().any(|wanted| wanted == own));
+        named && built && there
+    }
+}
+
+/// Dollars for other currencies, and where each rate is from.
+pub(super) struct Rates(BTreeMap<Currency, (ExchangeRate, String)>);
+
+impl Rates {
+    /// Those of the command line, and for the rest those of the configuration.
+    pub(super) fn read(args: &CompareArgs, env: &Env) -> Result<Self, Failure> {
+        let config = Config::load(args.config.as_deref(), env)?;
+        let configured =
+            config.exchange_rates.rates.iter().map(|(currency, rate)| {
+                (*currency, (rate.usd, format!("of {}, from {}", rate.day(), config.source())))
+            });
+        let mut rates: BTreeMap<_, _> = configured.collect();
+        rates.extend(args.rate.iter().map(|(currency, rate)| (*currency, (*rate, "from --rate".to_owned()))));
+        rates.insert(Currency::USD, (ExchangeRate::USD, String::new()));
+        Ok(Self(rates))
+    }
+
+    pub(super) fn at(&self, currency: Currency) -> Option<ExchangeRate> {
+        self.0.get(&currency).map(|(rate, _)| *rate)
+    }
+
+    /// Each rate but that of dollars, with where it is from.
+    pub(super) fn others(&self) -> impl Iterator<Item = (Currency, ExchangeRate, &str)> {
+        let others = self.0.iter().filter(|(currency, _)| **currency != Currency::USD);
+        others.map(|(currency, (rate, from))| (*currency, *rate, from.as_str()))
+    }
+}
