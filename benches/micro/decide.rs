@@ -15,7 +15,8 @@ use arc_swap::ArcSwap;
 use divan::Bencher;
 use merit_market::naive::NaiveBook;
 use merit_market::{
-    Architecture, Ask, Basis, Book, Config, Isolation, RegionIndex, Slot, Terms, VenueIndex, VenueSet, VenueSlots,
+    Architecture, Ask, Basis, Book, Config, Isolation, RegionIndex, Slot, Slots, Terms, VenueIndex, VenueSet,
+    VenueSlots,
 };
 use merit_units::{Micros, Timestamp};
 
@@ -29,14 +30,18 @@ fn main() {
     divan::main();
 }
 
-/// Asks of ever dearer deployments at 16 venues, not in merit order.
-fn asks(count: usize) -> Vec<Ask> {
+/// Deployments at 16 venues.
+fn slots(count: usize) -> Slots {
     let venues: Vec<_> = (0..16).map(|_| Arc::new(VenueSlots::new(10_000))).collect();
+    (0..count).map(|row| Arc::new(Slot::new(1_000, Arc::clone(&venues[row % 16])))).collect()
+}
+
+/// Their asks, ever dearer, not in merit order.
+fn asks(count: usize) -> Vec<Ask> {
     let ask = |row: usize| {
         let number = u8::try_from(row % 16).expect("few venues");
         let rank = i64::try_from(row * 13 % count).expect("few rows");
         Ask {
-            slot: Arc::new(Slot::new(1_000, Arc::clone(&venues[row % 16]))),
             venue: VenueIndex::new(number),
             region: RegionIndex::new(number / 2),
             isolation: Isolation::Provider,
@@ -78,7 +83,12 @@ fn dearest_only(book: &Book) -> Terms {
 const HURRIED: i64 = 10_000_000_000;
 
 fn book(count: usize) -> Book {
-    Book::build(None, asks(count), NOW, &Config::default()).expect("few asks")
+    Book::build(None, slots(count), asks(count), NOW, &Config::default()).expect("few asks")
+}
+
+/// The next book of the same deployments.
+fn next(before: &Book, asks: Vec<Ask>, now: Timestamp) -> Book {
+    Book::build(Some(before), Arc::clone(before.slots()), asks, now, &Config::default()).expect("few asks")
 }
 
 /// A book whose dearest ask has just become the cheapest.
@@ -86,16 +96,16 @@ fn ramping_book(count: usize) -> Book {
     let before = book(count);
     let mut asks = before.asks().to_vec();
     asks[before.merit_order().last().expect("some asks")].cost_pico = 1_000_000;
-    Book::build(Some(&before), asks, NOW, &Config::default()).expect("few asks")
+    next(&before, asks, NOW)
 }
 
-fn naive(asks: &[Ask]) -> NaiveBook {
+fn naive(fast: &Book) -> NaiveBook {
     let mut book = NaiveBook::new(Config::default());
-    for ask in asks {
-        book.set_venue_concurrency(ask.slot.venue(), 10_000);
-        book.set_concurrency(&ask.slot, 1_000);
+    for slot in fast.slots().iter() {
+        book.set_venue_concurrency(slot.venue(), 10_000);
+        book.set_concurrency(slot, 1_000);
     }
-    book.build(asks.to_vec(), NOW);
+    book.build(fast.slots().to_vec(), fast.asks().to_vec(), NOW);
     book
 }
 
@@ -112,13 +122,13 @@ fn measure(bencher: Bencher<'_, '_>, book: &Book, terms: &Terms, now: Timestamp)
 }
 
 fn measure_naive(bencher: Bencher<'_, '_>, book: &Book, terms: &Terms) {
-    let mut naive = naive(book.asks());
+    let mut naive = naive(book);
     let mut draw = 0;
     bencher.bench_local(|| {
         draw += 1;
         let pick = naive.decide(black_box(terms), NOW, draw).expect("a place");
         let pick = black_box(pick);
-        naive.release(&book.asks()[pick.row].slot, pick.taken, None);
+        naive.release(&book.slots()[pick.row], pick.taken, None);
     });
 }
 
@@ -207,9 +217,7 @@ mod build {
             asks
         };
         let later = NOW + Micros::from_secs(60);
-        bencher
-            .with_inputs(changed)
-            .bench_values(|asks| Book::build(Some(&book), asks, later, &Config::default()).expect("few asks"));
+        bencher.with_inputs(changed).bench_values(|asks| next(&book, asks, later));
     }
 
     #[divan::bench(args = SIZES)]
@@ -235,7 +243,7 @@ mod build {
                 let before = published.load();
                 let mut asks = before.asks().to_vec();
                 asks[0].cost_pico = if dear { 9_000_000 } else { 1_000_000 };
-                let book = Book::build(Some(&before), asks, now, &Config::default()).expect("few asks");
+                let book = next(&before, asks, now);
                 published.store(Arc::new(book));
             }
         });
@@ -244,9 +252,9 @@ mod build {
 
 fn eject_all(book: &Book) {
     let config = Config::default();
-    for ask in book.asks() {
+    for slot in book.slots().iter() {
         for _ in 0..config.eject_consecutive_failures {
-            ask.slot.observe(merit_market::Observation::Failed, NOW, &config);
+            slot.observe(merit_market::Observation::Failed, NOW, &config);
         }
     }
 }

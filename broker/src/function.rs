@@ -7,26 +7,30 @@
 //! Known limitation: a profile's news reaches the book at most every [`REBUILD_EVERY`], so an
 //! estimate may lag by that much; prices and health are never delayed.
 
+#[cfg(test)]
+mod tests;
+mod view;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
-use merit_market::{Ask, Book, Isolation, Slot};
-use merit_pricing::{Basis, Expectation, Metered, Size, Usage, UsageProfile, expect};
+use merit_market::{Isolation, Slot, VenueIndex};
+use merit_pricing::{Size, Usage, UsageProfile};
 use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp, vcpu_text};
-use merit_venue::{MeterBasis, Target};
+use merit_venue::Target;
 use merit_wire::DeploymentSpec;
 use tokio::sync::Notify;
 
 use crate::Broker;
 use crate::equivalence::{Equality, EqualityRules};
 use crate::events::Rules;
-use crate::prices::{InForce, Prices};
+use crate::prices::Prices;
 use crate::provider::OfferGate;
-use crate::quote::Exclusions;
-use crate::settle::Bill;
 use crate::venue::VenueEntry;
+
+pub use view::View;
 
 /// How often new usage may rebuild a book: often enough for people, rarely enough to cost nothing.
 const REBUILD_EVERY: Micros = Micros::from_millis(50);
@@ -210,82 +214,6 @@ pub struct Function {
     built_at: AtomicU64,
 }
 
-/// One row of a view: what stands behind an ask.
-#[derive(Clone)]
-pub struct Row {
-    /// The deployment.
-    pub deployment: Arc<Deployment>,
-    /// What one call is expected to be billed; `None` when the sheet can't meter it.
-    pub metered: Option<Metered>,
-    /// The prices it was quoted under: a fill is charged by them, whatever the prices are by then.
-    pub prices: Arc<InForce>,
-}
-
-/// A function's book, and what stands behind each of its asks.
-pub struct View {
-    /// Counts the rebuilds.
-    pub version: u64,
-    /// The asks in merit order.
-    pub book: Book,
-    /// Row by row what stands behind them.
-    pub rows: Vec<Row>,
-}
-
-impl View {
-    /// The deployment behind a row.
-    #[must_use]
-    pub fn deployment(&self, row: usize) -> &Arc<Deployment> {
-        &self.rows[row].deployment
-    }
-
-    /// The prices a call at that row is quoted under.
-    #[must_use]
-    pub fn prices(&self, row: usize) -> &InForce {
-        &self.rows[row].prices
-    }
-
-    /// The expected cost of a row.
-    #[must_use]
-    pub fn cost(&self, row: usize) -> Money {
-        Money::from_pico(self.book.asks()[row].cost_pico.into())
-    }
-
-    /// The cheapest expected cost among the rows that were not excluded.
-    #[must_use]
-    pub fn cheapest(&self, exclusions: &Exclusions) -> Money {
-        let eligible = (0..self.rows.len()).filter(|row| exclusions[*row].is_none());
-        eligible.map(|row| self.cost(row)).min().unwrap_or(Money::ZERO)
-    }
-
-    /// The most a call at that row can be charged: what is held for it.
-    #[must_use]
-    pub fn ceiling(&self, row: usize) -> Money {
-        Money::from_pico(self.book.asks()[row].ceiling_pico.into())
-    }
-
-    /// What a call that used `usage` at that row is charged.
-    #[must_use]
-    pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
-        let Row { deployment, prices, .. } = &self.rows[row];
-        match prices.meter(&deployment.size, usage) {
-            Some(metered) => {
-                let (charge, month) = deployment.prices.charge_under(prices, &metered);
-                Bill { charge, metered: Some(metered), month, basis, posted: false }
-            }
-            None => self.expected_bill(row),
-        }
-    }
-
-    /// What a call at that row is expected to be charged, when nobody tells what it used.
-    #[must_use]
-    pub fn expected_bill(&self, row: usize) -> Bill {
-        let Row { deployment, metered, prices } = &self.rows[row];
-        let charged = |metered: &Metered| deployment.prices.charge_under(prices, metered);
-        let (charge, month) = metered.as_ref().map_or_else(|| (self.cost(row), None), charged);
-        Bill { charge, metered: *metered, month, basis: MeterBasis::OwnClock, posted: false }
-    }
-}
-
 impl Function {
     /// A function with an empty book; [`Self::rebuild`] fills it.
     #[must_use]
@@ -296,9 +224,7 @@ impl Function {
         value_of_time: Money,
         deployments: Vec<Arc<Deployment>>,
     ) -> Self {
-        let empty = Book::build(None, Vec::new(), Timestamp::EPOCH, &merit_market::Config::default());
-        let book = empty.expect("invariant: a book without asks is small enough");
-        let view = ArcSwap::from_pointee(View { version: 0, book, rows: Vec::new() });
+        let view = ArcSwap::from_pointee(View::empty());
         Self {
             id,
             idempotent,
@@ -407,6 +333,20 @@ impl Function {
         drop(building);
     }
 
+    /// Brings the prices of one venue, and whether it can be called, into the book. The other rows stay as they are:
+    /// a thousand books are built anew for one change of a price.
+    pub fn reprice(&self, broker: &Broker, venue: VenueIndex, now: Timestamp) {
+        let building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = self.view.load();
+        let same = former.is_of(&self.deployments, &self.offered.load());
+        let settings = broker.settings.load();
+        match same.then(|| former.repriced(venue, &self.building_rules(now, &settings.market))).flatten() {
+            Some(view) => self.publish(broker, view),
+            None => self.rebuild_locked(broker, now),
+        }
+        drop(building);
+    }
+
     fn rebuild_unless_busy(&self, broker: &Broker, now: Timestamp) {
         if let Ok(building) = self.building.try_lock() {
             self.rebuild_locked(broker, now);
@@ -416,68 +356,20 @@ impl Function {
 
     fn rebuild_locked(&self, broker: &Broker, now: Timestamp) {
         let settings = broker.settings.load();
-        let places = self.places();
-        let (asks, rows): (Vec<Ask>, Vec<Row>) =
-            places.iter().map(|deployment| self.ask(deployment, &places, now)).unzip();
         let former = self.view.load();
-        let book = Book::build(Some(&former.book), asks, now, &settings.market)
-            .expect("invariant: registration bounds the deployments of a function");
-        self.view.store(Arc::new(View { version: former.version + 1, book, rows }));
+        let same = former.is_of(&self.deployments, &self.offered.load());
+        let changed = (!same).then(|| self.places());
+        self.publish(broker, former.rebuilt(changed, &self.building_rules(now, &settings.market)));
         self.built_at.store(now.micros(), Ordering::Relaxed);
+    }
+
+    fn building_rules<'a>(&self, now: Timestamp, market: &'a merit_market::Config) -> view::Rules<'a> {
+        view::Rules { timeout: self.timeout, demand: self.equality.demand, now, market }
+    }
+
+    fn publish(&self, broker: &Broker, view: View) {
+        self.view.store(Arc::new(view));
         broker.metrics.book_builds.inc();
         self.changed.notify_waiters();
     }
-
-    fn ask(&self, deployment: &Arc<Deployment>, places: &[Arc<Deployment>], now: Timestamp) -> (Ask, Row) {
-        let prices = deployment.prices.in_force();
-        let expectation = prices.sheet().map(|sheet| expectation(deployment, places, sheet));
-        let ended = || deployment.offer.as_ref().and_then(|offer| offer.ineligible());
-        let unequal = || deployment.equality.bars(self.equality.demand);
-        let barred = deployment.venue.barred().or_else(ended).or_else(unequal);
-        let (cost, ineligible) = match (&expectation, barred.or_else(|| prices.ineligible(now))) {
-            (Some(Ok(expectation)), None) => (prices.cost(&expectation.metered), None),
-            (_, Some(why)) => (Money::ZERO, Some(why)),
-            (None | Some(Err(_)), None) => (Money::ZERO, Some(merit_market::Ineligible::NoPrice)),
-        };
-        let ceiling = prices.ceiling(&deployment.size, self.timeout);
-        let expectation = expectation.and_then(Result::ok);
-        let cost_pico = cost.pico_saturating_i64();
-        let latency_p50 = expectation.as_ref().map_or(Micros::ZERO, |known| known.latency_p50);
-        let ask = Ask {
-            slot: Arc::clone(&deployment.slot),
-            venue: deployment.venue.index,
-            region: deployment.venue.region_index,
-            isolation: deployment.isolation,
-            architecture: deployment.size.architecture,
-            cost_pico,
-            ceiling_pico: ceiling.max(cost).pico_saturating_i64(),
-            latency_p50,
-            latency_p95: expectation.as_ref().map_or(Micros::ZERO, |known| known.latency_p95),
-            fail_ppm: deployment.slot.fail_ppm(),
-            // A retry runs at a deployment of about the same price, after waiting for this one to fail.
-            retry_pico: cost_pico,
-            retry_delay: latency_p50,
-            basis: expectation.as_ref().map_or(Basis::Assumed, |known| known.basis),
-            samples: expectation.as_ref().map_or(0, |known| known.samples),
-            ineligible,
-        };
-        let metered = expectation.map(|known| known.metered);
-        (ask, Row { deployment: Arc::clone(deployment), metered, prices })
-    }
-}
-
-/// What a call is expected to use there; from its siblings when nothing was learned of it yet.
-fn expectation(
-    deployment: &Deployment,
-    places: &[Arc<Deployment>],
-    sheet: &merit_pricing::PriceSheet,
-) -> Result<Expectation, merit_pricing::MeterError> {
-    let own = deployment.profile();
-    if own.samples() > 0 {
-        return expect(sheet, &deployment.size, &own, []);
-    }
-    // Only here are several profiles locked at once, and rebuilds of a function take turns.
-    let others = places.iter().filter(|sibling| sibling.id != deployment.id);
-    let siblings: Vec<_> = others.map(|sibling| sibling.profile()).collect();
-    expect(sheet, &deployment.size, &own, siblings.iter().map(|profile| &**profile))
 }

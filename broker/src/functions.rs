@@ -53,6 +53,12 @@ impl Functions {
         self.by_name.pin().get(name).cloned()
     }
 
+    /// Does something with each of these functions that there is.
+    pub(crate) fn each(&self, names: &[FunctionId], mut with: impl FnMut(&Function)) {
+        let by_name = self.by_name.pin();
+        names.iter().filter_map(|name| by_name.get(name)).for_each(|function| with(function));
+    }
+
     /// The functions of a class.
     #[must_use]
     pub fn of_class(&self, class: &str) -> Vec<Arc<Function>> {

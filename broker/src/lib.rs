@@ -209,12 +209,11 @@ impl Broker {
         }
     }
 
-    /// Rebuilds the books of every function deployed at a venue. Returns how many.
+    /// Rebuilds the books of every function deployed at a venue, for its prices or its state have changed. Returns how
+    /// many.
     pub fn rebuild_books(&self, venue: &venue::VenueEntry, now: Timestamp) -> usize {
         let functions = venue.functions();
-        for function in functions.iter().filter_map(|function| self.functions.get(function.as_str()).ok()) {
-            function.rebuild(self, now);
-        }
+        self.functions.each(&functions, |function| function.reprice(self, venue.index, now));
         functions.len()
     }
 }

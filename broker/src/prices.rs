@@ -262,6 +262,12 @@ impl InForce {
         }
     }
 
+    /// Whether what a call is billed for is the same under both; not when either has no sheet.
+    #[must_use]
+    pub fn same_shape(&self, other: &Self) -> bool {
+        matches!((&self.priced, &other.priced), (Some(own), Some(other)) if own.sheet.same_shape(&other.sheet))
+    }
+
     /// What a call is billed for; `None` without a sheet, or when it can't be metered under it.
     #[must_use]
     pub fn meter(&self, size: &Size, usage: &Usage) -> Option<Metered> {

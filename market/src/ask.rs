@@ -1,20 +1,17 @@
 //! What one call is expected to cost and take at one deployment now.
 //!
 //! An ask is made outside, from a price sheet and a usage profile; here it is a row of
-//! integers with a link to the deployment's live state.
-
-use std::sync::Arc;
+//! integers. The deployment's live state, its slot, stands beside it in the book, so that
+//! a book of new prices is made without touching any deployment.
 
 use merit_units::Micros;
 
 use crate::config::WHOLE_PPM;
-use crate::{Architecture, Basis, Exclusion, Isolation, RegionIndex, Slot, VenueIndex};
+use crate::{Architecture, Basis, Exclusion, Isolation, RegionIndex, VenueIndex};
 
 /// One deployment's ask.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// The deployment's live state; the same slot means the same deployment across books.
-    pub slot: Arc<Slot>,
     /// The venue it runs at.
     pub venue: VenueIndex,
     /// The venue's region.
@@ -31,7 +28,7 @@ pub struct Ask {
     pub latency_p50: Micros,
     /// 95th percentile of latency, what [`Terms::max_latency_p95`](crate::Terms) bounds.
     pub latency_p95: Micros,
-    /// Probability that the attempt fails, in ppm ([`Slot::fail_ppm`] learns it).
+    /// Probability that the attempt fails, in ppm ([`Slot::fail_ppm`](crate::Slot::fail_ppm) learns it).
     pub fail_ppm: u32,
     /// Expected charge of the retry a failure makes necessary, in picodollars.
     pub retry_pico: i64,
@@ -107,21 +104,34 @@ impl Ask {
 
     /// How exploration prefers it: 16 without samples of its own, 8 at 64 of them, 1 in the end.
     pub(crate) fn curiosity(&self) -> u8 {
-        let own = if self.basis == Basis::Measured { self.samples } else { 0 };
-        u8::try_from(1024 / own.saturating_add(64)).map_or(1, |weight| weight.max(1))
+        match (self.basis, self.samples) {
+            (Basis::Measured, own @ 1..) => {
+                u8::try_from(1024 / own.saturating_add(64)).map_or(1, |weight| weight.max(1))
+            }
+            _ => 16,
+        }
     }
 
     pub(crate) fn score(&self) -> Score {
         if self.why_ineligible().is_some() {
             return Score::UNKNOWN;
         }
-        let fail = i128::from(self.fail_ppm.min(WHOLE_PPM));
-        let retry = fail * i128::from(self.retry_pico.max(0)) / i128::from(WHOLE_PPM);
-        let delay = fail * i128::from(self.retry_delay.get()) / i128::from(WHOLE_PPM);
+        let retry = share(self.fail_ppm, self.retry_pico.max(0).unsigned_abs());
+        let delay = share(self.fail_ppm, self.retry_delay.get());
         Score {
-            base_pico: i64::try_from(i128::from(self.cost_pico) + retry).unwrap_or(i64::MAX).min(i64::MAX - 1),
-            delay: u64::try_from(i128::from(self.latency_p50.get()) + delay).unwrap_or(u64::MAX),
+            base_pico: self.cost_pico.saturating_add_unsigned(retry).min(i64::MAX - 1),
+            delay: self.latency_p50.get().saturating_add(delay),
         }
+    }
+}
+
+/// `ppm` millionths of an amount, cut to a whole one.
+fn share(ppm: u32, of: u64) -> u64 {
+    let ppm = ppm.min(WHOLE_PPM);
+    // Nearly always it fits 64 bits, which divide several times faster than 128; and a book has a share for each ask.
+    match of.checked_mul(ppm.into()) {
+        Some(product) => product / u64::from(WHOLE_PPM),
+        None => u64::try_from(u128::from(of) * u128::from(ppm) / u128::from(WHOLE_PPM)).unwrap_or(of),
     }
 }
 
@@ -147,5 +157,20 @@ impl Score {
     pub(crate) fn at(self, value_of_time: u64) -> i128 {
         let money = i128::from(self.base_pico) * i128::from(WHOLE_PPM);
         money.saturating_add(i128::from(value_of_time) * i128::from(self.delay))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_cut_alike_however_large_the_amount() {
+        for of in [0, 1, 999_999, 1_000_001, u64::from(u32::MAX), u64::MAX / WHOLE_PPM as u64 + 1, u64::MAX] {
+            for ppm in [0, 1, 2_000, 999_999, WHOLE_PPM, u32::MAX] {
+                let exact = u128::from(of) * u128::from(ppm.min(WHOLE_PPM)) / u128::from(WHOLE_PPM);
+                assert_eq!(u128::from(share(ppm, of)), exact, "{ppm} of {of}");
+            }
+        }
     }
 }

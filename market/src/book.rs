@@ -13,23 +13,30 @@
 
 mod decide;
 mod order;
+mod renumbering;
 #[cfg(test)]
 mod tests;
 mod views;
 
+use std::sync::Arc;
+
 use arrayvec::ArrayVec;
 use merit_units::{Micros, Timestamp};
 
+use self::renumbering::Renumbering;
 use self::views::Views;
 use crate::ask::Score;
 use crate::slot::{Fitness, NoRoom};
 use crate::terms::bit;
-use crate::{Architecture, Ask, Config, Exclusion, Ineligible, Isolation, RegionIndex, Terms, VenueIndex};
+use crate::{Architecture, Ask, Config, Exclusion, Ineligible, Isolation, RegionIndex, Slot, Terms, VenueIndex};
 
 pub use self::decide::Pick;
 
 /// The most asks a book can have: one bit each in [`Terms::tried`].
 pub const MAX_ASKS: usize = 128;
+
+/// The live state of the deployments of a book, row by row. Books of the same deployments share one.
+pub type Slots = Arc<[Arc<Slot>]>;
 
 /// More asks than a book can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +46,7 @@ pub struct TooManyAsks(pub usize);
 /// A snapshot of one function's asks.
 #[derive(Debug)]
 pub struct Book {
+    slots: Slots,
     asks: Vec<Ask>,
     /// What checking terms needs of each ask, close together.
     rows: Box<[Row]>,
@@ -73,15 +81,21 @@ struct Row {
 pub(crate) type Rows<T> = ArrayVec<T, MAX_ASKS>;
 
 impl Book {
-    /// A book of `asks`, row `n` being the `n`th, that takes over from `previous`.
+    /// A book of `asks`, row `n` being the `n`th, of the deployment with the `n`th slot, that takes over from
+    /// `previous`.
     ///
-    /// Asks with the same [`Slot`](crate::Slot) are the same deployment in both, and no two
-    /// asks share one. Without a previous book the order holds at once.
+    /// The same [`Slot`] means the same deployment in both, and no two rows share one. Without a previous book
+    /// the order holds at once. Cheapest when the slots are those of the previous book ([`Self::slots`]): then
+    /// nothing is looked at but the asks.
     ///
     /// # Errors
     /// [`TooManyAsks`] for more than [`MAX_ASKS`].
+    ///
+    /// # Panics
+    /// When there are not as many slots as asks.
     pub fn build(
         previous: Option<&Self>,
+        slots: Slots,
         asks: Vec<Ask>,
         now: Timestamp,
         config: &Config,
@@ -89,13 +103,14 @@ impl Book {
         if asks.len() > MAX_ASKS {
             return Err(TooManyAsks(asks.len()));
         }
+        assert_eq!(slots.len(), asks.len(), "invariant: a slot for each ask");
         let scores: Rows<Score> = asks.iter().map(Ask::score).collect();
         let views = match previous {
             None => Views::first(&order::cheapest_first(&scores), &scores, now),
             Some(previous) => {
-                let renumbered = renumber(&previous.asks, &asks);
+                let renumbered = Renumbering::new(&previous.slots, &slots);
                 let order = order::with_hysteresis(
-                    previous.views.newest().filter_map(|row| renumbered[row]),
+                    previous.views.newest().filter_map(|row| renumbered.of(row)),
                     &scores,
                     config.hysteresis_ppm,
                 );
@@ -108,7 +123,13 @@ impl Book {
             ramp_ppm_per_second: config.ramp_ppm_per_second,
             probation_interval: config.probation_interval,
         };
-        Ok(Self { rows: asks.iter().map(Row::of).collect(), asks, views, tuning })
+        Ok(Self { rows: asks.iter().map(Row::of).collect(), slots, asks, views, tuning })
+    }
+
+    /// The live state of the deployments, by row.
+    #[must_use]
+    pub fn slots(&self) -> &Slots {
+        &self.slots
     }
 
     /// The asks, by row.
@@ -144,14 +165,14 @@ impl Book {
     }
 
     fn verdict(&self, row: usize, terms: &Terms, now: Timestamp) -> Result<(), Exclusion> {
-        let ask = &self.asks[row];
-        if ask.slot.venue().is_stopped() {
+        let (slot, ask) = (&self.slots[row], &self.asks[row]);
+        if slot.venue().is_stopped() {
             return Err(Exclusion::Killed);
         }
         if let Some(refusal) = self.refusal(row, terms) {
             return Err(refusal);
         }
-        if ask.slot.venue().is_on_trial() {
+        if slot.venue().is_on_trial() {
             return Err(Exclusion::OnTrial);
         }
         match self.fitness(row, now, 0) {
@@ -159,7 +180,7 @@ impl Book {
             Fitness::OnProbation { next_probe } => return Err(Exclusion::OnProbation { next_probe }),
             Fitness::Sound | Fitness::HeldBack | Fitness::ProbeDue => {}
         }
-        match ask.slot.no_room(now, ask.ceiling_pico) {
+        match slot.no_room(now, ask.ceiling_pico) {
             None => Ok(()),
             Some(NoRoom::Paused { until }) => Err(Exclusion::Throttled { until }),
             Some(NoRoom::Full { in_flight, cap }) => Err(Exclusion::AtCapacity { in_flight, cap }),
@@ -195,7 +216,7 @@ impl Book {
     }
 
     fn fitness(&self, row: usize, now: Timestamp, luck_ppm: u32) -> Fitness {
-        self.asks[row].slot.fitness(now, luck_ppm, self.tuning.ramp_ppm_per_second)
+        self.slots[row].fitness(now, luck_ppm, self.tuning.ramp_ppm_per_second)
     }
 }
 
@@ -212,14 +233,4 @@ impl Row {
             curiosity: ask.curiosity(),
         }
     }
-}
-
-/// For each row of `before` its row among `asks`, if the deployment is still there.
-fn renumber(before: &[Ask], asks: &[Ask]) -> Rows<Option<usize>> {
-    let same = |row: usize, ask: &Ask| std::sync::Arc::ptr_eq(&asks[row].slot, &ask.slot);
-    let find = |(row, ask): (usize, &Ask)| {
-        // Nearly always the deployments are as they were, and in the same places.
-        if row < asks.len() && same(row, ask) { Some(row) } else { (0..asks.len()).find(|&row| same(row, ask)) }
-    };
-    before.iter().enumerate().map(find).collect()
 }

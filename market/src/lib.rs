@@ -39,7 +39,7 @@ pub use merit_pricing::{Architecture, Basis};
 
 pub use ask::{Ask, Ineligible};
 pub use band::{Band, BandLimits, OutOfBand};
-pub use book::{Book, MAX_ASKS, Pick, TooManyAsks};
+pub use book::{Book, MAX_ASKS, Pick, Slots, TooManyAsks};
 pub use config::{Config, ConfigMistake, WHOLE_PPM};
 pub use exclusion::{Exclusion, NoPick};
 pub use place::{

@@ -27,6 +27,8 @@ pub struct NaiveBook {
     config: Config,
     slots: BTreeMap<usize, NaiveSlot>,
     venues: BTreeMap<usize, NaiveVenue>,
+    /// Whose the asks are.
+    places: Vec<Arc<Slot>>,
     asks: Vec<Ask>,
     views: NaiveViews,
 }
@@ -70,7 +72,7 @@ impl NaiveBook {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let views = NaiveViews::default();
-        Self { config, slots: BTreeMap::new(), venues: BTreeMap::new(), asks: Vec::new(), views }
+        Self { config, slots: BTreeMap::new(), venues: BTreeMap::new(), places: Vec::new(), asks: Vec::new(), views }
     }
 
     /// Makes a venue known, or changes its concurrency.
@@ -83,10 +85,12 @@ impl NaiveBook {
         self.slots.entry(name(slot)).or_default().cap.configure(concurrency);
     }
 
-    /// Replaces the asks; the slots and venues in them must be known.
-    pub fn build(&mut self, asks: Vec<Ask>, now: Timestamp) {
-        let scores = asks.iter().map(|ask| (name(&ask.slot), Some(ask.score()).filter(|score| score.is_known())));
+    /// Replaces the asks, each of the deployment with the slot in its place; slots and venues must be known.
+    pub fn build(&mut self, slots: Vec<Arc<Slot>>, asks: Vec<Ask>, now: Timestamp) {
+        let scores = slots.iter().zip(&asks).map(|(slot, ask)| (name(slot), Some(ask.score())));
+        let scores = scores.map(|(slot, score)| (slot, score.filter(|score| score.is_known())));
         self.views.rebuild(&scores.collect::<Vec<(usize, Option<Score>)>>(), now, &self.config);
+        self.places = slots;
         self.asks = asks;
     }
 
@@ -203,7 +207,7 @@ impl NaiveBook {
 
     #[cfg(test)]
     pub(crate) fn slot(&self, row: usize) -> &Arc<Slot> {
-        &self.asks[row].slot
+        &self.places[row]
     }
 
     #[cfg(test)]
@@ -212,7 +216,7 @@ impl NaiveBook {
     }
 
     pub(crate) fn row_of(&self, slot: usize) -> usize {
-        self.asks.iter().position(|ask| name(&ask.slot) == slot).expect("invariant: views name asks of the book")
+        self.places.iter().position(|other| name(other) == slot).expect("invariant: views name asks of the book")
     }
 
     /// Another row that would do, if the call explores: one ticket per unit of curiosity.
@@ -238,7 +242,7 @@ impl NaiveBook {
     }
 
     fn enter(&mut self, pick: NaivePick, now: Timestamp) -> NaiveTaken {
-        let (slot, ceiling_pico) = (Arc::clone(&self.asks[pick.row].slot), self.asks[pick.row].ceiling_pico);
+        let (slot, ceiling_pico) = (Arc::clone(&self.places[pick.row]), self.asks[pick.row].ceiling_pico);
         let its = self.slots.get_mut(&name(&slot)).expect("invariant: the slot is known");
         its.in_flight += 1;
         if pick.probe {
@@ -267,14 +271,14 @@ impl NaiveBook {
     }
 
     fn venue_of(&self, row: usize) -> &NaiveVenue {
-        &self.venues[&venue_name(self.asks[row].slot.venue())]
+        &self.venues[&venue_name(self.places[row].venue())]
     }
 
     fn standing(&self, row: usize, terms: &Terms, now: Timestamp, luck: Luck) -> Standing {
         if !self.admits(row, luck) || !self.broken_terms(row, terms).is_empty() {
             return Standing::Excluded;
         }
-        let its = &self.slots[&name(&self.asks[row].slot)];
+        let its = &self.slots[&name(&self.places[row])];
         match its.health.state(now, &self.config) {
             HealthState::Healthy => Standing::Well { probe: false },
             HealthState::Recovering { since } => {
@@ -289,7 +293,7 @@ impl NaiveBook {
     }
 
     fn has_room(&self, row: usize, now: Timestamp) -> bool {
-        let slot = &self.asks[row].slot;
+        let slot = &self.places[row];
         let (its, venue) = (&self.slots[&name(slot)], &self.venues[&venue_name(slot.venue())]);
         let ceiling_pico = self.asks[row].ceiling_pico;
         its.paused_until <= now
@@ -300,7 +304,7 @@ impl NaiveBook {
 
     /// Everything that speaks against a row; the least of them takes precedence.
     fn exclusions(&self, row: usize, terms: &Terms, now: Timestamp) -> Vec<Exclusion> {
-        let slot = &self.asks[row].slot;
+        let slot = &self.places[row];
         let (its, venue) = (&self.slots[&name(slot)], &self.venues[&venue_name(slot.venue())]);
         let mut all = self.broken_terms(row, terms);
         all.extend(venue.stopped.then_some(Exclusion::Killed));

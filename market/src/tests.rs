@@ -7,6 +7,7 @@
 
 mod driver;
 mod markets;
+mod placed;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use merit_units::{Micros, Timestamp};
 
 use self::driver::{Driver, Scenario};
-use crate::{Ask, Config, Exclusion, HealthState, NoPick, Observation, Room, Slot, Terms, WindowCaps};
+pub(crate) use self::placed::Placed;
+use crate::{Config, Exclusion, HealthState, NoPick, Observation, Room, Slot, Terms, WindowCaps};
 
 /// What a market does. Slots and venues are named by their numbers, calls by theirs.
 trait Market {
-    fn build(&mut self, asks: Vec<Ask>, now: Timestamp);
+    fn build(&mut self, asks: Vec<Placed>, now: Timestamp);
     fn decide(&mut self, call: usize, terms: &Terms, now: Timestamp, draw: u64) -> Result<Decision, NoPick>;
     /// What came of a call, before its place is given back.
     fn observe(&mut self, call: usize, observation: Observation, now: Timestamp);

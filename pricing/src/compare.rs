@@ -191,12 +191,7 @@ fn size_under(sheet: &PriceSheet, size: &Size) -> (Size, bool) {
 type Hour = ((u64, ()), Metered);
 
 /// The month's quantities by hour, or all in one where the sheet does nothing by hours. Hours without calls are left out.
-fn hours(
-    sheet: &PriceSheet,
-    workload: &Workload,
-    warm: &Metered,
-    cold: &Metered,
-) -> Result<Vec<Hour>, Overflow> {
+fn hours(sheet: &PriceSheet, workload: &Workload, warm: &Metered, cold: &Metered) -> Result<Vec<Hour>, Overflow> {
     let hours = if sheet.hourly().is_some() { HOURS_PER_MONTH } else { 1 };
     let portion = |of: u64, part: u64, whole: u64| {
         u64::try_from(u128::from(of) * u128::from(part) / u128::from(whole.max(1))).unwrap_or(u64::MAX)

@@ -23,10 +23,10 @@ mod tests;
 use clap::{Args, Subcommand, ValueEnum};
 
 pub use command::{
-    AsyncCommand, BookArgs, BudgetsCommand, CatalogCommand, CompareArgs, CompletionsArgs, ConfigCommand, DeploymentArgs,
-    EqualityArgs, ExplainArgs, FunctionsCommand, InvokeArgs, KeysCommand, Limit, ListArgs, PriceArgs, PriceCommand,
-    PutArgs, QuarantineCommand, QuoteArgs, RecordArgs, SamplesCommand, SetArgs, SpendArgs, TapeArgs, Terms,
-    VenuesCommand,
+    AsyncCommand, BookArgs, BudgetsCommand, CatalogCommand, CompareArgs, CompletionsArgs, ConfigCommand,
+    DeploymentArgs, EqualityArgs, ExplainArgs, FunctionsCommand, InvokeArgs, KeysCommand, Limit, ListArgs, PriceArgs,
+    PriceCommand, PutArgs, QuarantineCommand, QuoteArgs, RecordArgs, SamplesCommand, SetArgs, SpendArgs, TapeArgs,
+    Terms, VenuesCommand,
 };
 pub use exit::Exit;
 pub use output::Io;

@@ -24,8 +24,8 @@ pub(super) use equivalence::{divergence, equal, quarantined, replays, sample};
 
 /// One ask of a book.
 pub(super) fn ask(broker: &Broker, view: &View, row: usize, value_of_time: i64, now: Timestamp) -> AskView {
-    let (ask, deployment) = (&view.book.asks()[row], view.deployment(row));
-    let room = ask.slot.room();
+    let (ask, slot, deployment) = (&view.book.asks()[row], &view.book.slots()[row], view.deployment(row));
+    let room = slot.room();
     let score = i64::try_from(ask.score_pico(value_of_time)).unwrap_or(i64::MAX);
     AskView {
         venue: deployment.venue.id.to_string(),
@@ -38,7 +38,7 @@ pub(super) fn ask(broker: &Broker, view: &View, row: usize, value_of_time: i64, 
         samples: ask.samples,
         capacity: room.cap,
         in_flight: room.in_flight,
-        health: health(broker, &ask.slot, now).to_owned(),
+        health: health(broker, slot, now).to_owned(),
         sheet: deployment.prices.sheet().map_or_else(String::new, |sheet| sheet.name().to_string()),
         region: deployment.venue.region.to_string(),
         isolation: ask.isolation.to_string(),

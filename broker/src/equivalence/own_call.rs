@@ -69,7 +69,7 @@ impl OwnCall {
         let admitted = admit::admit_own(broker, own)?;
         let view = self.function.view();
         let gone = || Refusal::Unknown { kind: "deployment", name: self.deployment.to_string(), near: Vec::new() };
-        let row = view.rows.iter().position(|row| row.deployment.id == self.deployment).ok_or_else(gone)?;
+        let row = view.row_of(&self.deployment).ok_or_else(gone)?;
         let now = broker.clock.now();
         callable(view.deployment(row), now)?;
         let (terms, ceiling) = (Terms::default(), view.ceiling(row));

@@ -11,8 +11,9 @@
 //! waiting and takes over a small advantage not at all (`GET /v1/functions/{function}/book` tells it).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use merit_market::{Ask, Exclusion, HealthState};
+use merit_market::{Ask, Exclusion, HealthState, Slot};
 use merit_units::{DeploymentId, Money, Timestamp, VenueId};
 use merit_wire::feed::{FeedBody, LevelView, checksum_text};
 
@@ -38,22 +39,22 @@ pub(super) struct Level {
 /// The levels of a view as they stand now, in no order, with those that are none.
 #[must_use]
 pub(super) fn levels(view: &View, now: Timestamp, config: &merit_market::Config) -> Vec<Level> {
-    let asks = view.book.asks().iter().enumerate();
-    let level = |(row, ask): (usize, &Ask)| {
+    let asks = view.book.asks().iter().zip(view.book.slots().iter()).enumerate();
+    let level = |(row, (ask, slot)): (usize, (&Ask, &Arc<Slot>))| {
         let deployment = view.deployment(row);
         let why = ask.why_ineligible().map(|why| Exclusion::from(why).word());
-        let (free, capacity) = if why.is_some() { (0, 0) } else { room(ask, now, config) };
+        let (free, capacity) = if why.is_some() { (0, 0) } else { room(slot, now, config) };
         let (deployment, venue) = (deployment.id.clone(), deployment.venue.id.clone());
         Level { deployment, venue, cost: view.cost(row), free, capacity, why }
     };
     asks.map(level).collect()
 }
 
-/// Calls that an ask would take now, of how many. None while it is ejected, on probation or to be left alone.
-fn room(ask: &Ask, now: Timestamp, config: &merit_market::Config) -> (u32, u32) {
-    let (own, venue) = (ask.slot.room(), ask.slot.venue().room());
+/// Calls that a deployment would take now, of how many. None while it is ejected, on probation or to be left alone.
+fn room(slot: &Slot, now: Timestamp, config: &merit_market::Config) -> (u32, u32) {
+    let (own, venue) = (slot.room(), slot.venue().room());
     let capacity = own.cap.min(venue.cap);
-    let well = matches!(ask.slot.health(now, config), HealthState::Healthy | HealthState::Recovering { .. });
+    let well = matches!(slot.health(now, config), HealthState::Healthy | HealthState::Recovering { .. });
     if !well || now < own.paused_until {
         return (0, capacity);
     }

@@ -112,13 +112,13 @@ impl Search<'_> {
     /// Whether the ask, the terms, its venue's kill switch or its trial keep this call away.
     #[inline]
     fn is_ruled_out(&self, row: usize, terms: &Terms) -> bool {
-        let venue = self.book.asks[row].slot.venue();
+        let venue = self.book.slots[row].venue();
         self.book.refusal(row, terms).is_some() || !venue.admits(self.luck.explore_ppm, self.book.tuning.trial_ppm)
     }
 
     fn rows_on_trial(&self) -> u128 {
         let rows = self.view.iter().map(|ranked| usize::from(ranked.row));
-        let on_trial = rows.filter(|&row| self.book.asks[row].slot.venue().is_on_trial());
+        let on_trial = rows.filter(|&row| self.book.slots[row].venue().is_on_trial());
         on_trial.fold(0, |rows, row| rows | bit(row))
     }
 
@@ -152,7 +152,7 @@ impl Search<'_> {
     }
 
     fn take(&self, Candidate { row, probe }: Candidate) -> Option<Pick> {
-        let (slot, ceiling_pico) = (&self.book.asks[row].slot, self.book.asks[row].ceiling_pico);
+        let (slot, ceiling_pico) = (&self.book.slots[row], self.book.asks[row].ceiling_pico);
         let reservation = slot.reserve(self.now, ceiling_pico)?;
         if probe && !slot.claim_probe(self.now, self.book.tuning.probation_interval) {
             return None;
@@ -256,7 +256,6 @@ impl Search<'_> {
     }
 
     fn has_room(&self, row: usize) -> bool {
-        let ask = &self.book.asks[row];
-        ask.slot.no_room(self.now, ask.ceiling_pico).is_none()
+        self.book.slots[row].no_room(self.now, self.book.asks[row].ceiling_pico).is_none()
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use merit_units::{Micros, Timestamp};
 
+use crate::tests::Placed;
 use crate::{
     Architecture, Ask, Basis, Book, Config, Isolation, NoPick, Observation, Pick, RegionIndex, Slot, Terms,
     TooManyAsks, VenueIndex, VenueSet, VenueSlots,
@@ -27,9 +28,10 @@ impl Town {
         Self::new(Config { exploration_ppm: 0, ..Config::default() }, costs.iter().enumerate().map(ask).collect())
     }
 
-    fn new(config: Config, asks: Vec<Ask>) -> Self {
+    fn new(config: Config, asks: Vec<Placed>) -> Self {
         let now = Timestamp::from_micros(1_763_719_200_000_000);
-        let book = Book::build(None, asks, now, &config).expect("few asks");
+        let (slots, asks) = Placed::apart(asks, None);
+        let book = Book::build(None, slots, asks, now, &config).expect("few asks");
         Self { config, now, book, draws: 0 }
     }
 
@@ -38,10 +40,11 @@ impl Town {
     }
 
     /// Builds the next book after a change of the asks.
-    fn change(&mut self, change: impl FnOnce(&mut Vec<Ask>)) {
-        let mut asks = self.book.asks().to_vec();
+    fn change(&mut self, change: impl FnOnce(&mut Vec<Placed>)) {
+        let mut asks = Placed::of(&self.book);
         change(&mut asks);
-        self.book = Book::build(Some(&self.book), asks, self.now, &self.config).expect("few asks");
+        let (slots, asks) = Placed::apart(asks, Some(&self.book));
+        self.book = Book::build(Some(&self.book), slots, asks, self.now, &self.config).expect("few asks");
     }
 
     fn reprice(&mut self, row: usize, cost: i64) {
@@ -76,7 +79,7 @@ impl Town {
     }
 
     fn slot(&self, row: usize) -> &Arc<Slot> {
-        &self.book.asks()[row].slot
+        &self.book.slots()[row]
     }
 
     fn observe(&self, row: usize, observation: Observation) {
@@ -91,10 +94,10 @@ impl Town {
 }
 
 /// A deployment at a venue of its own, in a region and class by its row.
-fn ask((row, &cost_pico): (usize, &i64)) -> Ask {
+fn ask((row, &cost_pico): (usize, &i64)) -> Placed {
     let number = u8::try_from(row).expect("few rows");
-    Ask {
-        slot: Arc::new(Slot::new(100, Arc::new(VenueSlots::new(u32::MAX)))),
+    let slot = Arc::new(Slot::new(100, Arc::new(VenueSlots::new(u32::MAX))));
+    let ask = Ask {
         venue: VenueIndex::new(number),
         region: RegionIndex::new(number),
         isolation: Isolation::EACH[row % 5],
@@ -109,7 +112,8 @@ fn ask((row, &cost_pico): (usize, &i64)) -> Ask {
         basis: Basis::Measured,
         samples: 1_000_000,
         ineligible: None,
-    }
+    };
+    Placed { slot, ask }
 }
 
 /// Terms without the venues of these rows.
@@ -222,11 +226,13 @@ fn exploration_leaves_the_only_eligible_ask_alone() {
 #[test]
 fn a_book_has_at_most_128_asks() {
     let costs: Vec<i64> = (1..=129).collect();
-    let asks: Vec<Ask> = costs.iter().enumerate().map(ask).collect();
+    let asks: Vec<Placed> = costs.iter().enumerate().map(ask).collect();
     let config = Config::default();
-    let most = Book::build(None, asks[..128].to_vec(), Timestamp::EPOCH, &config).unwrap();
+    let (slots, some) = Placed::apart(asks[..128].to_vec(), None);
+    let most = Book::build(None, slots, some, Timestamp::EPOCH, &config).unwrap();
     let mut terms = Terms::default();
     (0..127).for_each(|row| terms.mark_tried(row));
     assert_eq!(most.decide(&terms, Timestamp::EPOCH, 0).unwrap().row, 127);
-    assert_eq!(Book::build(None, asks, Timestamp::EPOCH, &config).unwrap_err(), TooManyAsks(129));
+    let (slots, asks) = Placed::apart(asks, None);
+    assert_eq!(Book::build(None, slots, asks, Timestamp::EPOCH, &config).unwrap_err(), TooManyAsks(129));
 }

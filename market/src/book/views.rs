@@ -16,6 +16,7 @@ use arrayvec::ArrayVec;
 use merit_units::Timestamp;
 
 use super::Rows;
+use super::renumbering::Renumbering;
 use crate::Config;
 use crate::ask::Score;
 use crate::config::{WHOLE_PPM, ramp_ppm};
@@ -53,7 +54,7 @@ impl Views {
     /// The views after a new build. `renumbered` gives each of this book's rows its row in the new one.
     pub(super) fn succeeded_by(
         &self,
-        renumbered: &[Option<usize>],
+        renumbered: &Renumbering,
         order: &[usize],
         scores: &[Score],
         now: Timestamp,
@@ -78,10 +79,10 @@ impl Views {
     }
 
     /// Adds a former view, its rows renumbered; asks it did not know stand last, in the newest order.
-    fn carry(&mut self, view: &[Ranked], renumbered: &[Option<usize>], order: &[usize]) {
+    fn carry(&mut self, view: &[Ranked], renumbered: &Renumbering, order: &[usize]) {
         let mut listed = 0;
         for ranked in view.iter().filter(|ranked| ranked.score.is_known()) {
-            if let Some(row) = renumbered[usize::from(ranked.row)] {
+            if let Some(row) = renumbered.of(ranked.row.into()) {
                 listed |= bit(row);
                 self.ranked.push(Ranked { row: narrow(row), ..*ranked });
             }

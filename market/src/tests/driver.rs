@@ -5,7 +5,7 @@ use std::sync::Arc;
 use merit_units::{Micros, Timestamp};
 
 use super::markets::{Fast, Naive};
-use super::{Decision, Market, SECOND, World};
+use super::{Decision, Market, Placed, SECOND, World};
 use crate::luck::Luck;
 use crate::terms::bit;
 use crate::{
@@ -58,7 +58,7 @@ pub(super) struct Driver {
     rng: fastrand::Rng,
     now: Timestamp,
     slots: Vec<Arc<Slot>>,
-    asks: Vec<Ask>,
+    asks: Vec<Placed>,
     sick: [bool; SLOTS],
     calls: Vec<Call>,
     free: Vec<usize>,
@@ -247,11 +247,10 @@ impl Driver {
         }
     }
 
-    fn ask(&mut self, slot: usize) -> Ask {
+    fn ask(&mut self, slot: usize) -> Placed {
         let rng = &mut self.rng;
         let number = |slot: usize| u8::try_from(slot).expect("few slots");
-        Ask {
-            slot: Arc::clone(&self.slots[slot]),
+        let ask = Ask {
             venue: VenueIndex::new(number(slot % VENUES)),
             region: RegionIndex::new(number(slot % 4)),
             isolation: Isolation::EACH[slot % 5],
@@ -266,7 +265,8 @@ impl Driver {
             basis: GROUNDS[rng.usize(0..3)],
             samples: rng.u64(0..600),
             ineligible: (rng.u8(0..12) == 0).then_some(Ineligible::NoExchangeRate),
-        }
+        };
+        Placed { slot: Arc::clone(&self.slots[slot]), ask }
     }
 
     fn terms(&mut self) -> Terms {

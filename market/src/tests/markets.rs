@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use merit_units::Timestamp;
 
-use super::{Decision, Market, State, World};
+use super::{Decision, Market, Placed, State, World};
 use crate::ask::Score;
 use crate::naive::{NaiveBook, NaiveTaken};
-use crate::{Ask, Book, Exclusion, NoPick, Observation, Reservation, Slot, Terms, WindowCaps};
+use crate::{Book, Exclusion, NoPick, Observation, Reservation, Slot, Terms, WindowCaps};
 
 fn number(world: &World, slot: &Arc<Slot>) -> usize {
     world.slots.iter().position(|other| Arc::ptr_eq(other, slot)).expect("a slot of the world")
@@ -30,14 +30,15 @@ impl Fast {
 }
 
 impl Market for Fast {
-    fn build(&mut self, asks: Vec<Ask>, now: Timestamp) {
-        self.book = Some(Book::build(self.book.as_ref(), asks, now, &self.world.config).expect("few asks"));
+    fn build(&mut self, asks: Vec<Placed>, now: Timestamp) {
+        let (slots, asks) = Placed::apart(asks, self.book.as_ref());
+        self.book = Some(Book::build(self.book.as_ref(), slots, asks, now, &self.world.config).expect("few asks"));
     }
 
     fn decide(&mut self, call: usize, terms: &Terms, now: Timestamp, draw: u64) -> Result<Decision, NoPick> {
         let pick = self.book().decide(terms, now, draw)?;
         let slot = number(&self.world, pick.reservation.slot());
-        assert!(Arc::ptr_eq(&self.book().asks()[pick.row].slot, pick.reservation.slot()));
+        assert!(Arc::ptr_eq(&self.book().slots()[pick.row], pick.reservation.slot()));
         self.held.resize_with(self.held.len().max(call + 1), || None);
         self.held[call] = Some(pick.reservation);
         let (row, explored, probe, least_bad) = (pick.row, pick.explored, pick.probe, pick.least_bad);
@@ -113,8 +114,9 @@ impl Naive {
 }
 
 impl Market for Naive {
-    fn build(&mut self, asks: Vec<Ask>, now: Timestamp) {
-        self.book.build(asks, now);
+    fn build(&mut self, asks: Vec<Placed>, now: Timestamp) {
+        let (slots, asks) = Placed::apart(asks, None);
+        self.book.build(slots.to_vec(), asks, now);
     }
 
     fn decide(&mut self, call: usize, terms: &Terms, now: Timestamp, draw: u64) -> Result<Decision, NoPick> {

@@ -51,8 +51,8 @@ pub(super) async fn book(
     let (view, now) = (function.view(), broker.clock.now());
     let value_of_time = function.value_of_time.pico_saturating_i64();
     let priced = view.book.merit_order().filter(|row| {
-        let ask = &view.book.asks()[*row];
-        ask.why_ineligible().is_none() && !ask.slot.venue().is_stopped()
+        let (ask, slot) = (&view.book.asks()[*row], &view.book.slots()[*row]);
+        ask.why_ineligible().is_none() && !slot.venue().is_stopped()
     });
     Ok(Json(BookView {
         function: function.id.to_string(),

@@ -4,7 +4,7 @@ use merit_units::{Micros, Timestamp};
 
 use super::{Town, ask};
 use crate::{
-    ArchitectureSet, Ask, Exclusion, Ineligible, IsolationSet, NoPick, Observation, Pick, RegionSet, Terms, VenueSet,
+    ArchitectureSet, Exclusion, Ineligible, IsolationSet, NoPick, Observation, Pick, RegionSet, Terms, VenueSet,
 };
 
 fn verdict(town: &Town, terms: &Terms) -> Result<(), Exclusion> {
@@ -142,7 +142,9 @@ fn a_refusal_names_what_came_closest_to_a_match() {
     assert_eq!(town.decide(&Terms::default()).unwrap_err(), NoPick::NoAsks);
 
     // Row 0 never, row 1 tried, row 2 full: the fuller the match, the better the reason.
-    town.change(|asks| asks.push(Ask { ineligible: Some(Ineligible::NoPrice), ..ask((0, &100)) }));
+    let mut unpriced = ask((0, &100));
+    unpriced.ineligible = Some(Ineligible::NoPrice);
+    town.change(|asks| asks.push(unpriced));
     let tried = Terms { tried: 0b010, ..Terms::default() };
     assert_eq!(town.decide(&tried).unwrap_err(), NoPick::NoneEligible);
     town.change(|asks| asks.push(ask((1, &100))));

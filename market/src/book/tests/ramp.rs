@@ -3,7 +3,7 @@
 use merit_units::Micros;
 
 use super::{Town, ask, without};
-use crate::{Ask, Config, Ineligible, Isolation, Terms, VenueIndex, VenueSet};
+use crate::{Config, Ineligible, Terms, VenueIndex, VenueSet};
 
 const SECOND: Micros = Micros::from_secs(1);
 
@@ -63,7 +63,7 @@ fn the_ramp_holds_for_calls_with_a_value_of_time() {
 #[test]
 fn a_new_deployment_joins_gradually_and_one_that_left_is_gone() {
     let mut town = Town::with_costs(&[100, 200]);
-    let newcomer = Ask { venue: VenueIndex::new(2), ..ask((2, &50)) };
+    let newcomer = ask((2, &50));
     town.change(|asks| asks.insert(0, newcomer));
     town.pass(SECOND);
     let calls = town.spread(&Terms::default());
@@ -213,7 +213,7 @@ fn nobody_gains_more_than_the_margin_by_standing_first() {
 
 #[test]
 fn where_no_call_could_go_before_the_order_holds_at_once() {
-    let town = Town::new(Config::default(), vec![Ask { isolation: Isolation::Wasm, ..ask((0, &5)) }]);
+    let town = Town::new(Config::default(), vec![ask((0, &5))]);
     assert_eq!(town.book.newest_share_ppm(town.now), 1_000_000);
 
     // An empty book, or one without a single price, is no order to take over from.

@@ -1,0 +1,225 @@
+//! One view of a function's book: the asks, and what stands behind each of them.
+//!
+//! A view is immutable. The next one is made from it, and shares what has not changed: the deployments and their slots
+//! while the set of them stands, and all of a row that no price was changed of. A price change of one venue comes to every
+//! book with a deployment there, so [`View::repriced`] looks at no other deployment than those, takes no lock, and keeps
+//! what the calls are expected to use.
+
+use std::sync::Arc;
+
+use merit_config::Demand;
+use merit_market::{Ask, Book, Config, Ineligible, Slots, VenueIndex};
+use merit_pricing::{Basis, Expectation, Metered, Usage, expect};
+use merit_units::{DeploymentId, Micros, Money, Timestamp};
+use merit_venue::MeterBasis;
+
+use super::Deployment;
+use crate::prices::InForce;
+use crate::quote::Exclusions;
+use crate::settle::Bill;
+
+/// A function's book, and what stands behind each of its asks.
+pub struct View {
+    /// Counts the rebuilds.
+    pub version: u64,
+    /// The asks in merit order.
+    pub book: Book,
+    /// Whose the asks are, row by row.
+    places: Arc<[Arc<Deployment>]>,
+    rows: Vec<Row>,
+}
+
+/// What an ask was made from.
+#[derive(Clone)]
+struct Row {
+    /// What one call is expected to be billed; `None` when the sheet can't meter it.
+    metered: Option<Metered>,
+    /// The prices it was quoted under: a fill is charged by them, whatever the prices are by then.
+    prices: Arc<InForce>,
+}
+
+/// What a view is made by: what its function demands, the time, and the market's tunables.
+pub(super) struct Rules<'a> {
+    /// The longest one run may take: what is held is for that long.
+    pub(super) timeout: Micros,
+    pub(super) demand: Demand,
+    pub(super) now: Timestamp,
+    pub(super) market: &'a Config,
+}
+
+impl View {
+    /// Without any ask.
+    pub(super) fn empty() -> Self {
+        let book = Book::build(None, Slots::default(), Vec::new(), Timestamp::EPOCH, &Config::default());
+        let book = book.expect("invariant: a book without asks is small enough");
+        Self { version: 0, book, places: Arc::default(), rows: Vec::new() }
+    }
+
+    /// The deployment behind a row.
+    #[must_use]
+    pub fn deployment(&self, row: usize) -> &Arc<Deployment> {
+        &self.places[row]
+    }
+
+    /// The row of the deployment of that name.
+    #[must_use]
+    pub fn row_of(&self, deployment: &DeploymentId) -> Option<usize> {
+        self.places.iter().position(|place| place.id == *deployment)
+    }
+
+    /// The prices a call at that row is quoted under.
+    #[must_use]
+    pub fn prices(&self, row: usize) -> &InForce {
+        &self.rows[row].prices
+    }
+
+    /// The expected cost of a row.
+    #[must_use]
+    pub fn cost(&self, row: usize) -> Money {
+        Money::from_pico(self.book.asks()[row].cost_pico.into())
+    }
+
+    /// The cheapest expected cost among the rows that were not excluded.
+    #[must_use]
+    pub fn cheapest(&self, exclusions: &Exclusions) -> Money {
+        let eligible = (0..self.rows.len()).filter(|row| exclusions[*row].is_none());
+        eligible.map(|row| self.cost(row)).min().unwrap_or(Money::ZERO)
+    }
+
+    /// The most a call at that row can be charged: what is held for it.
+    #[must_use]
+    pub fn ceiling(&self, row: usize) -> Money {
+        Money::from_pico(self.book.asks()[row].ceiling_pico.into())
+    }
+
+    /// What a call that used `usage` at that row is charged.
+    #[must_use]
+    pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
+        let (deployment, prices) = (&self.places[row], &self.rows[row].prices);
+        match prices.meter(&deployment.size, usage) {
+            Some(metered) => {
+                let (charge, month) = deployment.prices.charge_under(prices, &metered);
+                Bill { charge, metered: Some(metered), month, basis, posted: false }
+            }
+            None => self.expected_bill(row),
+        }
+    }
+
+    /// What a call at that row is expected to be charged, when nobody tells what it used.
+    #[must_use]
+    pub fn expected_bill(&self, row: usize) -> Bill {
+        let (deployment, Row { metered, prices }) = (&self.places[row], &self.rows[row]);
+        let charged = |metered: &Metered| deployment.prices.charge_under(prices, metered);
+        let (charge, month) = metered.as_ref().map_or_else(|| (self.cost(row), None), charged);
+        Bill { charge, metered: *metered, month, basis: MeterBasis::OwnClock, posted: false }
+    }
+
+    /// Whether its rows are these deployments, and after them those.
+    pub(super) fn is_of(&self, registered: &[Arc<Deployment>], offered: &[Arc<Deployment>]) -> bool {
+        let now = registered.iter().chain(offered);
+        self.places.len() == registered.len() + offered.len()
+            && self.places.iter().zip(now).all(|(before, now)| Arc::ptr_eq(before, now))
+    }
+
+    /// The next view, from prices, profiles and health as they stand. `places` when they are others than before.
+    pub(super) fn rebuilt(&self, places: Option<Vec<Arc<Deployment>>>, rules: &Rules<'_>) -> Self {
+        let (places, slots): (Arc<[_]>, Slots) = match places {
+            None => (Arc::clone(&self.places), Arc::clone(self.book.slots())),
+            Some(places) => {
+                let slots = places.iter().map(|deployment| Arc::clone(&deployment.slot)).collect();
+                (places.into(), slots)
+            }
+        };
+        let (asks, rows) = places.iter().map(|deployment| ask(deployment, &places, rules)).unzip();
+        self.succeeded_by(places, slots, (asks, rows), rules)
+    }
+
+    /// The next view, with the prices of one venue as they stand; `None` when more than prices has changed there.
+    pub(super) fn repriced(&self, venue: VenueIndex, rules: &Rules<'_>) -> Option<Self> {
+        let (mut asks, mut rows) = (self.book.asks().to_vec(), self.rows.clone());
+        for (at, ask) in asks.iter_mut().enumerate().filter(|(_, ask)| ask.venue == venue) {
+            let (deployment, row) = (&self.places[at], &mut rows[at]);
+            let prices = deployment.prices.in_force();
+            // Under a sheet that rounds otherwise, calls are expected to be billed for something else.
+            if row.metered.is_none() || !prices.same_shape(&row.prices) {
+                return None;
+            }
+            row.prices = prices;
+            price(ask, deployment, row, rules);
+        }
+        let (places, slots) = (Arc::clone(&self.places), Arc::clone(self.book.slots()));
+        Some(self.succeeded_by(places, slots, (asks, rows), rules))
+    }
+
+    fn succeeded_by(
+        &self,
+        places: Arc<[Arc<Deployment>]>,
+        slots: Slots,
+        (asks, rows): (Vec<Ask>, Vec<Row>),
+        rules: &Rules<'_>,
+    ) -> Self {
+        let book = Book::build(Some(&self.book), slots, asks, rules.now, rules.market)
+            .expect("invariant: registration bounds the deployments of a function");
+        Self { version: self.version + 1, book, places, rows }
+    }
+}
+
+/// The ask of a deployment, of those a function has, and what it was made from.
+fn ask(deployment: &Deployment, places: &[Arc<Deployment>], rules: &Rules<'_>) -> (Ask, Row) {
+    let prices = deployment.prices.in_force();
+    let expectation = prices.sheet().and_then(|sheet| expectation(deployment, places, sheet).ok());
+    let latency_p50 = expectation.as_ref().map_or(Micros::ZERO, |known| known.latency_p50);
+    let mut ask = Ask {
+        venue: deployment.venue.index,
+        region: deployment.venue.region_index,
+        isolation: deployment.isolation,
+        architecture: deployment.size.architecture,
+        cost_pico: 0,
+        ceiling_pico: 0,
+        latency_p50,
+        latency_p95: expectation.as_ref().map_or(Micros::ZERO, |known| known.latency_p95),
+        fail_ppm: 0,
+        retry_pico: 0,
+        retry_delay: latency_p50,
+        basis: expectation.as_ref().map_or(Basis::Assumed, |known| known.basis),
+        samples: expectation.as_ref().map_or(0, |known| known.samples),
+        ineligible: None,
+    };
+    let row = Row { metered: expectation.map(|known| known.metered), prices };
+    price(&mut ask, deployment, &row, rules);
+    (ask, row)
+}
+
+/// Everything of an ask that is not learned from calls: what it costs, whether it may be matched, how it fails.
+fn price(ask: &mut Ask, deployment: &Deployment, row: &Row, rules: &Rules<'_>) {
+    let ended = || deployment.offer.as_ref().and_then(|offer| offer.ineligible());
+    let unequal = || deployment.equality.bars(rules.demand);
+    let barred = deployment.venue.barred().or_else(ended).or_else(unequal).or_else(|| row.prices.ineligible(rules.now));
+    let (cost, ineligible) = match (&row.metered, barred) {
+        (Some(metered), None) => (row.prices.cost(metered), None),
+        (_, Some(why)) => (Money::ZERO, Some(why)),
+        (None, None) => (Money::ZERO, Some(Ineligible::NoPrice)),
+    };
+    ask.cost_pico = cost.pico_saturating_i64();
+    ask.ceiling_pico = row.prices.ceiling(&deployment.size, rules.timeout).max(cost).pico_saturating_i64();
+    ask.fail_ppm = deployment.slot.fail_ppm();
+    // A retry runs at a deployment of about the same price, after waiting for this one to fail.
+    ask.retry_pico = ask.cost_pico;
+    ask.ineligible = ineligible;
+}
+
+/// What a call is expected to use there; from its siblings when nothing was learned of it yet.
+fn expectation(
+    deployment: &Deployment,
+    places: &[Arc<Deployment>],
+    sheet: &merit_pricing::PriceSheet,
+) -> Result<Expectation, merit_pricing::MeterError> {
+    let own = deployment.profile();
+    if own.samples() > 0 {
+        return expect(sheet, &deployment.size, &own, []);
+    }
+    // Only here are several profiles locked at once, and rebuilds of a function take turns.
+    let others = places.iter().filter(|sibling| sibling.id != deployment.id);
+    let siblings: Vec<_> = others.map(|sibling| sibling.profile()).collect();
+    expect(sheet, &deployment.size, &own, siblings.iter().map(|profile| &**profile))
+}
