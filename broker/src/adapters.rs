@@ -3,8 +3,10 @@
 mod alibaba_fc;
 mod aws_lambda;
 mod azure_functions;
+mod cloudflare_workers;
 mod google_run;
 mod http;
+mod tencent_scf;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub(crate) async fn adapter(venue: &merit_config::Venue, config: &Config) -> Res
         VenueKind::AlibabaFc(own) => alibaba_fc::adapter(venue, own, config),
         VenueKind::GoogleRun(own) => google_run::adapter(venue, own, config),
         VenueKind::AzureFunctions(own) => azure_functions::adapter(venue, own, config),
+        VenueKind::TencentScf(own) => tencent_scf::adapter(venue, own, config),
+        VenueKind::CloudflareWorkers(own) => cloudflare_workers::adapter(venue, own, config),
         VenueKind::Provider(_) => unreachable!("invariant: a provider's adapter lives with the provider"),
     }
 }

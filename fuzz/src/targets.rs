@@ -7,6 +7,7 @@
 //! To add one: a module with `run` and `seeds`, a line in [`ALL`], a file in `fuzz/bin/` and its `[[bin]]`, and a
 //! test beside the code.
 
+pub mod acs3;
 pub mod event_stream;
 pub mod exchange_rates;
 pub mod function_reference;
@@ -15,6 +16,7 @@ pub mod offer_file;
 pub mod report_line;
 pub mod retail_prices;
 pub mod sigv4;
+pub mod tc3;
 
 /// Something that takes bytes from outside.
 pub struct Target {
@@ -27,8 +29,10 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 10] = [
     Target { name: "sigv4", run: sigv4::run, seeds: sigv4::seeds },
+    Target { name: "acs3", run: acs3::run, seeds: acs3::seeds },
+    Target { name: "tc3", run: tc3::run, seeds: tc3::seeds },
     Target { name: "function_reference", run: function_reference::run, seeds: function_reference::seeds },
     Target { name: "report_line", run: report_line::run, seeds: report_line::seeds },
     Target { name: "event_stream", run: event_stream::run, seeds: event_stream::seeds },

@@ -1,6 +1,7 @@
 //! Which clouds are played, and how.
 
 mod azure;
+mod clouds;
 mod demo;
 mod google;
 mod lambda;
@@ -17,6 +18,7 @@ use merit_units::{FunctionId, MemoryMb, Micros, VenueId};
 pub use crate::model::Provider;
 use crate::model::{Model, data::measured};
 pub use azure::{AzureApp, EntraClient};
+pub use clouds::{ScfAccount, WorkersGate};
 pub use google::{GoogleProject, ServiceAccount};
 pub use lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
 pub use read::{ConfigErrors, ConfigMistake};
@@ -214,8 +216,12 @@ impl SimConfig {
     /// provisioned_concurrency = { prod = 2 }
     /// ```
     ///
-    /// With `protocol = "fc"` a cloud speaks the API of Alibaba Function Compute, for the `[[cloud.key]]` of the same
-    /// shape; `versions`, `aliases` and `tags` of functions are those above.
+    /// With `protocol = "fc"` or `"scf"` a cloud speaks the API of Alibaba Function Compute or Tencent SCF, for the
+    /// `[[cloud.key]]` of the same shape; `versions`, `aliases` and `tags` of functions are those above. With
+    /// `gateway_events = true`, functions at SCF take a gateway's events, so that payloads need not be JSON.
+    ///
+    /// With `protocol = "workers"` a cloud answers as Cloudflare Workers do: `bearer_token`, and `access_client_id` with
+    /// `access_client_secret`, are what callers must send, where they are given.
     ///
     /// Or Google's: services of Cloud Run that check ID tokens, and the places that give them:
     ///

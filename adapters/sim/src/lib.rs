@@ -40,8 +40,8 @@ mod testing;
 
 pub use config::{
     AzureApp, CloudConfig, ConfigErrors, ConfigMistake, EntraClient, FunctionConfig, FunctionSize, GoogleProject,
-    KeyPair, LambdaAccount, LambdaFunction, Protocol, Provider, ServiceAccount, SimConfig, SimError, TimeScale,
-    TimeScaleError,
+    KeyPair, LambdaAccount, LambdaFunction, Protocol, Provider, ScfAccount, ServiceAccount, SimConfig, SimError,
+    TimeScale, TimeScaleError, WorkersGate,
 };
 pub use executor::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage};
 pub use model::ProviderError;

@@ -1,8 +1,8 @@
 //! How calls reach a cloud. Each protocol turns an HTTP request into a call and an
 //! [`Outcome`](crate::cloud::Outcome) into a response; clouds know none of them.
 //!
-//! `native` is the plain shape that Merit's own runtimes serve; `lambda` is AWS Lambda's own, `fc` that of Alibaba
-//! Function Compute, `google` and `azure` are those of Cloud Run and of Azure Functions.
+//! `native` is the plain shape that Merit's own runtimes serve; `lambda` is AWS Lambda's own, `fc`, `scf`, `google`,
+//! `azure` and `workers` are those of Function Compute, SCF, Cloud Run, Azure Functions and Cloudflare Workers.
 
 pub(crate) mod azure;
 pub(crate) mod body;
@@ -13,4 +13,6 @@ mod issuer;
 pub(crate) mod lambda;
 pub(crate) mod native;
 mod payload;
+pub(crate) mod scf;
+pub(crate) mod workers;
 mod wrong;

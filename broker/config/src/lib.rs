@@ -52,8 +52,9 @@ pub use providers::Providers;
 pub use server::{Log, LogFormat, LogLevel, Secrets, Server, Store};
 pub use setting::{Origin, Setting, Source};
 pub use venue::{
-    AlibabaFc, AwsKeys, AwsLambda, AzureEntra, AzureFunctions, AzureIdentity, CloudKeys, GoogleRun, Http, Isolation,
-    Knative, Meters, OpenFaas, Preset, ProviderVenue, Secret, Venue, VenueKind,
+    AlibabaFc, AwsKeys, AwsLambda, AzureEntra, AzureFunctions, AzureIdentity, CloudKeys, CloudflareWorkers, GoogleRun,
+    Http, Isolation, Knative, Meters, OpenFaas, Preset, ProviderVenue, Secret, TencentScf, Venue, VenueKind,
+    WorkersTokens,
 };
 
 /// The ranges that the HTTP surface checks too, for values put through the API.

@@ -3,12 +3,14 @@
 mod alibaba;
 mod aws;
 mod azure_functions;
+mod cloudflare;
 mod google_run;
 mod headers;
 mod keys;
 mod preset;
 mod provider;
 mod secret;
+mod tencent;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,11 +30,13 @@ use crate::sheets;
 pub use alibaba::AlibabaFc;
 pub use aws::{AwsKeys, AwsLambda};
 pub use azure_functions::{AzureEntra, AzureFunctions, AzureIdentity};
+pub use cloudflare::{CloudflareWorkers, WorkersTokens};
 pub use google_run::GoogleRun;
 pub use keys::CloudKeys;
 pub use preset::{Knative, OpenFaas, Preset};
 pub use provider::ProviderVenue;
 pub use secret::Secret;
+pub use tencent::TencentScf;
 
 /// A place where functions can run.
 #[derive(Clone, Debug)]
@@ -78,6 +82,10 @@ pub enum VenueKind {
     GoogleRun(Box<GoogleRun>),
     /// Azure Functions: the function apps of one subscription in one region.
     AzureFunctions(Box<AzureFunctions>),
+    /// Tencent SCF: one region of one account.
+    TencentScf(Box<TencentScf>),
+    /// Cloudflare Workers of one account.
+    CloudflareWorkers(Box<CloudflareWorkers>),
     /// A provider, which says itself what it runs and at what price.
     Provider(Box<ProviderVenue>),
 }
@@ -113,6 +121,8 @@ impl VenueKind {
             Self::AlibabaFc(_) => "alibaba-fc",
             Self::GoogleRun(_) => "google-run",
             Self::AzureFunctions(_) => "azure-functions",
+            Self::TencentScf(_) => "tencent-scf",
+            Self::CloudflareWorkers(_) => "cloudflare-workers",
             Self::Provider(_) => "provider",
         }
     }
@@ -172,6 +182,10 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
         Some(Word::AzureFunctions) => {
             Some(VenueKind::AzureFunctions(Box::new(azure_functions::read(&mut section, folder))))
         }
+        Some(Word::TencentScf) => Some(VenueKind::TencentScf(Box::new(tencent::read(&mut section)))),
+        Some(Word::CloudflareWorkers) => {
+            Some(VenueKind::CloudflareWorkers(Box::new(cloudflare::read(&mut section, folder))))
+        }
         Some(Word::Provider) => Some(VenueKind::Provider(Box::new(provider::read(&mut section)))),
         // A kind that is missing or misspelt is most likely the common one: its keys are checked too.
         Some(Word::Http) | None => read_http(&mut section, folder).map(|own| VenueKind::Http(Box::new(own))),
@@ -226,23 +240,27 @@ enum Word {
     AlibabaFc,
     GoogleRun,
     AzureFunctions,
+    TencentScf,
+    CloudflareWorkers,
     Provider,
 }
 
-const WORDS: [(&str, Word); 6] = [
+const WORDS: [(&str, Word); 8] = [
     ("http", Word::Http),
     ("aws-lambda", Word::AwsLambda),
     ("alibaba-fc", Word::AlibabaFc),
     ("google-run", Word::GoogleRun),
     ("azure-functions", Word::AzureFunctions),
+    ("tencent-scf", Word::TencentScf),
+    ("cloudflare-workers", Word::CloudflareWorkers),
     ("provider", Word::Provider),
 ];
 
 fn kind(text: &str) -> Result<Word, String> {
     one_of(text, &WORDS).map_err(|_| {
-        let kinds = "`http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `alibaba-fc` those of \
-                     Alibaba Function Compute, `google-run` services of Google Cloud Run, `azure-functions` function \
-                     apps of Azure, `provider` says itself what it runs";
+        let kinds = "`http` reaches any function behind HTTP; `aws-lambda`, `alibaba-fc`, `tencent-scf`, `google-run`, \
+                     `azure-functions` and `cloudflare-workers` reach functions of these clouds; a `provider` says itself \
+                     what it runs";
         format!("`{text}` is not a venue kind of this version; {kinds}")
     })
 }

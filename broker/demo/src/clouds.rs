@@ -77,7 +77,7 @@ pub struct AzureApp {
 impl Cloud {
     /// Whether its protocol tells what a call used. Where it does not, Merit charges an estimate.
     pub(crate) fn tells_meters(&self) -> bool {
-        self.google.is_none() && self.azure.is_none()
+        self.google.is_none() && self.azure.is_none() && self.protocol != "workers"
     }
 
     /// The region, by which terms can choose it: the name without the provider's.

@@ -15,6 +15,9 @@ pub(crate) const EXAMPLE_USD_PER_CNY: &str = "0.1405";
 /// The key pair of AWS's documentation, which the simulated clouds of the demo know.
 const EXAMPLE_KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
+/// What the simulated Workers of the demo ask for.
+const EXAMPLE_BEARER: &str = "merit-demo-bearer-token";
+
 /// The app registration that the simulated clouds of the demo know.
 const EXAMPLE_ENTRA: &str = "\
 function_key = \"merit-demo-function-key\"
@@ -125,6 +128,9 @@ concurrency = {concurrency}
 "
             ),
         );
+        if cloud.protocol == "workers" {
+            write(text, &format!("[venues.{name}.credentials]\nbearer_token = \"{EXAMPLE_BEARER}\"\n"));
+        }
         if let Some((id, secret)) = key_names(cloud) {
             let (own_id, own_secret) = EXAMPLE_KEY;
             let keys = format!("{id} = \"{own_id}\"\n{secret} = \"{own_secret}\"\n");
@@ -178,6 +184,14 @@ impl Plan<'_> {
                 "# It speaks Function Compute's own protocol, signatures and all.\nkind = \"alibaba-fc\"\n\
                  endpoint_url = \"{url}/{name}\""
             ),
+            ("scf", _) => format!(
+                "# It speaks SCF's own protocol; the samples take pictures and texts, so they are sent as bodies of events.\n\
+                 kind = \"tencent-scf\"\nevents = \"gateway\"\nendpoint_url = \"{url}/{name}\""
+            ),
+            ("workers", _) => format!(
+                "# It answers as Workers do. No reply tells CPU time, so charges are estimates.\n\
+                 kind = \"cloudflare-workers\"\nurl = \"{url}/{name}/\""
+            ),
             (_, None) => format!("kind = \"http\"\nurl = \"{url}/{name}/\""),
             (_, Some(lambda)) => format!(
                 "# It speaks Lambda's own protocol, signatures and all.\nkind = \"aws-lambda\"\n\
@@ -193,6 +207,7 @@ fn key_names(cloud: &Cloud) -> Option<(&'static str, &'static str)> {
     match cloud.protocol.as_str() {
         "lambda" => Some(("access_key_id", "secret_access_key")),
         "fc" => Some(("access_key_id", "access_key_secret")),
+        "scf" => Some(("secret_id", "secret_key")),
         _ => None,
     }
 }

@@ -1,8 +1,9 @@
 //! The clouds of `merit demo`: three hyperscalers with two offerings each, Alibaba, Tencent and
 //! Workers, all by their real price sheets.
 //!
-//! AWS and Google in two regions each. The clouds of AWS and Alibaba speak their own protocols, for AWS's example key
-//! pair; so do Google's, with a metadata server that gives tokens, and Azure's, with keys and Entra tokens.
+//! AWS and Google in two regions each. The clouds of AWS, Alibaba and Tencent speak their own protocols, for AWS's example
+//! key pair; so do Google's, with a metadata server that gives tokens, Azure's, with keys and Entra tokens, and Workers,
+//! with an example token.
 //! Azure has prices for one region only, so its second offering there is the Flex plan. Alibaba is
 //! billed in dollars (Singapore), Tencent in yuan (Guangzhou), so one venue needs an exchange rate.
 
@@ -11,7 +12,7 @@ use merit_units::{MemoryMb, Micros, VenueId};
 
 use super::{
     AzureApp, CloudConfig, DEFAULT_SEED, EntraClient, GoogleProject, KeyPair, LambdaAccount, Protocol, Provider,
-    SimConfig, TimeScale,
+    ScfAccount, SimConfig, TimeScale, WorkersGate,
 };
 
 /// A cloud, its sheet, the round trip in ms, memory in MB and vCPU in thousandths where chosen.
@@ -57,6 +58,11 @@ fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudCon
             Protocol::Lambda(account(region))
         }
         Provider::AlibabaFc => Protocol::Fc(vec![example_key()]),
+        Provider::TencentScf => Protocol::Scf(ScfAccount { keys: vec![example_key()], gateway_events: true }),
+        Provider::CloudflareWorkers => {
+            let bearer_token = Some("merit-demo-bearer-token".to_owned());
+            Protocol::Workers(WorkersGate { bearer_token, access: None })
+        }
         _ => match cloud.name.as_str().split_once('-') {
             Some(("google", region)) => Protocol::Google(GoogleProject::new("merit-demo", region)),
             Some(("azure", _)) => Protocol::Azure(app(cloud.name.as_str())),

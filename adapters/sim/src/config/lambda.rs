@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::azure::AzureApp;
+use super::clouds::{ScfAccount, WorkersGate};
 use super::google::GoogleProject;
 
 /// How a cloud is spoken to.
@@ -20,6 +21,10 @@ pub enum Protocol {
     Google(GoogleProject),
     /// Azure's protocols under `/{cloud}`.
     Azure(AzureApp),
+    /// Tencent SCF's API under `/{cloud}`.
+    Scf(ScfAccount),
+    /// Cloudflare Workers: `POST /{cloud}/{function}` behind a gate, no meters.
+    Workers(WorkersGate),
 }
 
 impl Protocol {
@@ -32,15 +37,18 @@ impl Protocol {
             Self::Fc(_) => "fc",
             Self::Google(_) => "google",
             Self::Azure(_) => "azure",
+            Self::Scf(_) => "scf",
+            Self::Workers(_) => "workers",
         }
     }
 
     /// The keys that are known, where there are such.
     pub(crate) fn keys(&self) -> &[KeyPair] {
         match self {
-            Self::Native | Self::Google(_) | Self::Azure(_) => &[],
+            Self::Native | Self::Google(_) | Self::Azure(_) | Self::Workers(_) => &[],
             Self::Lambda(account) => &account.keys,
             Self::Fc(keys) => keys,
+            Self::Scf(account) => &account.keys,
         }
     }
 }

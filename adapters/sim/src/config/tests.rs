@@ -217,10 +217,48 @@ access_key_id = "AKID"
         "alias `a b` stands for version `1`, and there are 0 versions",
         "provisioned_concurrency names `prod`, which is no version and no alias",
         "cloud google, region: is only for protocol = \"lambda\" or \"google\"",
-        "cloud other, protocol: `grpc` is none; use native, lambda, fc, google or azure",
+        "cloud other, protocol: `grpc` is none; use native, lambda, fc, scf, google, azure or workers",
         "cloud unplaced: `region` is missing",
         "key 1: `secret_access_key` is missing",
     ] {
         assert!(errors.contains(words), "{words}: {errors}");
     }
+}
+
+#[test]
+fn clouds_of_tencent_and_cloudflare_are_read_and_their_secrets_not_shown() {
+    let config = SimConfig::parse(
+        r#"
+[[cloud]]
+name = "scf"
+price_sheet = "tencent-scf/cn"
+protocol = "scf"
+gateway_events = true
+
+[[cloud.key]]
+access_key_id = "AKID"
+secret_access_key = "do not show"
+
+[[cloud]]
+name = "workers"
+price_sheet = "cloudflare-workers"
+protocol = "workers"
+bearer_token = "do not show"
+access_client_id = "id.access"
+access_client_secret = "do not show"
+"#,
+    )
+    .expect("a configuration");
+    assert!(!format!("{config:?}").contains("do not show"), "secrets are not shown");
+    let Protocol::Scf(scf) = &config.clouds[0].protocol else { panic!("it speaks SCF's protocol") };
+    assert!(scf.gateway_events && scf.keys.len() == 1);
+    let Protocol::Workers(gate) = &config.clouds[1].protocol else { panic!("it is Workers") };
+    assert!(gate.bearer_token.is_some() && gate.access.is_some());
+    let errors = SimConfig::parse(
+        "[[cloud]]\nname = \"w\"\nprice_sheet = \"cloudflare-workers\"\nprotocol = \"workers\"\naccess_client_id = \"i\"\n\
+         gateway_events = true\n",
+    );
+    let errors = errors.expect_err("mistakes").to_string();
+    assert!(errors.contains("`access_client_secret` is missing"), "{errors}");
+    assert!(errors.contains("gateway_events: is only for protocol = \"scf\""), "{errors}");
 }

@@ -95,7 +95,7 @@ fn state(cloud: &Cloud) -> Value {
             azure = place;
         }
         Protocol::Google(project) => google = json!({ "region": project.region, "project": project.project }),
-        Protocol::Native | Protocol::Fc(_) => {}
+        Protocol::Native | Protocol::Fc(_) | Protocol::Scf(_) | Protocol::Workers(_) => {}
     }
     let keys: Vec<&str> = config.protocol.keys().iter().map(|key| key.access_key_id.as_str()).collect();
     json!({

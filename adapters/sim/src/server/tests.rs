@@ -262,6 +262,12 @@ async fn the_state_says_what_is_measured_and_what_is_not() {
         let unsigned = match cloud["protocol"].as_str().expect("a protocol") {
             "lambda" => Some(("/2015-03-31/functions/echo/invocations", 403)),
             "fc" => Some(("/2023-03-30/functions/echo/invocations", 400)),
+            "workers" => Some(("/echo", 401)),
+            "scf" => {
+                let answer = sim.post(&format!("{path}/"), "{}").await.json();
+                assert_eq!(answer["Response"]["Error"]["Code"], "AuthFailure.InvalidAuthorization", "{path}");
+                continue;
+            }
             _ => None,
         };
         if let Some((below, status)) = unsigned {

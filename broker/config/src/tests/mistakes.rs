@@ -41,7 +41,7 @@ budget_hard = "1e3"
     merit.toml:13:22: limits.default_timeout_ms: must be at most max_timeout_ms (1000), got 900000
     merit.toml:15:1: limits.exploration_ppm: unknown key; it belongs in [market]
     merit.toml:17:9: venues.one.region: is missing; it is required
-    merit.toml:18:8: venues.one.kind: `azure` is not a venue kind of this version; `http` reaches any function behind HTTP, `aws-lambda` functions of AWS Lambda, `alibaba-fc` those of Alibaba Function Compute, `google-run` services of Google Cloud Run, `azure-functions` function apps of Azure, `provider` says itself what it runs
+    merit.toml:18:8: venues.one.kind: `azure` is not a venue kind of this version; `http` reaches any function behind HTTP; `aws-lambda`, `alibaba-fc`, `tencent-scf`, `google-run`, `azure-functions` and `cloudflare-workers` reach functions of these clouds; a `provider` says itself what it runs
     merit.toml:19:7: venues.one.url: must be a URL such as https://functions.example.com/, got `ftp://example.com/`: begin it with http:// or https://
     merit.toml:22:9: functions.f.deployments.d.venue: there is no venue `oen`; did you mean `one`?; add [venues.oen]
     merit.toml:24:13: functions.f.deployments.d.memory_mb: 0 MB of memory is outside 1 to 1048576
@@ -272,4 +272,28 @@ fn a_sheet_of_ones_own_is_checked_too() {
     let place = format!("{}:5:14: venues.a.sheet_file: {}: ", source, folder.path().join("own.toml").display());
     assert!(error.to_string().starts_with(&place), "{error}");
     assert_eq!(error.mistakes().len(), 1);
+}
+
+#[test]
+fn venues_at_tencent_and_cloudflare_are_checked_closely() {
+    let text = "[venues.scf]\nkind = \"tencent-scf\"\nregion = \"ap-guangzhou\"\nevents = \"xml\"\naction = \"Call\"\n\
+                [venues.scf.credentials]\nsecret_id = \"a b\"\n\
+                [venues.w]\nkind = \"cloudflare-workers\"\nregion = \"global\"\naccount_id = \"12\"\ncpu_us = 0\n\
+                cpu_file = \"none.json\"\nsubdomain = \"a.b\"\n\
+                [venues.w.credentials]\naccess_client_id = \"id\"\n";
+    let found = mistakes(text);
+    for words in [
+        "venues.scf.events: must be json or gateway",
+        "venues.scf.action: must be InvokeFunction or Invoke",
+        "venues.scf.credentials.secret_id: must have visible characters only",
+        "venues.scf.credentials.secret_key: is missing",
+        "venues.w.account_id: must be the 32 digits",
+        "venues.w.cpu_us: must be 1 to 300000000",
+        "venues.w.cpu_file: there is no file",
+        "venues.w.subdomain: must be the name before .workers.dev",
+        "venues.w.credentials.access_client_id: is half of a service token",
+        "venues.w.kind: needs to know where the Workers are",
+    ] {
+        assert!(found.contains(words), "{words}: {found}");
+    }
 }

@@ -146,30 +146,42 @@ fn examples() -> String {
     Config::default_template().lines().map(example).collect::<Vec<_>>().join("\n")
 }
 
+/// Those that the examples name.
+const VARIABLES: [&str; 20] = [
+    "FAAS_USER",
+    "FAAS_PASSWORD",
+    "KUBERNETES_TOKEN",
+    "RUN_US_AUTHORIZATION",
+    "MERIT_AWS_EU_KEY",
+    "MERIT_AWS_EU_SECRET",
+    "MERIT_AWS_EU_TOKEN",
+    "MERIT_ALIBABA_KEY",
+    "MERIT_ALIBABA_SECRET",
+    "MERIT_ALIBABA_TOKEN",
+    "MERIT_AZURE_KEY",
+    "MERIT_AZURE_SECRET",
+    "MERIT_AZURE_ORDERS_KEY",
+    "MERIT_TENCENT_ID",
+    "MERIT_TENCENT_KEY",
+    "MERIT_TENCENT_TOKEN",
+    "MERIT_WORKERS_TOKEN",
+    "MERIT_WORKERS_ACCESS_ID",
+    "MERIT_WORKERS_ACCESS_SECRET",
+    "MERIT_WORKERS_API_TOKEN",
+];
+
 #[test]
 fn the_examples_are_right_and_show_the_defaults() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("run-us-ca.pem"), "").expect("written");
+    for file in ["run-us-ca.pem", "workers-cpu.json"] {
+        std::fs::write(folder.path().join(file), "").expect("written");
+    }
     let source = crate::Source::File(folder.path().join("merit.toml"));
-    let env = [
-        "FAAS_USER",
-        "FAAS_PASSWORD",
-        "KUBERNETES_TOKEN",
-        "RUN_US_AUTHORIZATION",
-        "MERIT_AWS_EU_KEY",
-        "MERIT_AWS_EU_SECRET",
-        "MERIT_AWS_EU_TOKEN",
-        "MERIT_ALIBABA_KEY",
-        "MERIT_ALIBABA_SECRET",
-        "MERIT_ALIBABA_TOKEN",
-        "MERIT_AZURE_KEY",
-        "MERIT_AZURE_SECRET",
-        "MERIT_AZURE_ORDERS_KEY",
-    ];
-    let env = env.into_iter().map(|name| (name, "x")).collect();
+    let env = VARIABLES.into_iter().map(|name| (name, "x")).collect();
     let config = Config::parse(&examples(), &source, &env).expect("the examples have no mistake");
 
     let bare = "[venues.aws-us-east-1]\nkind = \"aws-lambda\"\nregion = \"us-east-1\"\n\
+                [venues.tencent-guangzhou]\nkind = \"tencent-scf\"\nregion = \"ap-guangzhou\"\n\
                 [venues.alibaba-singapore]\nkind = \"alibaba-fc\"\nregion = \"ap-southeast-1\"\n\
                 [venues.google-us-central1]\nkind = \"google-run\"\nregion = \"us-central1\"\n\
                 [venues.azure-eastus]\nkind = \"azure-functions\"\nregion = \"eastus\"\n\
@@ -205,6 +217,11 @@ fn the_examples_are_right_and_show_the_defaults() {
         other => panic!("{other:?}"),
     };
     assert_eq!(azure(&config), azure(&bare));
+    let scf = |config: &Config| match &config.venues["tencent-guangzhou"].kind {
+        crate::VenueKind::TencentScf(scf) => (scf.gateway_events, scf.older_action, scf.credentials_retry_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(scf(&config), scf(&bare));
     let (shown, default) = (&config.functions["thumbnail"], &bare.functions["thumbnail"]);
     assert_eq!((shown.timeout_ms, shown.value_of_time), (default.timeout_ms, default.value_of_time));
     assert_eq!(shown.deployments["run-us-512"].concurrency, default.deployments["run-us-512"].concurrency);

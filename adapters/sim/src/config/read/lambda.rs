@@ -6,6 +6,7 @@ use merit_lambda_wire::reference::{is_qualifier, is_region};
 use merit_pricing::PriceSheet;
 use toml::de::DeValue;
 
+use super::super::clouds::{ScfAccount, WorkersGate};
 use super::super::lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
 use super::{Reader, Section};
 
@@ -13,11 +14,11 @@ use super::{Reader, Section};
 const ACCOUNT: &str = "123456789012";
 
 /// Keys of a cloud that only some protocols have.
-const KEYS_OF: [(&str, &[&str]); 12] = [
+const KEYS_OF: [(&str, &[&str]); 16] = [
     ("region", &["lambda", "google"]),
     ("account", &["lambda"]),
     ("json_payloads", &["lambda"]),
-    ("key", &["lambda", "fc"]),
+    ("key", &["lambda", "fc", "scf"]),
     ("project", &["google"]),
     ("service_account", &["google"]),
     ("custom_audiences", &["google"]),
@@ -26,6 +27,10 @@ const KEYS_OF: [(&str, &[&str]); 12] = [
     ("resource_group", &["azure"]),
     ("function_key", &["azure"]),
     ("entra", &["azure"]),
+    ("gateway_events", &["scf"]),
+    ("bearer_token", &["workers"]),
+    ("access_client_id", &["workers"]),
+    ("access_client_secret", &["workers"]),
 ];
 const KEY_KEYS: &[&str] = &["access_key_id", "secret_access_key", "session_token"];
 
@@ -40,10 +45,15 @@ impl<'t> Reader<'t> {
             "fc" => Protocol::Fc(self.keys(section)),
             "google" => Protocol::Google(self.google(section)),
             "azure" => Protocol::Azure(self.azure(section)),
+            "scf" => {
+                let gateway_events = self.flag(section, "gateway_events").unwrap_or(false);
+                Protocol::Scf(ScfAccount { keys: self.keys(section), gateway_events })
+            }
+            "workers" => Protocol::Workers(self.gate(section)),
             "native" => Protocol::Native,
             other => {
-                let problem = format!("`{other}` is none; use native, lambda, fc, google or azure");
-                self.mistake_at(section, "protocol", problem);
+                let known = "use native, lambda, fc, scf, google, azure or workers";
+                self.mistake_at(section, "protocol", format!("`{other}` is none; {known}"));
                 Protocol::Native
             }
         }
@@ -83,6 +93,18 @@ impl<'t> Reader<'t> {
             self.mistake(section.span.clone(), &section.at, "`key` is missing; add at least one [[cloud.key]]");
         }
         keys
+    }
+
+    /// What callers of Workers must send.
+    fn gate(&mut self, section: &Section<'_, 't>) -> WorkersGate {
+        let bearer_token = self.text(section, "bearer_token").map(str::to_owned);
+        let id = self.text(section, "access_client_id").map(str::to_owned);
+        let secret = self.text(section, "access_client_secret").map(str::to_owned);
+        if id.is_some() != secret.is_some() {
+            let absent = if id.is_some() { "access_client_secret" } else { "access_client_id" };
+            self.missing(section, absent);
+        }
+        WorkersGate { bearer_token, access: id.zip(secret) }
     }
 
     pub(super) fn needed(&mut self, section: &Section<'_, 't>, key: &str) -> String {

@@ -1,0 +1,6 @@
+//! The adapter against real sockets: the conformance cards, and what only Workers can get wrong.
+
+mod cards;
+mod pages;
+mod requests;
+mod server;

@@ -1,0 +1,7 @@
+//! The adapter against real sockets: the conformance cards, and what only SCF can get wrong.
+
+mod cards;
+mod discover;
+mod errors;
+mod requests;
+mod server;
