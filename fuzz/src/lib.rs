@@ -8,9 +8,24 @@ pub mod aws_lambda {
     pub mod offers;
 }
 
+// Nor do the readers of what Azure and Google answer, and those crates bring the providers' libraries.
+#[path = "../../adapters/azure-functions/src"]
+mod azure_functions {
+    pub(crate) mod arm;
+    pub(crate) mod poll;
+}
+#[path = "../../adapters/google-run/src"]
+mod google_run {
+    pub(crate) mod exchange;
+    pub(crate) mod jwt;
+    pub(crate) mod quantity;
+}
+
 use std::path::Path;
 
 use aws_lambda::offers;
+use azure_functions::{arm, poll};
+use google_run::{exchange, jwt, quantity};
 use merit_price_lists::{Reading, azure, google, rates};
 
 pub use targets::{ALL, Target};

@@ -8,10 +8,12 @@
 //! test beside the code.
 
 pub mod acs3;
+pub mod azure_answers;
 pub mod event_stream;
 pub mod exchange_rates;
 pub mod function_reference;
 pub mod google_skus;
+pub mod google_token;
 pub mod offer_file;
 pub mod report_line;
 pub mod retail_prices;
@@ -29,7 +31,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 12] = [
     Target { name: "sigv4", run: sigv4::run, seeds: sigv4::seeds },
     Target { name: "acs3", run: acs3::run, seeds: acs3::seeds },
     Target { name: "tc3", run: tc3::run, seeds: tc3::seeds },
@@ -40,4 +42,6 @@ pub const ALL: [Target; 10] = [
     Target { name: "retail_prices", run: retail_prices::run, seeds: retail_prices::seeds },
     Target { name: "google_skus", run: google_skus::run, seeds: google_skus::seeds },
     Target { name: "exchange_rates", run: exchange_rates::run, seeds: exchange_rates::seeds },
+    Target { name: "google_token", run: google_token::run, seeds: google_token::seeds },
+    Target { name: "azure_answers", run: azure_answers::run, seeds: azure_answers::seeds },
 ];

@@ -21,6 +21,9 @@ mod arm;
 mod config;
 mod discover;
 mod durable;
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "the target is the library of the fuzzer too")]
+mod fuzz;
 mod identity;
 mod meaning;
 mod poll;

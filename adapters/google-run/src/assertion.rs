@@ -12,6 +12,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exchange;
+
 /// Where Google exchanges assertions.
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 
@@ -26,9 +28,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
-
-/// The longest part of an answer that is passed on, in characters.
-const EXCERPT_CHARS: usize = 160;
 
 /// Makes assertions and exchanges them.
 pub(crate) struct Assertion {
@@ -58,18 +57,6 @@ struct Key {
     private_key: String,
     private_key_id: Option<String>,
     token_uri: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Exchanged {
-    id_token: String,
-}
-
-#[derive(Deserialize)]
-struct Refused {
-    error: String,
-    #[serde(default)]
-    error_description: String,
 }
 
 impl Assertion {
@@ -114,7 +101,8 @@ impl Assertion {
                 return Err(format!("no ID token: `{token_url}` answered with more than {MOST_BYTES} bytes"));
             }
         }
-        read(&body, status.is_success()).map_err(|why| format!("no ID token: `{token_url}` answered {status}{why}"))
+        exchange::read(&body, status.is_success())
+            .map_err(|why| format!("no ID token: `{token_url}` answered {status}{why}"))
     }
 
     /// The assertion of a moment, which is given as the time since 1970.
@@ -131,20 +119,6 @@ impl Assertion {
         let header = Header { kid: self.key_id.clone(), ..Header::new(Algorithm::RS256) };
         jsonwebtoken::encode(&header, &claims, &self.key).map_err(|error| format!("the key does not sign: {error}"))
     }
-}
-
-/// The token of an answer, or what it says in its place.
-pub(crate) fn read(body: &[u8], success: bool) -> Result<String, String> {
-    if success && let Ok(Exchanged { id_token }) = serde_json::from_slice(body) {
-        return Ok(id_token);
-    }
-    if let Ok(Refused { error, error_description }) = serde_json::from_slice(body) {
-        let hint =
-            if error == "invalid_grant" { " (the key may be revoked, or this machine's clock wrong)" } else { "" };
-        let said: String = format!("{error}: {error_description}").chars().take(EXCERPT_CHARS).collect();
-        return Err(format!(": {said}{hint}"));
-    }
-    Err(", which is no answer of a token service: check `token_uri` of the key".to_owned())
 }
 
 fn unreached(url: &str, error: &reqwest::Error) -> String {
@@ -165,17 +139,6 @@ impl fmt::Debug for Assertion {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_is_a_token_or_a_reason() {
-        assert_eq!(read(br#"{"id_token":"eyJ.a.b"}"#, true), Ok("eyJ.a.b".to_owned()));
-        let revoked = read(br#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#, false);
-        let revoked = revoked.expect_err("refused");
-        assert!(revoked.contains("Invalid JWT Signature.") && revoked.contains("revoked"), "{revoked}");
-        for other in ["<html>", "{}", r#"{"access_token":"x"}"#, ""] {
-            assert!(read(other.as_bytes(), true).is_err_and(|why| why.contains("token_uri")), "{other}");
-        }
-    }
 
     #[test]
     fn a_key_of_googles_own_address_is_the_librarys() {

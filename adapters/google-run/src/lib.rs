@@ -16,6 +16,10 @@
 mod assertion;
 mod config;
 mod discover;
+mod exchange;
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "the target is the library of the fuzzer too")]
+mod fuzz;
 mod identity;
 mod jwt;
 mod meaning;
