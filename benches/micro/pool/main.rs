@@ -1,0 +1,22 @@
+//! A pool: what WebAssembly costs in it (`functions`), and what a hostile function costs its neighbours (`neighbours`).
+//!
+//! Both parts call real pools through their doors on loopback, from this process. Known limitation: client, pools and
+//! functions share the cores, so the first part has one call at a time, and the second compares turns of one run.
+
+mod functions;
+mod neighbours;
+mod serving;
+
+use merit_load::{process, report};
+
+fn main() -> anyhow::Result<()> {
+    report::line(&format!(
+        "pool: {}; load average before {}\n{}\n",
+        report::build(),
+        process::fact("/proc/loadavg", ""),
+        report::machine()
+    ))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(functions::measure())?;
+    runtime.block_on(neighbours::measure())
+}
