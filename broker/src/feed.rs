@@ -5,13 +5,15 @@
 //! queue of every reader ([`topic`]). The door (`doors::feed`) moves what is in a reader's queue into its WebSocket.
 //!
 //! Invariants: a reader gets a topic's snapshot and then every update since, in order, or is closed; no producer waits
-//! for a reader, and no call waits for a producer ([`fills`]).
+//! for a reader, and no call waits for a producer ([`fills`]). Candles are counted whether they are read or not
+//! ([`minutes`]).
 //!
 //! Known limitation: `seq` begins anew when a topic does. A snapshot says where.
 
 mod book;
 mod candles;
 mod fills;
+mod minutes;
 mod produce;
 mod reader;
 #[cfg(test)]
@@ -23,7 +25,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use merit_units::{FunctionId, KeyId};
+use merit_units::{FunctionId, KeyId, Money, Timestamp};
 use merit_wire::feed::{EVERY_FUNCTION, FeedChannel};
 use tokio::sync::watch;
 
@@ -34,8 +36,10 @@ use crate::refusal::Refusal;
 
 pub use fills::Fill;
 pub use reader::{Closing, Frame, Mark, Queue, Reader};
+pub(crate) use topic::LEFT_CLASS;
 
 use fills::Taps;
+use minutes::AllMinutes;
 use topic::Topic;
 
 /// What readers are held to.
@@ -55,6 +59,8 @@ pub struct Limits {
     pub max_subscriptions: usize,
     /// Bytes of a reader's message.
     pub max_message_bytes: usize,
+    /// Functions whose fills are counted in candles.
+    pub max_candle_functions: usize,
 }
 
 impl Limits {
@@ -92,6 +98,7 @@ pub struct Feed {
     /// Never locked on the way of a call.
     topics: Mutex<BTreeMap<Name, Arc<Topic>>>,
     taps: Taps,
+    minutes: AllMinutes,
     seats: Mutex<Seats>,
     closing: watch::Sender<bool>,
 }
@@ -109,14 +116,14 @@ pub struct Seat {
     pub key: Arc<Key>,
 }
 
-impl Default for Feed {
-    fn default() -> Self {
-        let (topics, seats) = (Mutex::default(), Mutex::default());
-        Self { topics, taps: Taps::default(), seats, closing: watch::Sender::new(false) }
-    }
-}
-
 impl Feed {
+    /// A feed that nobody reads yet. Fills are counted in candles from now on.
+    #[must_use]
+    pub fn since(now: Timestamp) -> Self {
+        let (topics, taps, seats) = (Mutex::default(), Taps::default(), Mutex::default());
+        Self { topics, taps, minutes: AllMinutes::since(now), seats, closing: watch::Sender::new(false) }
+    }
+
     /// Whether anybody listens to fills.
     #[inline]
     #[must_use]
@@ -127,6 +134,16 @@ impl Feed {
     /// Gives a fill to whoever listens to its function. Returns to how many it could not be given.
     pub fn record(&self, fill: &Fill) -> u64 {
         self.taps.record(fill)
+    }
+
+    /// Counts a fill in its function's candles. `max`: functions that may have some.
+    pub(crate) fn count(&self, function: &FunctionId, at: Timestamp, charge: Money, max: impl Fn() -> usize) {
+        self.minutes.count(function, at, charge, max);
+    }
+
+    /// Forgets the candles of functions that had no fill for an hour.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        self.minutes.sweep(now);
     }
 
     /// Readers go away from now on, and are told so.
@@ -168,11 +185,21 @@ impl Feed {
 
     /// Takes a reader out of a topic, which tells it.
     pub fn unsubscribe(&self, reader: &Arc<Reader>, name: &Name, id: Option<u64>) {
+        self.take_out(reader, name);
+        reader.send(topic::unsubscribed(name, id, topic::ASKED));
+    }
+
+    /// Takes a reader out of a topic, and tells it why.
+    pub(crate) fn leave_for(&self, reader: &Arc<Reader>, name: &Name, why: &str) {
+        self.take_out(reader, name);
+        reader.send(topic::unsubscribed(name, None, why));
+    }
+
+    fn take_out(&self, reader: &Arc<Reader>, name: &Name) {
         let topic = self.topics().get(name).cloned();
         if let Some(topic) = topic {
             topic.leave(reader);
         }
-        reader.send(topic::unsubscribed(name, id, topic::ASKED));
     }
 
     /// Takes a reader out of everything.
@@ -249,10 +276,11 @@ fn start(broker: &Arc<Broker>, name: &Name, function: Option<&Function>) -> Arc<
     let topic = Arc::new(Topic::new(name.clone(), function, broker));
     match name.channel {
         FeedChannel::Book => drop(tokio::spawn(produce::book(Arc::clone(broker), Arc::clone(&topic)))),
-        FeedChannel::Tape | FeedChannel::Candles => {
+        FeedChannel::Tape => {
             let fills = broker.feed.taps.open(name);
             drop(tokio::spawn(produce::fills(Arc::clone(broker), Arc::clone(&topic), fills)));
         }
+        FeedChannel::Candles => drop(tokio::spawn(produce::candles(Arc::clone(broker), Arc::clone(&topic)))),
     }
     topic
 }

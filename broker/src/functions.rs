@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use merit_pricing::{Size, UnknownArchitecture};
@@ -31,6 +32,7 @@ pub struct Functions {
     by_name: papaya::HashMap<FunctionId, Arc<Function>>,
     /// Changes are rare and take turns; lookups don't take it.
     changing: Mutex<()>,
+    changes: AtomicU64,
 }
 
 impl Functions {
@@ -64,6 +66,12 @@ impl Functions {
     pub fn of_class(&self, class: &str) -> Vec<Arc<Function>> {
         let by_name = self.by_name.pin();
         by_name.values().filter(|function| function.class.as_deref() == Some(class)).cloned().collect()
+    }
+
+    /// Counts what is put and taken away: while it stands, so do the functions and their classes.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Every function, in order of name.
@@ -125,6 +133,7 @@ impl Functions {
         broker.attach_offers(&function);
         broker.equivalence.judge(&function);
         function.rebuild(broker, broker.clock.now());
+        self.changes.fetch_add(1, Ordering::Release);
         Ok(function)
     }
 
@@ -168,6 +177,7 @@ impl Functions {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let function = self.get(name)?;
         self.by_name.pin().remove(&function.id);
+        self.changes.fetch_add(1, Ordering::Release);
         for deployment in function.places() {
             deployment.venue.forget(&function.id);
         }

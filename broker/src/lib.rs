@@ -134,6 +134,7 @@ impl Broker {
     #[must_use]
     pub fn new(parts: BrokerParts) -> Arc<Self> {
         let BrokerParts { clock, settings, store, usage, secrets } = parts;
+        let feed = Feed::since(clock.now());
         Arc::new(Self {
             clock,
             functions: Functions::default(),
@@ -150,7 +151,7 @@ impl Broker {
             usage: Arc::new(usage),
             settings: ArcSwap::from_pointee(settings),
             events: Events::default(),
-            feed: Feed::default(),
+            feed,
             equivalence: Equivalence::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),

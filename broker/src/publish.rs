@@ -40,9 +40,7 @@ pub fn publish(flight: &Flight, ending: &Ending, totals: &Totals, refusal: Optio
         Ending::Failed(_) | Ending::Abandoned => ReceiptStatus::Failed,
     };
     flight.broker.metrics.invocation(status.word(), totals.duration, totals.overhead, totals.explored);
-    if flight.broker.feed.wants_fills() {
-        tell_fills(flight);
-    }
+    count_fills(flight);
     let detail = detail_of(flight, refusal);
     let answered = flight.attempts.last().filter(|_| matches!(ending, Ending::Replied(_)));
     let deployment = answered.map(|attempt| flight.view.deployment(attempt.row));
@@ -60,19 +58,23 @@ pub fn publish(flight: &Flight, ending: &Ending, totals: &Totals, refusal: Optio
     store(&flight.broker, row);
 }
 
-/// Puts the attempts that ran, or may have, on the tape.
-#[cold]
-fn tell_fills(flight: &Flight) {
-    let at = flight.broker.clock.now();
+/// Counts the attempts that ran, or may have, in candles, and puts them on the tape when somebody reads it.
+fn count_fills(flight: &Flight) {
+    let (broker, function) = (&flight.broker, &flight.admitted.function);
+    let (at, listened) = (broker.clock.now(), broker.feed.wants_fills());
     for attempt in flight.attempts.iter().filter(|attempt| attempt.outcome != Outcome::NotStarted) {
-        let lost = flight.broker.feed.record(&Fill {
-            at,
-            function: Arc::clone(&flight.admitted.function),
-            deployment: Arc::clone(flight.view.deployment(attempt.row)),
-            charge: attempt.bill.charge,
-            estimated: attempt.bill.basis.is_estimated(),
-        });
-        flight.broker.metrics.feed.fills_lost.inc_by(lost);
+        let charge = attempt.bill.charge;
+        broker.feed.count(&function.id, at, charge, || broker.settings.load().feed.max_candle_functions);
+        if listened {
+            let lost = broker.feed.record(&Fill {
+                at,
+                function: Arc::clone(function),
+                deployment: Arc::clone(flight.view.deployment(attempt.row)),
+                charge,
+                estimated: attempt.bill.basis.is_estimated(),
+            });
+            broker.metrics.feed.fills_lost.inc_by(lost);
+        }
     }
 }
 

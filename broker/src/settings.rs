@@ -171,6 +171,7 @@ fn feed_limits(feed: &merit_config::Feed) -> feed::Limits {
         max_connections_per_key: feed.max_connections_per_key,
         max_subscriptions: feed.max_subscriptions,
         max_message_bytes: feed.max_message_bytes,
+        max_candle_functions: feed.max_candle_functions,
     }
 }
 

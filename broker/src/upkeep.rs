@@ -50,6 +50,7 @@ fn tick_once(broker: &Broker) {
 
 async fn sweep(broker: &Broker, receipts_kept: Micros) {
     let now = broker.clock.now();
+    broker.feed.sweep(now);
     let swept = async {
         broker.store.delete_expired_idempotency(now, SWEEP_ROWS).await?;
         broker.store.delete_receipts_before(now - receipts_kept, SWEEP_ROWS).await?;

@@ -117,7 +117,9 @@ async fn what_is_wrong_with_a_request_is_named_and_the_connection_stands() {
     let mut reader = Reader::connect(broker.address(), KEY).await;
     for (request, reason, named, id) in [
         ("subscribe", "bad_message", "expected value", None),
-        (r#"{"type":"subscribe","channel":"book"}"#, "bad_message", "missing field `functions`", None),
+        (r#"{"type":"subscribe","channel":"book"}"#, "bad_message", "at least one", None),
+        (r#"{"type":"subscribe","channel":"book","classes":["a b"],"id":10}"#, "bad_message", "`a b`", Some(10)),
+        (r#"{"type":"unsubscribe","channel":"book","classes":["x"],"id":11}"#, "not_subscribed", "class x", Some(11)),
         (r#"{"type":"subscribe","channel":"depth","functions":["f"],"id":1}"#, "bad_message", "`depth`", Some(1)),
         (
             r#"{"type":"subscribe","channel":"book","functions":["f"],"class":"x","id":2}"#,
@@ -283,4 +285,104 @@ async fn the_command_line_follows_a_book_and_the_tape() {
     unknown.args([&format!("http://{}", broker.address()), "--key", KEY]);
     let ended = run_to_end(&mut unknown).await;
     assert_eq!(ended.status.code(), Some(6), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[tokio::test]
+async fn the_command_line_connects_again_when_the_broker_comes_back() {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    let upstream = Upstream::start(script::echoes()).await;
+    let (setup, mut broker, _client) = broker(&upstream).await;
+    let address = broker.address();
+    let mut command = merit_command(&["book", "f", "--follow", "--json", "--key", KEY, "--url"]);
+    command.arg(format!("http://{address}")).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut follower = command.spawn().expect("the binary can be started");
+    let mut books = BufReader::new(follower.stdout.take().expect("stdout is piped")).lines();
+    let mut words = BufReader::new(follower.stderr.take().expect("stderr is piped")).lines();
+    let cost = async |line: std::io::Result<Option<String>>| {
+        let text = line.expect("it can be read").expect("the command goes on");
+        let book: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        book["levels"][0]["cost"].as_str().expect("a price").to_owned()
+    };
+    let line = tokio::time::timeout(PATIENCE, books.next_line()).await.expect("a line comes");
+    assert_eq!(cost(line).await, "0.01");
+
+    broker.stop().await;
+    let told = tokio::time::timeout(PATIENCE, words.next_line()).await.expect("it says why it waits");
+    let told = told.expect("it can be read").expect("there is a line");
+    assert!(told.contains("the connection ended") && told.contains("going_away"), "{told}");
+    // The same broker again, with another price.
+    setup.write("a.sheet.toml", &flat_sheet("a", "0.03", 2));
+    let setup = setup.text("server", "listen", address);
+    let (_broker, _client) = setup.start_with_client().await;
+    let line = tokio::time::timeout(PATIENCE, books.next_line()).await.expect("a book comes again");
+    assert_eq!(cost(line).await, "0.03");
+    follower.kill().await.expect("it runs");
+}
+
+#[tokio::test]
+async fn candles_are_there_for_who_comes_after_the_fills() {
+    let upstream = Upstream::start(script::echoes()).await;
+    let (_setup, broker, client) = broker(&upstream).await;
+    for _ in 0..3 {
+        client.invoke("f", "x").await.expect(200);
+    }
+    let mut late = Reader::connect(broker.address(), KEY).await;
+    let FeedBody::Candles { candles } = late.subscribe("candles", "f").await.body else { panic!("candles") };
+    let volume: u64 = candles.iter().map(|candle| candle.volume).sum();
+    assert_eq!(volume, 3, "{candles:?}");
+}
+
+#[tokio::test]
+async fn a_class_is_followed_as_functions_join_and_leave_it() {
+    let upstream = Upstream::start(script::echoes()).await;
+    let setup = Setup::new().flat("a", &upstream.url(), "0.01").function("f", Worth::Once, &["a"]);
+    let (broker, client) = setup.start_with_client().await;
+    let put = async |name: &str, class: &str| {
+        let deployments = json!({"a": {"venue": "a", "target": name, "memory_mb": 128}});
+        let _: Value =
+            client.put(&format!("/v1/functions/{name}"), &json!({"class": class, "deployments": deployments})).await;
+    };
+    put("resize", "images").await;
+    let mut reader = Reader::connect(broker.address(), KEY).await;
+    let class = async |reader: &mut Reader| match reader.news().await {
+        FeedMessage::Class { functions, id, .. } => (functions.join(" "), id),
+        other => panic!("{other:?}"),
+    };
+    let snapshot = async |reader: &mut Reader| match reader.news().await {
+        FeedMessage::Snapshot(data) => data.function,
+        other => panic!("{other:?}"),
+    };
+    reader.send(r#"{"type":"subscribe","channel":"book","classes":["images","sounds"],"id":3}"#).await;
+    assert_eq!(class(&mut reader).await, ("resize".to_owned(), Some(3)));
+    assert_eq!(snapshot(&mut reader).await, "resize");
+    assert_eq!(class(&mut reader).await, (String::new(), Some(3)), "a class without functions may have some later");
+
+    put("crop", "images").await;
+    assert_eq!(class(&mut reader).await, ("crop resize".to_owned(), None));
+    assert_eq!(snapshot(&mut reader).await, "crop");
+    client.put_sheet("a", flat_sheet("a", "0.02", 2)).await.expect(200);
+    let both = [reader.update().await.function, reader.update().await.function];
+    assert!(both.contains(&"crop".to_owned()) && both.contains(&"resize".to_owned()), "{both:?}");
+
+    put("resize", "sounds").await;
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        told.push(match reader.news().await {
+            FeedMessage::Class { class, functions, .. } => format!("{class}: {}", functions.join(" ")),
+            FeedMessage::Snapshot(data) => format!("snapshot {}", data.function),
+            FeedMessage::Unsubscribed { function, reason, .. } => format!("{function} {reason}"),
+            _ => continue,
+        });
+    }
+    assert_eq!(told, ["images: crop", "sounds: resize", "snapshot resize"], "it is of another class that is followed");
+    put("resize", "texts").await;
+    assert_eq!(class(&mut reader).await, (String::new(), None));
+    let left = reader.news().await;
+    assert!(
+        matches!(&left, FeedMessage::Unsubscribed { function, reason, .. } if function == "resize" && reason == "left_class"),
+        "{left:?}"
+    );
+    reader.send(r#"{"type":"unsubscribe","channel":"book","classes":["images"]}"#).await;
+    let last = reader.news().await;
+    assert!(matches!(&last, FeedMessage::Unsubscribed { function, .. } if function == "crop"), "{last:?}");
 }

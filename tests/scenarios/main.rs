@@ -31,6 +31,7 @@ mod pool_death;
 mod pool_joined;
 mod prices;
 mod providers;
+mod quotes;
 mod refusals;
 mod retries;
 mod venue_death;

@@ -11,7 +11,7 @@ use crate::support::provider::{SECRET, Session, connect, offer, own_sheet, provi
 use crate::support::{Client, Process, Reply, Setup, Upstream, Worth, dollars, script, until};
 
 /// A broker with provider venues, trusted, and the function `f` deployed nowhere.
-fn setup(venues: &[&str]) -> Setup {
+pub(crate) fn setup(venues: &[&str]) -> Setup {
     let setup = Setup::new().set("functions.f", "idempotent", true);
     venues.iter().fold(setup, |setup, venue| {
         let section = format!("venues.{venue}");
@@ -25,7 +25,7 @@ fn setup(venues: &[&str]) -> Setup {
 }
 
 /// Why no deployment takes a call of `f`, by deployment; those that take one say so.
-async fn state(client: &Client, deployment: &str) -> String {
+pub(crate) async fn state(client: &Client, deployment: &str) -> String {
     let quote: Value =
         Reply::of(client.request(Method::POST, "/v1/functions/f/quotes").json(&json!({}))).await.json(200);
     let of = |list: &str| quote[list].as_array().expect("a list").clone();
@@ -36,12 +36,14 @@ async fn state(client: &Client, deployment: &str) -> String {
     excluded.map_or_else(|| "nothing".to_owned(), |why| why["reason"].as_str().expect("a word").to_owned())
 }
 
-async fn is(client: &Client, deployment: &str, expected: &str) {
+/// Waits until a deployment is in this state.
+pub(crate) async fn is(client: &Client, deployment: &str, expected: &str) {
     let what = format!("{deployment} is {expected}");
     until(&what, async || (state(client, deployment).await == expected).then_some(())).await;
 }
 
-async fn put(client: &Client, path: &str, body: &Value) -> Reply {
+/// Puts JSON below `/v1/venues/`.
+pub(crate) async fn put(client: &Client, path: &str, body: &Value) -> Reply {
     Reply::of(client.request(Method::PUT, &format!("/v1/venues/{path}")).json(body)).await
 }
 

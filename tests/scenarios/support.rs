@@ -16,5 +16,5 @@ pub(crate) use client::{Client, Reply, dollars};
 pub(crate) use process::{Process, merit_command, run_to_end};
 pub(crate) use raw::Raw;
 pub(crate) use setup::{FIRST_ACCOUNT, KEY, Setup, Worth, flat_sheet};
-pub(crate) use upstream::{Gate, Script, Upstream, script};
+pub(crate) use upstream::{Gate, Script, Seen, Upstream, script};
 pub(crate) use wait::{PATIENCE, until, until_within};

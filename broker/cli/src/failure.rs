@@ -74,6 +74,16 @@ impl Failure {
         matches!(self, Self::Problem(problem) if problem.status == 404)
     }
 
+    /// Whether it may pass by itself: nobody answers, or the broker has no room for now.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.retryable,
+            Self::Strange { status, .. } => *status >= 500,
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Feed(_) => true,
+            Self::Subscription { .. } | Self::Usage(_) | Self::Config(_) | Self::Output(_) => false,
+        }
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())
     }

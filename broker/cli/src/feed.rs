@@ -3,7 +3,7 @@
 //! The HTTP client makes the request and hands its connection over, so that TLS, headers and a proxy are the same as for
 //! every other command; the rest is WebSocket.
 //!
-//! Known limitation: a connection that ends is not opened again; whoever follows decides.
+//! Known limitation: a connection that ends is not opened again here; whoever follows decides (`command::follow`).
 
 mod local_book;
 
@@ -69,7 +69,7 @@ impl Feed {
     /// When the connection is broken.
     pub async fn subscribe(&mut self, channel: FeedChannel, functions: &[&str]) -> Result<(), String> {
         let functions = functions.iter().map(|function| (*function).to_owned()).collect();
-        let request = FeedRequest { action: FeedAction::Subscribe, channel, functions, id: None };
+        let request = FeedRequest { action: FeedAction::Subscribe, channel, functions, classes: Vec::new(), id: None };
         let text = serde_json::to_string(&request).map_err(|error| error.to_string())?;
         self.socket.send(Message::text(text)).await.map_err(|error| error.to_string())
     }

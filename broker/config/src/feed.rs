@@ -19,6 +19,8 @@ pub struct Feed {
     pub max_subscriptions: usize,
     /// Bytes that a reader's message may have.
     pub max_message_bytes: usize,
+    /// Functions whose fills are counted in candles at once.
+    pub max_candle_functions: usize,
 }
 
 impl Feed {
@@ -31,6 +33,7 @@ impl Feed {
             max_connections_per_key: section.number("max_connections_per_key", 0..=1_000_000),
             max_subscriptions: section.number("max_subscriptions", 1..=100_000),
             max_message_bytes: section.number("max_message_bytes", 1024..=16_777_216),
+            max_candle_functions: section.number("max_candle_functions", 0..=1_000_000),
         }
     }
 }

@@ -9,6 +9,8 @@ pub struct Providers {
     pub max_offers: usize,
     /// Bytes that a frame of a session, or a mass quote by REST, may have.
     pub max_message_bytes: usize,
+    /// Quotes a second that a session may send.
+    pub max_quotes_per_second: u32,
     /// The longest an offer may stand without being sent again, in milliseconds.
     pub max_ttl_ms: u64,
     /// Milliseconds between two heartbeats of a session; three without a frame end it.
@@ -26,6 +28,7 @@ impl Providers {
         Self {
             max_offers: section.number("max_offers", 1..=1_000_000),
             max_message_bytes: section.number("max_message_bytes", 1024..=1 << 28),
+            max_quotes_per_second: section.number("max_quotes_per_second", 1..=10_000_000),
             max_ttl_ms: section.number("max_ttl_ms", 1000..=86_400_000),
             heartbeat_ms: section.number("heartbeat_ms", 100..=60_000),
             band_fall_percent: section.number("band_fall_percent", 0..=100),

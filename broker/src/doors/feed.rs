@@ -6,6 +6,7 @@
 //!
 //! Known limitation: the key travels in the `Authorization` header, which a web page can't set on a WebSocket.
 
+mod classes;
 mod request;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use merit_wire::feed::{FeedMessage, StandingView};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite;
 
+use self::classes::Followed;
 use crate::Broker;
 use crate::clock::rfc3339;
 use crate::feed::{Closing, Frame, Mark, Name, Queue, Reader, Seat};
@@ -41,6 +43,7 @@ struct Session {
     write_timeout: Duration,
     /// What it is subscribed to, and the last `seq` that was written.
     standing: Mutex<BTreeMap<Arc<Name>, Option<u64>>>,
+    followed: Mutex<Followed>,
 }
 
 /// Serves a reader until either end closes.
@@ -52,8 +55,8 @@ pub(super) async fn serve(broker: Arc<Broker>, seat: Seat, socket: WebSocket) {
         updates_per_second: limits.updates_per_second,
         max_subscriptions: limits.max_subscriptions,
     }));
-    let (key, standing) = (Arc::clone(&seat.key), Mutex::default());
-    let session = Session { broker, key, reader, write_timeout: limits.write_timeout, standing };
+    let (key, standing, followed) = (Arc::clone(&seat.key), Mutex::default(), Mutex::default());
+    let session = Session { broker, key, reader, write_timeout: limits.write_timeout, standing, followed };
     let (mut sink, mut stream) = socket.split();
     let why = tokio::select! {
         biased;
@@ -82,10 +85,13 @@ impl Session {
                     0 => return Closing::Gone,
                     _ => batch.into_iter().map(|frame| self.note(frame)).collect(),
                 },
-                _ = heartbeats.tick() => match self.heartbeat() {
-                    ControlFlow::Continue(text) => vec![text],
-                    ControlFlow::Break(why) => return why,
-                },
+                _ = heartbeats.tick() => {
+                    self.follow_classes();
+                    match self.heartbeat() {
+                        ControlFlow::Continue(text) => vec![text],
+                        ControlFlow::Break(why) => return why,
+                    }
+                }
             };
             let written = async {
                 for text in texts {
@@ -142,6 +148,10 @@ impl Session {
     fn refuse(&self, id: Option<u64>, reason: &str, message: impl Into<String>) {
         let (reason, message) = (reason.to_owned(), message.into());
         self.reader.send(Frame::new(&FeedMessage::Error { id, reason, message }));
+    }
+
+    fn followed(&self) -> MutexGuard<'_, Followed> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn standing(&self) -> MutexGuard<'_, BTreeMap<Arc<Name>, Option<u64>>> {

@@ -1,9 +1,9 @@
-//! Fills on their way from the calls to the tape and the candles.
+//! Fills on their way from the calls to the tape.
 //!
 //! Calls put fills into a bounded queue of each producer that wants them and never wait: one that is full loses the
 //! fill, counts it, and tells its readers. Nothing of who called is in a fill.
 //!
-//! Cost on the way of a call: one relaxed load while nobody listens; a look-up without a lock for each of three names
+//! Cost on the way of a call: one relaxed load while nobody listens; a look-up without a lock for each of two names
 //! while somebody does, and what listens to the function takes a copy of two pointers.
 
 use std::sync::Arc;
@@ -105,7 +105,7 @@ impl Taps {
         let mut lost = 0;
         let of = |channel, function: Option<&FunctionId>| Name { channel, function: function.cloned() };
         let id = Some(&fill.function.id);
-        for name in [of(FeedChannel::Tape, id), of(FeedChannel::Candles, id), of(FeedChannel::Tape, None)] {
+        for name in [of(FeedChannel::Tape, id), of(FeedChannel::Tape, None)] {
             if let Some(tap) = taps.get(&name)
                 && tap.queue.try_send(fill.clone()).is_err()
             {

@@ -2,7 +2,7 @@
 //!
 //! Pace: after an update a producer rests for the interval that `feed.updates_per_second` allows, and what changes
 //! meanwhile is told together. After a rest without news the next change is told at once. Room is given and taken
-//! without notice, so a book is looked at once an interval in any case.
+//! without notice, and fills are counted so, so books and candles are looked at once an interval in any case.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{Name, book};
 use crate::Broker;
 use crate::function::Function;
 
-/// How often a producer of fills looks whether it is still read and whether a minute is over.
+/// How often a producer of fills looks whether it is still read.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Tells a book.
@@ -42,7 +42,19 @@ pub(super) async fn book(broker: Arc<Broker>, topic: Arc<Topic>) {
     end(&broker, &topic);
 }
 
-/// Tells fills, one by one or in candles.
+/// Tells candles: they are counted by the calls, and looked at here.
+pub(super) async fn candles(broker: Arc<Broker>, topic: Arc<Topic>) {
+    while function_of(&broker, topic.name()).is_some() {
+        topic.candles(&broker, broker.clock.now());
+        if broker.feed.retire(&topic) {
+            return;
+        }
+        tokio::time::sleep(broker.settings.load().feed.interval()).await;
+    }
+    end(&broker, &topic);
+}
+
+/// Tells fills.
 pub(super) async fn fills(broker: Arc<Broker>, topic: Arc<Topic>, mut fills: Fills) {
     while topic.name().function.is_none() || function_of(&broker, topic.name()).is_some() {
         let first = tokio::select! {

@@ -220,6 +220,26 @@ async fn an_attempt_that_did_not_start_is_no_fill() {
 }
 
 #[tokio::test]
+async fn candles_are_counted_before_anybody_reads_them() {
+    let stage = Stage::new(true, &["0.001", "0.002"]).await;
+    stage.call(&[]).await.unwrap();
+    let (reader, mut queue) = Reader::new(64);
+    subscribe(&stage.broker, &reader, &name(FeedChannel::Candles, Some("work")), None).unwrap();
+    let candles = async |queue: &mut Queue| match next(queue).await.0 {
+        FeedMessage::Snapshot(FeedData { body: FeedBody::Candles { candles }, .. })
+        | FeedMessage::Update(FeedData { body: FeedBody::Candles { candles }, .. }) => candles,
+        other => panic!("{other:?}"),
+    };
+    let before = candles(&mut queue).await;
+    assert_eq!((before.len(), before[0].volume, before[0].partial), (1, 1, false), "{before:?}");
+    stage.call(&[]).await.unwrap();
+    let after = candles(&mut queue).await;
+    assert_eq!((after.len(), after[0].volume, after[0].charged.as_str()), (1, 2, "0.002"), "{after:?}");
+    stage.broker.clock.advance(merit_units::Micros::from_secs(60));
+    assert!(candles(&mut queue).await[0].done);
+}
+
+#[tokio::test]
 async fn a_reader_that_falls_behind_is_closed_and_the_others_go_on() {
     let stage = Stage::new(true, &["0.001"]).await;
     let topic = Topic::new(name(FeedChannel::Book, Some("work")), None, &stage.broker);

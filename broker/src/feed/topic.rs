@@ -9,7 +9,7 @@ use merit_units::Timestamp;
 use merit_wire::feed::{FeedBody, FeedChannel, FeedData, FeedMessage};
 
 use super::book::{self, Ladder};
-use super::candles::Candles;
+use super::minutes::Minutes;
 use super::{Fill, Frame, Mark, Name, Reader};
 use crate::Broker;
 use crate::clock::rfc3339;
@@ -19,6 +19,9 @@ use crate::function::Function;
 pub(super) const ASKED: &str = "asked";
 /// Why a subscription ended: there is no such function any more.
 pub(super) const REMOVED: &str = "function_removed";
+
+/// Why a subscription ended: the function is not of the class any more that it was subscribed to by.
+pub(crate) const LEFT_CLASS: &str = "left_class";
 
 /// Fills that a tape's snapshot has.
 const RECENT_FILLS: usize = 50;
@@ -42,7 +45,8 @@ struct Inner {
 enum State {
     Book(Ladder),
     Tape(VecDeque<Fill>),
-    Candles(Candles),
+    /// And the number of the last change that was told.
+    Candles(Arc<Minutes>, u64),
 }
 
 impl Topic {
@@ -57,7 +61,12 @@ impl Topic {
                 State::Book(ladder)
             }
             FeedChannel::Tape => State::Tape(VecDeque::new()),
-            FeedChannel::Candles => State::Candles(Candles::since(now)),
+            FeedChannel::Candles => {
+                let function = name.function.as_ref().expect("invariant: candles are of one function");
+                let minutes = broker.feed.minutes.of(function, now);
+                let told = minutes.candles().changes();
+                State::Candles(minutes, told)
+            }
         };
         Self { name: Arc::new(name), inner: Mutex::new(Inner { seq: 1, state, readers: Vec::new() }) }
     }
@@ -76,7 +85,7 @@ impl Topic {
         let body = match &inner.state {
             State::Book(ladder) => ladder.whole(),
             State::Tape(recent) => FeedBody::Tape { fills: recent.iter().map(Fill::view).collect(), lost: 0 },
-            State::Candles(candles) => candles.whole(),
+            State::Candles(minutes, _) => minutes.candles().whole(),
         };
         let function = self.name.function().to_owned();
         let data = FeedData { id, function, seq: inner.seq, prev_seq: None, at: rfc3339(now), body };
@@ -108,7 +117,7 @@ impl Topic {
     pub(super) fn fills(&self, fills: Vec<Fill>, lost: u64, broker: &Broker, now: Timestamp) -> bool {
         let mut inner = self.inner();
         let body = match &mut inner.state {
-            State::Book(_) => None,
+            State::Book(_) | State::Candles(..) => None,
             State::Tape(recent) => {
                 let is_news = !fills.is_empty() || lost > 0;
                 let views = fills.iter().map(Fill::view).collect();
@@ -116,22 +125,26 @@ impl Topic {
                 recent.drain(..recent.len().saturating_sub(RECENT_FILLS));
                 is_news.then_some(FeedBody::Tape { fills: views, lost })
             }
-            State::Candles(candles) => {
-                for fill in fills {
-                    candles.count(fill.at, fill.charge);
-                }
-                if lost > 0 {
-                    candles.missed();
-                }
-                candles.turn(now);
-                candles.changed()
-            }
         };
         let is_news = body.is_some();
         if let Some(body) = body {
             self.publish(&mut inner, body, broker, now);
         }
         is_news
+    }
+
+    /// Tells the candles that have changed. A reader who joined in between hears some again, which changes nothing.
+    pub(super) fn candles(&self, broker: &Broker, now: Timestamp) {
+        let mut inner = self.inner();
+        let State::Candles(minutes, told) = &mut inner.state else { return };
+        let body = {
+            let mut candles = minutes.candles();
+            candles.turn(now);
+            candles.changed_after(std::mem::replace(told, candles.changes()))
+        };
+        if let Some(body) = body {
+            self.publish(&mut inner, body, broker, now);
+        }
     }
 
     /// There is nothing to tell any more.

@@ -103,6 +103,7 @@ impl Offers {
             Ok(held) => {
                 taken.accepted += 1;
                 taken.held.extend(held);
+                taken.idle.extend(self.idle(&id, scene));
             }
             Err(refused) => {
                 scene.broker.metrics.providers.refused(refused.word);
@@ -116,9 +117,13 @@ impl Offers {
             && known.spec == spec
             && known.state().stands()
         {
-            // Nothing but its time is new.
+            // Nothing of it is new but its time.
             (known.at, known.session) = (scene.now, scene.session);
             known.expires_at = scene.now + known.offer.ttl;
+            if known.deployments.is_empty() && matches!(known.offer.runs, Runs::Function(_)) {
+                // Its function was full, and may not be any more.
+                deploy(known, scene);
+            }
             return Ok(known.hold.map(|hold| hold.told().told(&spec.id)));
         }
         let offer = Offer::read(&spec, &self.rules.house)?;
@@ -141,6 +146,27 @@ impl Offers {
         self.wanted.entry(standing.offer.runs.clone()).or_default().insert(id.clone());
         self.by_id.insert(id, standing);
         Ok(told)
+    }
+
+    /// Why an offer is an ask of no function, when it is of none. Looks at no more than one function.
+    fn idle(&self, id: &str, scene: Scene<'_>) -> Option<OfferReason> {
+        let standing = self.by_id.get(id).filter(|its| its.deployments.is_empty())?;
+        let max = scene.broker.settings.load().max_deployments;
+        let full = format!("{max} offers and deployments, limits.max_deployments_per_function");
+        let refused = match &standing.offer.runs {
+            Runs::Function(function) if scene.broker.functions.find(function.as_str()).is_some() => {
+                Refused::new("function_full", format!("the function `{function}` has {full}"))
+            }
+            Runs::Function(function) => {
+                let message = format!("there is no function `{function}`; once there is, this offer is for it");
+                Refused::new("no_function", message)
+            }
+            Runs::Class(class) => {
+                let message = format!("there is no function of the class `{class}` that has fewer than {full}");
+                Refused::new("no_function", message)
+            }
+        };
+        Some(refused.told(id))
     }
 
     fn first(&mut self, spec: OfferSpec, offer: Offer, sheet: Arc<PriceSheet>, scene: Scene<'_>) -> Standing {

@@ -5,15 +5,23 @@
 //! configuration and when the broker drains. However it ends, its offers end with it, at once: [`Seat`] is dropped.
 //!
 //! A frame that can't be read, that is repeated or that comes out of order changes nothing, is answered, and is
-//! counted; it does not end the session, as the next frame may be good.
+//! counted; it does not end the session, as the next frame may be good. So is a frame over
+//! `providers.max_quotes_per_second`; it has used its number up, or all that follow would be out of order.
+//!
+//! Answers are flushed when nothing more has come that is to be answered: what came together is answered together.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures_util::stream::SplitSink;
+use futures_util::{SinkExt as _, StreamExt as _};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use merit_units::VenueId;
 use merit_wire::{ClientFrame, EndpointSpec, KillSpec, OffersTaken, ServerFrame};
+use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
@@ -28,6 +36,9 @@ const WAITING: usize = 1024;
 
 /// Silent heartbeats after which a session is over.
 const SILENT_HEARTBEATS: u32 = 3;
+
+/// Frames written before they are flushed, however many more there are to answer.
+const BATCH: usize = 64;
 
 /// The open session of a venue.
 pub(crate) struct Open {
@@ -122,34 +133,42 @@ pub(crate) async fn serve(
     key: Arc<Key>,
     venue: VenueId,
     provider: Arc<Provider>,
-    mut socket: WebSocket,
+    socket: WebSocket,
 ) {
     let (frames, mut waiting) = mpsc::channel(WAITING);
     let (replaced, mut taken_over) = watch::channel(false);
     let seat = Seat::take(&broker, &venue, &provider, frames, replaced);
-    let heartbeat = Duration::from_millis(broker.settings.load().providers.heartbeat_ms);
-    let mut line = Line { broker: &broker, provider: &provider, venue: &venue, id: seat.id, last_seq: 0, heartbeat };
-    let mut ended = send(&mut socket, &line.welcome(), heartbeat).await.err();
+    let settings = broker.settings.load().providers.clone();
+    let heartbeat = Duration::from_millis(settings.heartbeat_ms);
+    let pace = Pace::new(settings.max_quotes_per_second);
+    let mut line =
+        Line { broker: &broker, provider: &provider, venue: &venue, id: seat.id, last_seq: 0, heartbeat, pace };
+    let (sink, mut stream) = socket.split();
+    let mut out = Out { sink, unflushed: 0, patience: heartbeat * SILENT_HEARTBEATS };
+    let mut ended = out.send(&line.welcome()).await.err();
     let mut heard = Instant::now();
     let mut beats = tokio::time::interval(heartbeat);
     while ended.is_none() {
         let next = tokio::select! {
-            message = socket.recv() => {
-                heard = Instant::now();
-                line.hear(message).await
-            }
-            Some(frame) = waiting.recv() => Ok(Some(frame)),
+            // Flushing comes last: only when there is nothing more to answer.
+            biased;
             () = replaced_by_another(&mut taken_over) => {
                 Err(Some(End::new("replaced", "another session of this venue has taken over")))
+            }
+            _ = beats.tick() => line.beat(&key).map(Some).map_err(Some),
+            Some(frame) = waiting.recv() => Ok(Some(frame)),
+            message = stream.next() => {
+                heard = Instant::now();
+                line.hear(message).await
             }
             () = tokio::time::sleep_until(heard + heartbeat * SILENT_HEARTBEATS) => {
                 Err(Some(End::new("silent", format!("nothing came for {SILENT_HEARTBEATS} heartbeats"))))
             }
-            _ = beats.tick() => line.beat(&key).map(Some).map_err(Some),
+            flushed = out.flush(), if out.unflushed > 0 => flushed.map(|()| None),
         };
         ended = match next {
             Ok(None) => None,
-            Ok(Some(frame)) => send(&mut socket, &frame, heartbeat).await.err(),
+            Ok(Some(frame)) => out.send(&frame).await.err(),
             Err(end) => Some(end),
         };
     }
@@ -157,8 +176,10 @@ pub(crate) async fn serve(
     drop(seat);
     if let Some(Some(End { word, message })) = ended {
         let bye = ServerFrame::Bye { reason: word.to_owned(), message };
-        drop(send(&mut socket, &bye, heartbeat).await);
-        drop(timeout(heartbeat, socket.send(Message::Close(None))).await);
+        out.patience = heartbeat;
+        if out.send(&bye).await.is_ok() && out.flush().await.is_ok() {
+            drop(timeout(heartbeat, out.sink.send(Message::Close(None))).await);
+        }
     }
 }
 
@@ -166,14 +187,66 @@ async fn replaced_by_another(taken_over: &mut watch::Receiver<bool>) {
     drop(taken_over.wait_for(|replaced| *replaced).await);
 }
 
-/// Sends a frame. `Err(None)` when the other side has gone, or does not read.
-async fn send(socket: &mut WebSocket, frame: &ServerFrame, heartbeat: Duration) -> Result<(), Option<End>> {
-    let text = serde_json::to_string(frame).expect("invariant: frames are serialisable");
-    let sent = timeout(heartbeat * SILENT_HEARTBEATS, socket.send(Message::Text(Utf8Bytes::from(text)))).await;
-    match sent {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(None),
+/// The way to the provider.
+struct Out {
+    sink: SplitSink<WebSocket, Message>,
+    /// Frames written since the last flush.
+    unflushed: usize,
+    /// How long it may take none of what is written.
+    patience: Duration,
+}
+
+impl Out {
+    /// Writes a frame, and flushes when there are many. `Err(None)` when the other side has gone, or does not read.
+    async fn send(&mut self, frame: &ServerFrame) -> Result<(), Option<End>> {
+        let text = serde_json::to_string(frame).expect("invariant: frames are serialisable");
+        match timeout(self.patience, self.sink.feed(Message::Text(Utf8Bytes::from(text)))).await {
+            Ok(Ok(())) => self.unflushed += 1,
+            _ => return Err(None),
+        }
+        if self.unflushed >= BATCH { self.flush().await } else { Ok(()) }
     }
+
+    /// What was written is on its way when this completes. It may be dropped and begun anew.
+    async fn flush(&mut self) -> Result<(), Option<End>> {
+        match timeout(self.patience, self.sink.flush()).await {
+            Ok(Ok(())) => {
+                self.unflushed = 0;
+                Ok(())
+            }
+            _ => Err(None),
+        }
+    }
+}
+
+/// Quotes a second that a session may send: a frame counts as one, and a mass quote as many as it has offers.
+struct Pace {
+    limiter: DefaultDirectRateLimiter,
+    per_second: NonZeroU32,
+}
+
+impl Pace {
+    fn new(per_second: u32) -> Self {
+        let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
+        Self { limiter: RateLimiter::direct(Quota::per_second(per_second)), per_second }
+    }
+
+    /// Whether one more frame may come now.
+    fn allows_frame(&self) -> bool {
+        self.limiter.check().is_ok()
+    }
+
+    /// Whether so many offers may come in a frame that was counted. More than may ever come count as a whole second.
+    fn allows_offers(&self, offers: usize) -> bool {
+        let more = u32::try_from(offers.saturating_sub(1)).unwrap_or(u32::MAX).min(self.per_second.get() - 1);
+        NonZeroU32::new(more).is_none_or(|more| matches!(self.limiter.check_n(more), Ok(Ok(()))))
+    }
+}
+
+/// A frame that is read for its number alone.
+#[derive(Deserialize)]
+struct Numbered {
+    seq: Option<u64>,
 }
 
 /// What a session's frames are done with.
@@ -184,6 +257,7 @@ struct Line<'a> {
     id: u64,
     last_seq: u64,
     heartbeat: Duration,
+    pace: Pace,
 }
 
 impl Line<'_> {
@@ -238,21 +312,56 @@ impl Line<'_> {
     async fn take(&mut self, text: &str) -> Result<Option<ServerFrame>, End> {
         let directory = self.broker.directory.load_full();
         let Some(venue) = directory.venues.get(self.venue) else { return Err(End::removed()) };
+        if !self.pace.allows_frame() {
+            return Ok(self.take_late(text));
+        }
         let frame = match serde_json::from_str::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(error) => return Ok(Some(self.refuse(None, "malformed", error.to_string()))),
         };
         let Some(seq) = frame.seq() else { return Ok(None) };
+        if let Some(refusal) = self.misnumbered(seq) {
+            return Ok(Some(refusal));
+        }
+        if let ClientFrame::MassQuote { offers, .. } = &frame
+            && !self.pace.allows_offers(offers.len())
+        {
+            return Ok(Some(self.too_fast(seq)));
+        }
+        Ok(Some(match self.act(venue, frame).await {
+            Ok(OffersTaken { accepted, held, idle, rejected }) => {
+                ServerFrame::Ack { seq, accepted, held, idle, rejected }
+            }
+            Err(Refused { word, message }) => self.refuse(Some(seq), word, message),
+        }))
+    }
+
+    /// Takes the frame's number if it is the next; what to answer if not.
+    fn misnumbered(&mut self, seq: u64) -> Option<ServerFrame> {
         let next = self.last_seq + 1;
         if seq != next {
             let word = if seq < next { "replayed" } else { "out_of_order" };
-            return Ok(Some(self.refuse(Some(seq), word, format!("the next frame is number {next}, not {seq}"))));
+            return Some(self.refuse(Some(seq), word, format!("the next frame is number {next}, not {seq}")));
         }
         self.last_seq = seq;
-        Ok(Some(match self.act(venue, frame).await {
-            Ok(OffersTaken { accepted, held, rejected }) => ServerFrame::Ack { seq, accepted, held, rejected },
-            Err(Refused { word, message }) => self.refuse(Some(seq), word, message),
-        }))
+        None
+    }
+
+    /// What to answer to a frame that came too fast.
+    fn take_late(&mut self, text: &str) -> Option<ServerFrame> {
+        match serde_json::from_str::<Numbered>(text) {
+            Ok(Numbered { seq: Some(seq) }) => Some(self.misnumbered(seq).unwrap_or_else(|| self.too_fast(seq))),
+            // A heartbeat, to which there is no answer.
+            Ok(Numbered { seq: None }) => None,
+            Err(error) => Some(self.refuse(None, "malformed", error.to_string())),
+        }
+    }
+
+    fn too_fast(&self, seq: u64) -> ServerFrame {
+        let max = self.pace.per_second;
+        let message =
+            format!("a session may send {max} quotes a second, providers.max_quotes_per_second; send this again later");
+        self.refuse(Some(seq), "rate_limited", message)
     }
 
     async fn act(&self, venue: &Arc<VenueEntry>, frame: ClientFrame) -> Result<OffersTaken, Refused> {

@@ -117,6 +117,26 @@ fn offer(id: &str) -> OfferSpec {
 }
 
 #[tokio::test]
+async fn an_offer_that_no_function_is_called_by_is_told_so() {
+    let stage = Stage::with(&format!("[limits]\nmax_deployments_per_function = 1\n{CONFIG}")).await;
+    let idle = |offer: OfferSpec| {
+        let taken = stage.quote(offer);
+        assert_eq!(taken.accepted, 1, "{taken:?}");
+        taken.idle.into_iter().map(|reason| reason.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(idle(offer("a")), [""; 0]);
+    assert_eq!(idle(offer("b")), ["function_full"]);
+    assert_eq!(idle(offer("b")), ["function_full"], "also when it is sent again");
+    assert_eq!(idle(OfferSpec { function: Some("nowhere".to_owned()), ..offer("c") }), ["no_function"]);
+    let class = OfferSpec { function: None, class: Some("sounds".to_owned()), ..offer("d") };
+    assert_eq!(idle(class), ["no_function"]);
+    let (venue, provider) = stage.pool();
+    assert!(stage.broker.cancel_offer(&venue, &provider, "a"));
+    assert_eq!(idle(offer("b")), [""; 0], "there is room now");
+    assert_eq!(stage.book("thumbnail").await.keys().collect::<Vec<_>>(), ["pool.b"]);
+}
+
+#[tokio::test]
 async fn an_offer_is_in_the_book_until_it_expires_is_cancelled_or_replaced() {
     let stage = Stage::new().await;
     assert_eq!(stage.ask("thumbnail").await, "nothing");

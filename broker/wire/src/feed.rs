@@ -69,7 +69,11 @@ pub struct FeedRequest {
     /// Of which channel.
     pub channel: FeedChannel,
     /// Of which functions; the tape alone knows `*`, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<String>,
+    /// Of which classes: every function whose own `class` is one of them, now and later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// A number of the reader's choice that is in the answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<u64>,
@@ -108,8 +112,20 @@ pub enum FeedMessage {
         channel: FeedChannel,
         /// The function.
         function: String,
-        /// `asked` or `function_removed`.
+        /// `asked`, `function_removed` or `left_class`.
         reason: String,
+    },
+    /// The functions of a class that was subscribed to, at first and whenever they change.
+    Class {
+        /// The request's, at first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+        /// The channel.
+        channel: FeedChannel,
+        /// The class.
+        class: String,
+        /// All of its functions, in order of name.
+        functions: Vec<String>,
     },
     /// A request was refused. The connection and its other subscriptions stand.
     Error {
@@ -316,7 +332,9 @@ mod tests {
             channel.starts_with("unknown variant `trades`, expected one of `book`, `tape`, `candles`"),
             "{channel}"
         );
-        assert!(wrong(r#"{"type":"subscribe","channel":"book"}"#).starts_with("missing field `functions`"));
+        let both = r#"{"type":"subscribe","channel":"book","classes":["images"],"id":1}"#;
+        let request: FeedRequest = serde_json::from_str(both).expect("a request");
+        assert_eq!(serde_json::to_string(&request).expect("JSON"), both);
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub struct OffersTaken {
     /// Taken, but out of the market until confirmed or until the band reaches them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<OfferReason>,
+    /// Taken, but no function is called by them now: there is none of that name or class (`no_function`), or it has as
+    /// many offers and deployments as it may have (`function_full`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<OfferReason>,
     /// Not taken. A former offer of the same id stays as it was; after a mass quote it is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<OfferReason>,

@@ -126,6 +126,9 @@ pub enum ServerFrame {
         /// Offers taken but out of the market.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         held: Vec<OfferReason>,
+        /// Offers taken that no function is called by now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        idle: Vec<OfferReason>,
         /// Offers not taken.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         rejected: Vec<OfferReason>,
@@ -134,7 +137,8 @@ pub enum ServerFrame {
     Reject {
         /// Its number, where it could be read.
         seq: Option<u64>,
-        /// A stable word: `malformed`, `replayed`, `out_of_order`, `too_many_offers`, `bad_price_sheet`, `not_held`.
+        /// A stable word: `malformed`, `replayed`, `out_of_order`, `rate_limited`, `too_many_offers`, `bad_price_sheet`,
+        /// `bad_endpoint`, `bad_caps`, `unknown_offer`, `not_held`.
         reason: String,
         /// What is wrong, and what to do.
         message: String,

@@ -112,7 +112,10 @@ impl Session {
 
     async fn take(&mut self, frame: ServerFrame) -> Result<(), JoinError> {
         match frame {
-            ServerFrame::Ack { held, rejected, .. } => {
+            ServerFrame::Ack { held, idle, rejected, .. } => {
+                for offer in idle {
+                    tracing::debug!(offer = offer.id, reason = offer.reason, message = offer.message, "no calls come");
+                }
                 for offer in rejected {
                     tracing::warn!(
                         offer = offer.id,

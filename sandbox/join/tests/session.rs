@@ -119,7 +119,7 @@ impl Session {
     }
 
     async fn ack(&mut self, held: Vec<OfferReason>) {
-        self.send(&ServerFrame::Ack { seq: self.seq, accepted: 1, held, rejected: Vec::new() }).await;
+        self.send(&ServerFrame::Ack { seq: self.seq, accepted: 1, held, idle: Vec::new(), rejected: Vec::new() }).await;
     }
 
     /// The next frame, whose number must be the next.

@@ -106,6 +106,16 @@ impl Session {
         }
     }
 
+    /// The next answer to a frame; what comes between is passed over.
+    pub(crate) async fn answer(&mut self) -> Value {
+        loop {
+            let frame = self.read().await.expect("the session is open");
+            if frame["type"] == "ack" || frame["type"] == "reject" {
+                return frame;
+            }
+        }
+    }
+
     /// Sends text as it is.
     pub(crate) async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("the session is open");

@@ -105,6 +105,7 @@ fn the_defaults_change_only_on_purpose() {
     feed.max_connections_per_key = 250
     feed.max_subscriptions = 100
     feed.max_message_bytes = 65536
+    feed.max_candle_functions = 1000
     catalog.refresh_hours = 0
     catalog.max_move_percent = 25
     catalog.warn_after_days = 120
@@ -118,6 +119,7 @@ fn the_defaults_change_only_on_purpose() {
     catalog.google_api_key = 
     providers.max_offers = 10000
     providers.max_message_bytes = 8388608
+    providers.max_quotes_per_second = 50000
     providers.max_ttl_ms = 60000
     providers.heartbeat_ms = 1000
     providers.band_fall_percent = 30
@@ -254,7 +256,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 88, "every number of the template");
+    assert_eq!(promised.len(), 90, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);

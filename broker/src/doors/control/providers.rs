@@ -46,7 +46,7 @@ impl Asked {
         let directory = broker.directory.load();
         // First whether it is any of the caller's business: names of others' venues are not told.
         let id = VenueId::try_new(venue).map_err(|error| Refusal::BadRequest(error.to_string()))?;
-        caller.0.require_venue(&id)?;
+        caller.0.require_venue(&id).inspect_err(|_| broker.metrics.providers.refused("not_your_venue"))?;
         let venue = directory.venue(venue)?;
         let provider = venue.provider.as_ref().ok_or_else(|| {
             Refusal::BadRequest(format!("`{}` is no provider's venue: its kind is {}", venue.id, venue.adapter.kind()))

@@ -18,12 +18,15 @@ impl Session {
             return self.refuse(id(), "rate_limited", refusal.to_string());
         }
         match serde_json::from_str::<FeedRequest>(text) {
-            Ok(request) if request.functions.is_empty() => {
-                self.refuse(request.id, "bad_message", "functions: name at least one");
+            Ok(request) if request.functions.is_empty() && request.classes.is_empty() => {
+                self.refuse(request.id, "bad_message", "functions: name at least one, or one of classes");
             }
             Ok(request) => {
                 for function in &request.functions {
                     self.one(&request, function);
+                }
+                for class in &request.classes {
+                    self.one_class(&request, class);
                 }
             }
             Err(error) => self.refuse(id(), "bad_message", error.to_string()),
@@ -47,8 +50,13 @@ impl Session {
         };
         let name = Arc::new(Name { channel, function });
         match request.action {
-            FeedAction::Subscribe => self.subscribe(&name, id),
+            FeedAction::Subscribe => {
+                if self.subscribe(&name, id) {
+                    self.followed().named.insert(name);
+                }
+            }
             FeedAction::Unsubscribe if self.standing().contains_key(&name) => {
+                self.followed().named.remove(&name);
                 self.broker.feed.unsubscribe(&self.reader, &name, id);
             }
             FeedAction::Unsubscribe => {
@@ -57,7 +65,8 @@ impl Session {
         }
     }
 
-    fn subscribe(&self, name: &Arc<Name>, id: Option<u64>) {
+    /// Subscribes the reader, or says why not. Returns whether it did.
+    pub(super) fn subscribe(&self, name: &Arc<Name>, id: Option<u64>) -> bool {
         let max = self.broker.settings.load().feed.max_subscriptions;
         {
             let mut standing = self.standing();
@@ -67,7 +76,8 @@ impl Session {
                         "{max} subscriptions, feed.max_subscriptions, are there; end one or connect again for the {name}"
                     );
                     drop(standing);
-                    return self.refuse(id, "too_many_subscriptions", message);
+                    self.refuse(id, "too_many_subscriptions", message);
+                    return false;
                 }
                 standing.insert(Arc::clone(name), None);
             }
@@ -75,6 +85,8 @@ impl Session {
         if let Err(refusal) = feed::subscribe(&self.broker, &self.reader, name, id) {
             self.standing().remove(name);
             self.refuse(id, &problem::word(&refusal).replace('-', "_"), refusal.to_string());
+            return false;
         }
+        true
     }
 }
