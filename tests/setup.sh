@@ -24,6 +24,8 @@ needs=(
   "bubblewrap                  bwrap"
   "runsc                       runsc"
   "python3                     /usr/bin/python3"
+  # The network of its own that a pool is tested in (tests/scenarios/pool_joined.rs).
+  "iproute2                    ip"
   # Real clients of Merit, and real servers behind it (tests/peers).
   "python3-venv                python3"
   "nodejs                      node"
@@ -47,8 +49,14 @@ done
 peers=$(cd "$(dirname "$0")/peers" && pwd)
 # Runtimes of others, for programs that run under the system's own Python.
 programs=$(cd "$(dirname "$0")/../sandbox/programs/tests/peers" && pwd)
+# A Lambda function in Rust, for which its own crates are fetched and built once.
+rust=$(cd "$(dirname "$0")/../examples/programs/rust" && pwd)
+rust_there() {
+  local built=$rust/target/release/lambda-function
+  [ -x "$built" ] && [ -z "$(find "$rust/src" "$rust/Cargo.toml" "$rust/Cargo.lock" -newer "$built")" ]
+}
 peers_there() {
-  cmp -s "$programs/requirements.txt" "$programs/.venv/installed.txt" && cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt" && cmp -s "$peers/package.json" "$peers/node_modules/installed.json"
+  rust_there && cmp -s "$programs/requirements.txt" "$programs/.venv/installed.txt" && cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt" && cmp -s "$peers/package.json" "$peers/node_modules/installed.json"
 }
 install_peers() {
   if ! cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt"; then
@@ -67,7 +75,9 @@ install_peers() {
       -r "$programs/requirements.txt"
     cp "$programs/requirements.txt" "$programs/.venv/installed.txt"
   fi
-  echo "setup: the peers in tests/peers and sandbox/programs/tests/peers are installed"
+  # In its own folder wherever other builds go, and with the toolchain that builds Merit.
+  rust_there || (cd "$rust" && cargo build --quiet --release --locked --target-dir target && touch target/release/lambda-function)
+  echo "setup: the peers in tests/peers, sandbox/programs/tests/peers and examples/programs are installed"
 }
 
 if [ ${#missing[@]} -eq 0 ] && peers_there; then

@@ -1,7 +1,7 @@
 //! Merit against clients that nobody here wrote: boto3, the AWS CLI and the AWS SDK for JavaScript call functions
 //! through the Lambda-compatible door of a real broker.
 //!
-//! And a component that somebody else's tool made, in a real pool.
+//! And what others' tools make and others' runtimes run, in a real pool: components, and programs.
 //!
 //! The clients are scripts in `peers/aws/`, one process each, which print a line `ok NAME` for every scenario and end
 //! with what went wrong otherwise. What the functions saw is checked here.
@@ -11,4 +11,5 @@
 mod aws;
 mod components;
 mod functions;
+mod programs;
 mod support;

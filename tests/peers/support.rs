@@ -14,4 +14,4 @@ mod wait;
 pub(crate) use client::{Client, Reply};
 pub(crate) use process::{Process, merit_command};
 pub(crate) use setup::{KEY, Setup};
-pub(crate) use wait::{PATIENCE, until};
+pub(crate) use wait::{PATIENCE, until, until_within};

@@ -41,6 +41,11 @@ pub(crate) async fn show(options: &Options, stage: &Stage, screen: &mut Screen) 
         ),
     )?;
     let tour_calls = load::tour(&stage.broker, &stage.venues()).await?;
+    let asks = stage.broker.book(SAMPLES[0].name).await?.asks;
+    let rule = asks.iter().find(|ask| ask.venue == POOL).and_then(|ask| ask.rule.as_ref());
+    if let Some(text) = rule.and_then(story::price_rule) {
+        screen.say(Style::Plain, &format!("{text}\n"))?;
+    }
     // Everything from here on is the load: the report ends where the next one begins.
     let from = stage.broker.alternatives(&start_of(&options.today)).await?.to;
     screen.say(Style::Faint, &format!("the load: {rate} calls a second for {seconds} s\n"))?;

@@ -1,5 +1,9 @@
 //! The demo in words: what is about to happen, and what happened.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use crate::calls::Sums;
 use crate::clouds::Clouds;
 use crate::config::{EXAMPLE_USD_PER_CNY, POOL};
@@ -38,6 +42,23 @@ pub(crate) fn market(clouds: &Clouds, pool_slots: u32, today: &str) -> String {
          venue in merit order. Tencent bills in yuan; {EXAMPLE_USD_PER_CNY} dollars a yuan, dated {today}, are an example."
     );
     format!("{venues}\n\n{}\n\n{}", prose("", clouds), prose("", &pool))
+}
+
+/// The rule that the pool's offers are published with, in words; nothing when it is of another kind.
+pub(crate) fn price_rule(rule: &Value) -> Option<String> {
+    let rate = |of: &str, meter: &str| rule[of][meter].as_str();
+    let both = |of: &str| {
+        let (memory, cpu) = (rate(of, "gib_second")?, rate(of, "cpu_ms")?);
+        Some(format!("${memory} a GiB-second and ${cpu} a millisecond of CPU"))
+    };
+    let (floor, ceiling) = (both("floor")?, both("ceiling")?);
+    let (knee, levels) = (rule["knee_percent"].as_u64()?, rule["levels"].as_u64()?);
+    let step = seconds(Duration::from_millis(rule["step_ms"].as_u64()?));
+    let text = format!(
+        "The rule in {POOL}'s offers: {floor} while at most {knee} % of its slots are busy; then up to {ceiling}, by the \
+         square of how busy it is, in {levels} steps of {step} at least."
+    );
+    Some(prose("", &text))
 }
 
 /// Under the words of a line that begins with a time.
@@ -234,5 +255,21 @@ mod tests {
         assert!(text.contains("2 calls in 3.0 s: 1 answered, 1 failed."), "{text}");
         assert!(text.contains("failed:   2.0 s markdown: 502: gone"), "{text}");
         assert!(text.contains("a raised its prices to 400 %. Its 100 % of the calls became"), "{text}");
+    }
+
+    #[test]
+    fn the_pools_rule_is_told_in_words() {
+        let rates = |gib: &str, cpu: &str| serde_json::json!({ "gib_second": gib, "cpu_ms": cpu });
+        let rule = serde_json::json!({
+            "rule": "utilisation", "levels": 10, "knee_percent": 50, "step_ms": 1000,
+            "floor": rates("0.000001", "0.00000002"), "ceiling": rates("0.000002", "0.00000004"),
+        });
+        let text = price_rule(&rule).expect("a rule of this kind").replace('\n', " ");
+        assert!(
+            text.contains("$0.000001 a GiB-second and $0.00000002 a millisecond of CPU while at most 50 %"),
+            "{text}"
+        );
+        assert!(text.contains("up to $0.000002 a GiB-second"), "{text}");
+        assert_eq!(price_rule(&serde_json::json!({ "curve": "own" })), None);
     }
 }
