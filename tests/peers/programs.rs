@@ -74,7 +74,7 @@ async fn joined() -> (Setup, Process, Process, Client) {
     let key: KeyCreated = Reply::of(client.request(Method::POST, "/v1/keys").json(&spec)).await.json(201);
     let join = format!("[join]\nurl = \"http://{}\"\nvenue = \"pool\"\n", broker.address());
     let text = "[pool]\nlisten = \"127.0.0.1:0\"\nfunctions = \"functions\"\ncache = \"cache\"\nconcurrency = 8\n\
-                [machine]\nmemory_mb = 2048\n";
+                [machine]\nmemory_mb = 2048\n[schedule]\nqueue_wait_ms = 60000\n";
     setup.write("pool.toml", &format!("{text}{join}"));
     let mut command = merit_command(&["pool", "--config"]);
     command.arg(setup.path("pool.toml")).env("MERIT_PROVIDER_KEY", &key.secret);
@@ -91,8 +91,7 @@ async fn joined() -> (Setup, Process, Process, Client) {
 async fn call(client: &Client, function: &str, payload: &Value) -> Reply {
     until_within(PATIENCE, "the pool is asked", async || {
         let order = client.order(function).header("content-type", "application/json");
-        let order = order.header("merit-deadline-ms", "60000").body(payload.to_string());
-        let reply = Reply::of(order).await;
+        let reply = Reply::of(order.header("merit-deadline", "60s").body(payload.to_string())).await;
         (reply.status != 422).then_some(reply)
     })
     .await
