@@ -20,6 +20,7 @@ mod example_provider;
 mod feed;
 mod idempotency;
 mod killed;
+mod lambda;
 mod market;
 mod misconfigured;
 mod openapi;
