@@ -3,7 +3,9 @@
 //!
 //! Merit rounds each call to the picodollar and the clouds round their sum, so they may differ by
 //! one picodollar a call. A call that is under way while its price is changed is charged by the sheet it
-//! was quoted under here, and billed by the new one there; how much that can make is known, too.
+//! was quoted under here, and billed by the new one there; how much that can make is known, too. So is what was charged
+//! at most for attempts before the one that answered: a refusal that leaves open whether the function ran is charged as
+//! such a call is expected to cost, and belongs to the invocation.
 //! Anything beyond is a mistake in one of the books, except at a cloud that tells no meters with its replies: what is
 //! charged there is an estimate by Merit's own clock, and the books say by how much it is off.
 
@@ -37,6 +39,8 @@ pub(crate) struct Comparison {
     pub(crate) rounding: Money,
     /// How much more calls under way at a change of price can make.
     pub(crate) under_way: Money,
+    /// How much more attempts that may have run elsewhere, before the one that answered here, can make.
+    pub(crate) in_doubt: Money,
     /// Whether the cloud tells no meters with a reply, so that Merit charged by its own clock.
     pub(crate) estimated: bool,
 }
@@ -50,7 +54,7 @@ impl Comparison {
 
     /// Whether they agree, as far as they can: where charges are estimates, in the calls.
     pub(crate) fn agrees(&self) -> bool {
-        let close = self.estimated || self.difference() <= self.rounding + self.under_way;
+        let close = self.estimated || self.difference() <= self.rounding + self.under_way + self.in_doubt;
         self.calls == self.billed_calls && close
     }
 
@@ -60,9 +64,15 @@ impl Comparison {
         (self.billed.pico() != 0).then(|| (part(self.charged) / part(self.billed) - 1.0) * 100.0)
     }
 
-    /// Whether it takes the calls under way at a change of price to explain the difference.
-    pub(crate) fn is_by_change(&self) -> bool {
-        self.agrees() && !self.estimated && self.difference() > self.rounding
+    /// What it takes beside rounding to explain the difference of books that agree; `None` when nothing.
+    pub(crate) fn because(&self) -> Option<&'static str> {
+        if !self.agrees() || self.estimated || self.difference() <= self.rounding {
+            None
+        } else if self.difference() <= self.rounding + self.under_way {
+            Some("calls were under way at the change of price")
+        } else {
+            Some("attempts that may have run elsewhere were charged, too")
+        }
     }
 }
 
@@ -81,7 +91,9 @@ pub(crate) async fn compare(
     for cloud in &clouds.all {
         let invoice = clouds.invoice(&cloud.name).await?;
         let charged = charged.get(cloud.name.as_str()).copied().unwrap_or_default();
-        all.push(comparison(cloud, &invoice, charged, &straddling(calls, incidents, &cloud.name))?);
+        let mut comparison = comparison(cloud, &invoice, charged, &straddling(calls, incidents, &cloud.name))?;
+        comparison.in_doubt = repeated(calls, &cloud.name);
+        all.push(comparison);
     }
     Ok(all)
 }
@@ -115,6 +127,7 @@ fn comparison(
         currency: cloud.currency.clone(),
         rounding: Money::from_pico(i128::from(calls) + 1),
         under_way,
+        in_doubt: Money::ZERO,
         estimated: !cloud.tells_meters(),
     })
 }
@@ -135,6 +148,12 @@ fn straddling(calls: &[Call], incidents: &[Incident], venue: &str) -> Vec<Money>
     let during = |call: &&Call, change: &Incident| call.planned <= change.until && call.ended >= change.from;
     let found = changes.flat_map(|change| calls.iter().filter(move |call| during(call, change)));
     found.filter_map(Call::replied).filter(|(at, _)| *at == venue).map(|(_, charge)| charge).collect()
+}
+
+/// Charges of the calls that a venue answered after another attempt.
+fn repeated(calls: &[Call], venue: &str) -> Money {
+    let repeated = calls.iter().filter(|call| call.was_repeated()).filter_map(Call::replied);
+    repeated.filter(|(at, _)| *at == venue).map(|(_, charge)| charge).sum()
 }
 
 #[cfg(test)]
@@ -177,7 +196,17 @@ mod tests {
         let (before, after) = ("0.000001", "0.000004");
         assert!(!compared("USD", &invoice(10, after), before, &[]).agrees());
         let under_way = compared("USD", &invoice(10, after), before, &[before.parse().unwrap()]);
-        assert!(under_way.agrees() && under_way.is_by_change());
+        assert_eq!(under_way.because(), Some("calls were under way at the change of price"));
+    }
+
+    #[test]
+    fn attempts_in_doubt_explain_no_more_than_their_calls_were_charged() {
+        let mut apart = compared("USD", &invoice(10, "0.000001"), "0.0000012", &[]);
+        assert!(!apart.agrees());
+        apart.in_doubt = "0.0000003".parse().unwrap();
+        assert_eq!(apart.because(), Some("attempts that may have run elsewhere were charged, too"));
+        apart.in_doubt = "0.0000001".parse().unwrap();
+        assert!(!apart.agrees() && apart.because().is_none());
     }
 
     #[test]
@@ -210,7 +239,7 @@ mod tests {
         let compared = |calls: u64| {
             comparison(&google, &invoice(calls, "0.000001"), (10, "0.0000012".parse().unwrap()), &[]).unwrap()
         };
-        assert!(compared(10).agrees() && !compared(10).is_by_change());
+        assert!(compared(10).agrees() && compared(10).because().is_none());
         assert_eq!(compared(10).off_percent().map(f64::round), Some(20.0));
         assert!(!compared(9).agrees(), "a call is missing");
     }

@@ -98,7 +98,7 @@ fn became(incident: &Incident, moved: &Moved) -> String {
         }
         What::Killed => format!(
             "{venue} died. Its {before} of the calls became {after}. Gained: {heirs}. {} calls met a refusal and were \
-             repeated elsewhere, none of them run or charged twice.",
+             repeated elsewhere; that none of them ran twice, the books below tell.",
             moved.repeated
         ),
     };
@@ -199,14 +199,14 @@ pub(crate) fn books(report: &Report) -> String {
         ("", Lean::Left),
     ];
     let rows = report.books.iter().map(|books| {
-        let word = match (books.agrees(), books.is_by_change()) {
+        let word = match (books.agrees(), books.because()) {
             (false, _) => "they disagree".to_owned(),
             (true, _) if books.estimated => {
                 let off = books.off_percent().unwrap_or_default();
                 format!("an estimate, {off:+.1} %: it tells no meters")
             }
-            (true, false) => "agree".to_owned(),
-            (true, true) => "agree: calls were under way at the change of price".to_owned(),
+            (true, None) => "agree".to_owned(),
+            (true, Some(reason)) => format!("agree: {reason}"),
         };
         let calls = if books.calls == books.billed_calls {
             books.calls.to_string()
