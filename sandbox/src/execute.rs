@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use merit_units::{MemoryMb, Micros};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -43,7 +43,7 @@ pub struct Head {
 /// What one call used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// From instantiation to end, waiting included.
+    /// From when it was given to the guests' threads to its end, waiting included.
     pub wall: Micros,
     /// CPU time of the threads that ran it.
     pub cpu: Micros,
@@ -54,11 +54,14 @@ pub struct Usage {
     pub memory_peak: MemoryMb,
 }
 
-/// Runs one call to its end. To be called on the guests' own threads.
-pub(crate) async fn execute(compiled: Arc<Compiled>, request: Request<Bytes>, limits: Limits) -> Run {
-    let started = Instant::now();
-    let deadline = started + limits.wall.to_std();
-    let observed = Arc::new(Observed::new(deadline, &limits));
+/// Runs one call to its end, by the deadline it is observed with. To be called on the guests' own threads.
+pub(crate) async fn execute(
+    compiled: Arc<Compiled>,
+    request: Request<Bytes>,
+    limits: Limits,
+    observed: Arc<Observed>,
+) -> Run {
+    let deadline = observed.deadline();
     let memory = MemoryGate::new(limits.memory.bytes(), Arc::clone(&observed));
     let ended = match &compiled.code {
         Code::Command(command) => {
@@ -83,7 +86,7 @@ pub(crate) async fn execute(compiled: Arc<Compiled>, request: Request<Bytes>, li
         None => Ok(observed.output.lock().unwrap_or_else(PoisonError::into_inner).take().into()),
     };
     let usage = Usage {
-        wall: Micros::from_std(started.elapsed()),
+        wall: observed.wall(),
         cpu: observed.cpu(),
         waited: observed.waited(),
         memory_peak: MemoryMb::from_bytes_ceil(observed.memory_peak.load(Ordering::Relaxed)),

@@ -24,7 +24,8 @@
 //! - A call that ran is always metered, whether it succeeded or not ([`Run::usage`]); a call that
 //!   did not start is a [`NotStarted`] and used nothing.
 //! - Guests run on threads of their own ([`SandboxConfig::workers`]) as fibers that give way every
-//!   millisecond. A waiting guest holds no thread, and a spinning one delays nobody's timer.
+//!   millisecond. A waiting guest holds no thread, and a spinning one delays nobody's timer; after 10 ms of CPU time
+//!   it runs behind all short ones.
 //! - The process that holds a [`Sandbox`] is not the broker's.
 //!
 //! Known limitation: a host call (writing 100 MB to standard error, say) is not interrupted
@@ -40,6 +41,7 @@ mod handler;
 mod observe;
 mod sandbox;
 mod stream;
+mod threads;
 mod ticker;
 
 pub use compile::{Function, LoadError};

@@ -15,6 +15,7 @@ use crate::error::Stop;
 use crate::stream::{Output, Tail};
 
 pub(crate) struct Observed {
+    started: Instant,
     deadline: Instant,
     cpu_limit_ns: u64,
     /// CPU time of the slices that have ended.
@@ -34,9 +35,12 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    pub(crate) fn new(deadline: Instant, limits: &Limits) -> Self {
+    /// Of a call that starts now.
+    pub(crate) fn starting(limits: &Limits) -> Self {
+        let started = Instant::now();
         Self {
-            deadline,
+            started,
+            deadline: started + limits.wall.to_std(),
             cpu_limit_ns: limits.cpu.get().saturating_mul(1000),
             cpu_ns: AtomicU64::new(0),
             slice_started_ns: AtomicU64::new(0),
@@ -81,6 +85,16 @@ impl Observed {
         Ok(UpdateDeadline::Yield(1))
     }
 
+    /// When the call's wall time is over.
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Time since it started.
+    pub(crate) fn wall(&self) -> Micros {
+        Micros::from_std(self.started.elapsed())
+    }
+
     /// CPU time used so far, without a slice that is running.
     pub(crate) fn cpu(&self) -> Micros {
         Micros::from_std(Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed)))
@@ -89,6 +103,12 @@ impl Observed {
     /// Time waited so far, without a wait that goes on.
     pub(crate) fn waited(&self) -> Micros {
         Micros::from_std(Duration::from_nanos(self.waited_ns.load(Ordering::Relaxed)))
+    }
+
+    /// CPU time of the slice that is running, on its own thread.
+    #[cfg(test)]
+    pub(crate) fn cpu_of_slice(&self) -> Duration {
+        Duration::from_nanos(self.slice_ns())
     }
 
     fn slice_ns(&self) -> u64 {

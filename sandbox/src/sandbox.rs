@@ -6,18 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use http::{Method, Request};
 use merit_units::FunctionId;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 use crate::compile::Compiler;
 use crate::execute::execute;
+use crate::observe::Observed;
+use crate::threads::{StopOnDrop, Threads};
 use crate::ticker::Ticker;
 use crate::{Function, Limits, LoadError, NotStarted, Run, SandboxConfig, SandboxError};
-
-/// Scheduler turns between looks at timers and wake-ups. Guests can spin for a whole millisecond
-/// a turn, so the default of 61 turns would make deadlines late by as many milliseconds.
-const EVENT_INTERVAL_TURNS: u32 = 4;
 
 /// Runs functions. Cloning it gives another handle on the same slots and functions.
 #[derive(Clone)]
@@ -30,7 +26,7 @@ struct Inner {
     slots: Arc<Semaphore>,
     ticker: Arc<Ticker>,
     /// `None` only while being dropped.
-    guests: Option<Runtime>,
+    guests: Option<Threads>,
 }
 
 impl Sandbox {
@@ -42,13 +38,7 @@ impl Sandbox {
     pub fn try_new(config: SandboxConfig) -> Result<Self, SandboxError> {
         config.check()?;
         let (engine, locks) = (config.engine()?, config.locks()?);
-        let guests = Builder::new_multi_thread()
-            .worker_threads(config.workers)
-            .thread_name("merit-guest")
-            .event_interval(EVENT_INTERVAL_TURNS)
-            .enable_time()
-            .build()
-            .map_err(SandboxError::Threads)?;
+        let guests = Threads::start(config.workers).map_err(SandboxError::Threads)?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Threads)?;
         Ok(Self(Arc::new(Inner {
             slots: Arc::new(Semaphore::new(config.slots as usize)),
@@ -138,13 +128,15 @@ impl Sandbox {
         let slots = self.0.config.slots;
         let slot = Arc::clone(&self.0.slots).try_acquire_owned().map_err(|_| NotStarted::Busy { slots })?;
         let (compiled, ticker) = (Arc::clone(&function.compiled), Arc::clone(&self.0.ticker));
-        let memory = limits.memory.min(self.0.config.memory_max);
+        let limits = Limits { memory: limits.memory.min(self.0.config.memory_max), ..limits };
+        let observed = Arc::new(Observed::starting(&limits));
+        let seen = Arc::clone(&observed);
         let guest = async move {
             let _slot = slot;
             let _ticking = ticker.keep_ticking();
-            execute(compiled, request, Limits { memory, ..limits }).await
+            execute(compiled, request, limits, observed).await
         };
-        Ok(StopOnDrop(self.0.guests().spawn(guest)).finish().await)
+        Ok(StopOnDrop(self.0.guests().run(seen, guest)).await)
     }
 
     /// Calls that can run at once.
@@ -161,8 +153,8 @@ impl Sandbox {
 }
 
 impl Inner {
-    const fn guests(&self) -> &Runtime {
-        self.guests.as_ref().expect("invariant: the runtime is taken only on drop")
+    const fn guests(&self) -> &Threads {
+        self.guests.as_ref().expect("invariant: the threads are taken only on drop")
     }
 }
 
@@ -170,25 +162,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // A handle may be dropped inside an async task, where waiting for threads is not allowed.
         if let Some(guests) = self.guests.take() {
-            guests.shutdown_background();
+            guests.shutdown();
         }
-    }
-}
-
-/// A guest nobody waits for any more is stopped.
-struct StopOnDrop(JoinHandle<Run>);
-
-impl StopOnDrop {
-    async fn finish(mut self) -> Run {
-        match (&mut self.0).await {
-            Ok(run) => run,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-}
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
