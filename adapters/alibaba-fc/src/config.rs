@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use merit_cloud_wire::acs3::Signer;
 pub use merit_cloud_wire::fc::MOST_SYNC_BYTES as MAX_BODY_BYTES;
+use merit_transport::hosts::check_host_pattern;
 use merit_transport::{Origin, Reach};
-use merit_venue::{ConfigError, ConfigErrors, Meters};
+use merit_venue::{ConfigError, ConfigErrors, Meters, no_call, no_time, shown_url};
 
 /// How to reach Function Compute in one region of one account. Start from [`FcConfig::new`].
 #[derive(Clone, Debug)]
@@ -102,28 +103,22 @@ impl FcConfig {
             refuse("account", format!("`{account}` is not an account: write its 16 digits"));
         }
         let endpoint = self.endpoint();
-        let place =
-            Place::of(&endpoint).map_err(|why| refuse("endpoint_url", format!("`{}` {why}", shown(&endpoint)))).ok();
-        for host in self.trigger_hosts.iter().filter(|host| !is_host(host)) {
-            refuse(
-                "trigger_hosts",
-                format!("`{host}` is not a host: write `fn.example.com`, or `*.example.com` for all below it"),
-            );
+        let place = Place::of(&endpoint)
+            .map_err(|why| refuse("endpoint_url", format!("`{}` {why}", shown_url(&endpoint))))
+            .ok();
+        for message in self.trigger_hosts.iter().filter_map(|host| check_host_pattern(host).err()) {
+            refuse("trigger_hosts", message);
         }
         let keys = self
             .keys
             .as_ref()
             .map(|keys| Signer::try_new(&keys.access_key_id, &keys.access_key_secret, keys.security_token.as_deref()));
         let signer = keys.transpose().map_err(|error| refuse("credentials", error.to_string())).ok().flatten();
-        for (field, zero) in [
-            ("whole_timeout", self.whole_timeout.is_zero()),
+        errors.extend(no_time([("whole_timeout", self.whole_timeout)]));
+        errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
-        ] {
-            if zero {
-                refuse(field, "0 allows no call: give at least 1".to_owned());
-            }
-        }
+        ]));
         // A trigger may be called by TLS whatever the endpoint is.
         let transport = merit_transport::Transport::try_new(&self.reach, true, &mut errors);
         ConfigErrors::check(errors)?;
@@ -162,11 +157,6 @@ impl Place {
     }
 }
 
-/// A URL without what may be a secret in it.
-fn shown(url: &str) -> &str {
-    url.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default()
-}
-
 fn is_region(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=32).contains(&text.len()) && text.bytes().all(allowed)
@@ -174,11 +164,6 @@ fn is_region(text: &str) -> bool {
 
 fn is_account(text: &str) -> bool {
     (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_host(pattern: &str) -> bool {
-    let name = pattern.strip_prefix("*.").unwrap_or(pattern);
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use merit_cloud_wire::fc;
+use merit_transport::hosts::host_matches;
 use merit_transport::{Origin, Route};
 use merit_venue::{ErrorKind, Target, VenueError};
 
@@ -48,7 +49,7 @@ pub(crate) fn called(target: &Target, place: &Place, trigger_hosts: &[String]) -
             Err(why) => return refuse(&format!("it {why}")),
         };
         let mut allowed = trigger_hosts.iter().map(String::as_str).chain([TRIGGERS]);
-        if !allowed.any(|pattern| matches(pattern, origin.host())) {
+        if !allowed.any(|pattern| host_matches(pattern, origin.host())) {
             return refuse("its host is not below fcapp.run: add it to `trigger_hosts` if it is a domain of your own");
         }
         let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -72,17 +73,6 @@ pub(crate) fn called(target: &Target, place: &Place, trigger_hosts: &[String]) -
     match PathAndQuery::from_maybe_shared(Bytes::from(path)) {
         Ok(path) => Ok(Called::Function(Route::new(&place.origin, path))),
         Err(_) => refuse("it makes no path of a URL"),
-    }
-}
-
-/// Whether the host is the pattern's, or below it when it begins with `*.`.
-fn matches(pattern: &str, host: &str) -> bool {
-    match pattern.strip_prefix('*') {
-        None => host.eq_ignore_ascii_case(pattern),
-        Some(below) => {
-            let at = host.len().checked_sub(below.len()).filter(|at| *at > 0);
-            at.and_then(|at| host.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(below))
-        }
     }
 }
 

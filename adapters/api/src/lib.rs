@@ -30,7 +30,7 @@ mod venue;
 
 pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
 pub use check::{Step, StepResult};
-pub use config::{ConfigError, ConfigErrors};
+pub use config::{ConfigError, ConfigErrors, check_url, no_call, no_time, shown_url};
 pub use error::{ErrorKind, Outcome, VenueError};
 pub use lockout::Lockout;
 pub use measured::{Measured, Meters};

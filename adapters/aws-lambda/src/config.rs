@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use merit_lambda_wire::reference::is_account;
-use merit_venue::{ConfigError, ConfigErrors, Meters};
+use merit_venue::{ConfigError, ConfigErrors, Meters, check_url, no_call, no_time};
 
 /// Lambda's limit on a payload and on a reply of a synchronous call, in bytes.
 pub use merit_lambda_wire::invoke::MOST_SYNC_BYTES as MAX_BODY_BYTES;
@@ -137,28 +137,20 @@ impl LambdaConfig {
         }
         let sts = self.assume_role.as_ref().and_then(|role| role.sts_endpoint_url.as_deref());
         for (field, url) in [("endpoint_url", self.endpoint_url.as_deref()), ("sts_endpoint_url", sts)] {
-            if let Some(Err(message)) = url.map(check_url) {
+            if let Some(Err(message)) = url.map(|url| check_url(url, "http://127.0.0.1:9001")) {
                 refuse(field, message);
             }
         }
-        for (field, timeout) in [
+        errors.extend(no_time([
             ("connect_timeout", self.connect_timeout),
             ("first_byte_timeout", self.first_byte_timeout),
             ("whole_timeout", self.whole_timeout),
-        ] {
-            if timeout.is_zero() {
-                refuse(field, "0 leaves no time: give at least 1 ms".to_owned());
-            }
-        }
-        for (field, zero) in [
+        ]));
+        errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
             ("max_connections", self.max_connections == 0),
-        ] {
-            if zero {
-                refuse(field, "0 allows no call: give at least 1".to_owned());
-            }
-        }
+        ]));
         ConfigErrors::check(errors)
     }
 }
@@ -180,19 +172,6 @@ fn is_role(arn: &str) -> bool {
         && region.is_empty()
         && is_account(account)
         && role.strip_prefix("role/").is_some_and(|name| !name.is_empty())
-}
-
-fn check_url(url: &str) -> Result<(), String> {
-    let shown = url.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default();
-    let refuse = |why: &str| Err(format!("`{shown}` {why}: write it like `http://127.0.0.1:9001`"));
-    let Ok(uri) = url.parse::<http::Uri>() else { return refuse("is not a URL") };
-    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-        return refuse("is not an http or https URL with a host");
-    }
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return refuse("has a user name in it");
-    }
-    if uri.query().is_some() { refuse("has a query") } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -233,7 +212,7 @@ mod tests {
         assert!(role("arn:aws-cn:iam::123456789012:role/path/merit"));
         assert!(!role("arn:aws:iam::123456789012:user/merit") && !role("merit"));
         for url in ["http://127.0.0.1:9001", "https://vpce-1.lambda.eu-west-1.vpce.amazonaws.com/prod/"] {
-            check_url(url).expect(url);
+            check_url(url, "x").expect(url);
         }
     }
 }

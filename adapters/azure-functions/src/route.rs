@@ -15,6 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
+use merit_transport::hosts::{has_dot_segment, host_matches};
 use merit_transport::{Origin, Route};
 use merit_venue::{ErrorKind, Target, VenueError};
 
@@ -79,8 +80,7 @@ impl Routes {
 
     fn short(&self, target: &str) -> Result<Route, String> {
         let path = target.split('?').next().unwrap_or_default();
-        if path.split('/').any(|segment| matches!(segment.replace("%2e", ".").replace("%2E", ".").as_str(), "." | ".."))
-        {
+        if has_dot_segment(path) {
             return Err("a path must not have `.` or `..` in it".to_owned());
         }
         let (origin, whole) = match &self.endpoint {
@@ -102,15 +102,6 @@ impl Routes {
 /// The app that a host is of: its first label.
 pub(crate) fn app_of(route: &Route) -> &str {
     route.origin.host().split('.').next().unwrap_or_default()
-}
-
-/// Whether the host is the pattern's, or below it when it begins with `*.`.
-fn host_matches(pattern: &str, host: &str) -> bool {
-    let Some(parent) = pattern.strip_prefix("*.") else {
-        return host.eq_ignore_ascii_case(pattern);
-    };
-    let Some(split) = host.len().checked_sub(parent.len() + 1) else { return false };
-    split > 0 && host.as_bytes()[split] == b'.' && host[split + 1..].eq_ignore_ascii_case(parent)
 }
 
 #[cfg(test)]

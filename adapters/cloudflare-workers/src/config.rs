@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use merit_cloud_wire::workers;
+use merit_transport::hosts::check_host_pattern;
 use merit_transport::{Origin, Reach, Transport};
-use merit_venue::{ConfigError, ConfigErrors};
+use merit_venue::{ConfigError, ConfigErrors, no_call, no_time, shown_url};
 
 use crate::cpu::CpuEstimate;
 
@@ -115,11 +116,8 @@ impl WorkersConfig {
         if let Some(name) = self.subdomain.as_deref().filter(|name| !is_label(name)) {
             refuse("subdomain", format!("`{name}` is not a name before `.workers.dev`: write it like `my-team`"));
         }
-        for host in self.target_hosts.iter().filter(|host| !is_host(host)) {
-            refuse(
-                "target_hosts",
-                format!("`{host}` is not a host: write `fn.example.com`, or `*.example.com` for all below it"),
-            );
+        for message in self.target_hosts.iter().filter_map(|host| check_host_pattern(host).err()) {
+            refuse("target_hosts", message);
         }
         let mut credentials = Vec::new();
         let bearer = self
@@ -143,15 +141,11 @@ impl WorkersConfig {
                 None
             }
         });
-        for (field, zero) in [
-            ("whole_timeout", self.whole_timeout.is_zero()),
+        errors.extend(no_time([("whole_timeout", self.whole_timeout)]));
+        errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
-        ] {
-            if zero {
-                refuse(field, "0 allows no call: give at least 1".to_owned());
-            }
-        }
+        ]));
         let plain = |origin: &Origin| !origin.tls();
         let only_plain = self.subdomain.is_none()
             && self.target_hosts.is_empty()
@@ -191,8 +185,7 @@ fn secret(text: &str) -> Option<HeaderValue> {
 }
 
 fn place(url: &str) -> Result<(Arc<Origin>, String), String> {
-    let shown = url.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default();
-    let refuse = |why: &str| format!("`{shown}` {why}");
+    let refuse = |why: &str| format!("`{}` {why}", shown_url(url));
     let uri: http::Uri =
         url.parse().map_err(|_| refuse("is not a URL: write it like `https://workers.example.com/`"))?;
     if uri.query().is_some() {
@@ -205,11 +198,6 @@ fn place(url: &str) -> Result<(Arc<Origin>, String), String> {
 fn is_label(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(allowed)
-}
-
-fn is_host(pattern: &str) -> bool {
-    let name = pattern.strip_prefix("*.").unwrap_or(pattern);
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
+use merit_transport::hosts::{has_dot_segment, host_matches};
 use merit_transport::{Origin, Route};
 use merit_venue::{ErrorKind, Target, VenueError};
 
@@ -57,7 +58,7 @@ pub(crate) fn called(
         }
         (None, None) => return Err(refuse("write the Worker's URL: the venue has neither `url` nor `subdomain`")),
     };
-    if path.split(['/', '?']).any(|part| part == ".." || part == ".") {
+    if has_dot_segment(&path) {
         return Err(refuse("a path must not have `.` or `..` in it"));
     }
     let path = PathAndQuery::from_maybe_shared(Bytes::from(path));
@@ -71,19 +72,8 @@ fn is_allowed(origin: &Origin, config: &WorkersConfig, base: Option<&(Arc<Origin
     }
     let own = config.subdomain.as_ref().map(|name| format!("*.{name}.workers.dev"));
     let mut patterns = config.target_hosts.iter().chain(&own);
-    origin.tls() && patterns.any(|pattern| matches(pattern, origin.host()))
-        || config.target_hosts.iter().any(|pattern| matches(pattern, origin.host()))
-}
-
-/// Whether the host is the pattern's, or below it when it begins with `*.`.
-fn matches(pattern: &str, host: &str) -> bool {
-    match pattern.strip_prefix('*') {
-        None => host.eq_ignore_ascii_case(pattern),
-        Some(below) => {
-            let at = host.len().checked_sub(below.len()).filter(|at| *at > 0);
-            at.and_then(|at| host.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(below))
-        }
-    }
+    origin.tls() && patterns.any(|pattern| host_matches(pattern, origin.host()))
+        || config.target_hosts.iter().any(|pattern| host_matches(pattern, origin.host()))
 }
 
 #[cfg(test)]
@@ -122,6 +112,7 @@ mod tests {
             "https://evil.com/",
             "a.b",
             "a/../b",
+            "a/%2e%2E/b",
             "x@y",
         ] {
             let error = of(target, &dev).expect_err(target);

@@ -8,8 +8,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
-use merit_venue::{ConfigError, ConfigErrors};
+use merit_transport::hosts::check_host_pattern;
+use merit_venue::{ConfigError, ConfigErrors, check_url, no_call, no_time};
 
 /// The largest request over HTTP/1.1, in bytes, and the largest reply that is not streamed.
 /// Source: cloud.google.com/run/quotas, 2026-11-21.
@@ -120,28 +120,23 @@ impl GoogleRunConfig {
             ("api_endpoint_url", self.api_endpoint_url.as_deref()),
             ("metadata_url", metadata),
         ] {
-            if let Some(Err(message)) = url.map(check_url) {
+            if let Some(Err(message)) = url.map(|url| check_url(url, "http://127.0.0.1:8790/google")) {
                 refuse(field, message);
             }
         }
-        for (field, timeout) in [
+        for message in self.target_hosts.iter().filter_map(|host| check_host_pattern(host).err()) {
+            refuse("target_hosts", message);
+        }
+        errors.extend(no_time([
             ("connect_timeout", self.connect_timeout),
             ("first_byte_timeout", self.first_byte_timeout),
             ("whole_timeout", self.whole_timeout),
-        ] {
-            if timeout.is_zero() {
-                refuse(field, "0 leaves no time: give at least 1 ms".to_owned());
-            }
-        }
-        for (field, zero) in [
+        ]));
+        errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
             ("max_connections", self.max_connections == 0),
-        ] {
-            if zero {
-                refuse(field, "0 allows no call: give at least 1".to_owned());
-            }
-        }
+        ]));
         ConfigErrors::check(errors)
     }
 }
@@ -162,19 +157,6 @@ fn is_visible(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn check_url(url: &str) -> Result<(), String> {
-    let shown = url.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default();
-    let refuse = |why: &str| Err(format!("`{shown}` {why}: write it like `http://127.0.0.1:8790/google`"));
-    let Ok(uri) = url.parse::<Uri>() else { return refuse("is not a URL") };
-    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-        return refuse("is not an http or https URL with a host");
-    }
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return refuse("has a user name in it");
-    }
-    if uri.query().is_some() { refuse("has a query") } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +169,7 @@ mod tests {
             audience: Some(String::new()),
             endpoint_url: Some("http://user:hunter2@127.0.0.1:1?key=hunter2".to_owned()),
             api_endpoint_url: Some("/v2".to_owned()),
+            target_hosts: vec!["https://a b".to_owned()],
             connect_timeout: Duration::ZERO,
             max_connections: 0,
             ..GoogleRunConfig::new("US Central")
@@ -200,6 +183,7 @@ mod tests {
             "endpoint_url",
             "api_endpoint_url",
             "metadata_url",
+            "target_hosts",
             "connect_timeout",
             "max_connections",
         ];

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Uri;
 use http::uri::PathAndQuery;
+use merit_transport::hosts::{has_dot_segment, host_matches};
 use merit_transport::{Origin, Route};
 use merit_venue::{ErrorKind, Target, VenueError};
 
@@ -96,8 +97,7 @@ impl Routes {
             return Err("write the service's URL, such as https://resize-abc-uc.a.run.app".to_owned());
         };
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        if path.split('/').any(|segment| matches!(segment.replace("%2e", ".").replace("%2E", ".").as_str(), "." | ".."))
-        {
+        if has_dot_segment(path) {
             return Err("a path must not have `.` or `..` in it".to_owned());
         }
         let path = format!("{base}/{}", path.trim_start_matches('/'));
@@ -108,15 +108,6 @@ impl Routes {
         let parsed = parsed.map_err(|_| "it is not a path of a URL: percent-encode special characters".to_owned())?;
         Ok(Called { route: Route::new(origin, parsed), audience })
     }
-}
-
-/// Whether the host is the pattern's, or below it when it begins with `*.`.
-fn host_matches(pattern: &str, host: &str) -> bool {
-    let Some(parent) = pattern.strip_prefix("*.") else {
-        return host.eq_ignore_ascii_case(pattern);
-    };
-    let Some(split) = host.len().checked_sub(parent.len() + 1) else { return false };
-    split > 0 && host.as_bytes()[split] == b'.' && host[split + 1..].eq_ignore_ascii_case(parent)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use merit_transport::Reach;
-use merit_venue::{ConfigError, Meters};
+use merit_venue::{ConfigError, Meters, no_call, no_time};
 
 use crate::preset::Preset;
 use crate::signature::Signing;
@@ -155,19 +155,12 @@ impl HttpConfig {
 
     /// Checks the numbers that are not in [`Self::reach`]; URLs and headers are checked where they are parsed.
     pub(crate) fn check_bounds(&self, errors: &mut Vec<ConfigError>) {
-        if self.whole_timeout.is_zero() {
-            let message = "0 leaves no time: give at least 1 ms".to_owned();
-            errors.push(ConfigError { field: "whole_timeout", message });
-        }
-        for (field, zero) in [
+        errors.extend(no_time([("whole_timeout", self.whole_timeout)]));
+        errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
             ("max_streamed_bytes", self.max_streamed_bytes == 0),
-        ] {
-            if zero {
-                errors.push(ConfigError { field, message: "0 allows no call: give at least 1".to_owned() });
-            }
-        }
+        ]));
     }
 
     /// The configured headers, parsed and marked as secret.

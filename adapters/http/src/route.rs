@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
+use merit_transport::hosts::{check_host_pattern, has_dot_segment, host_matches};
 use merit_transport::{Origin, Route};
 use merit_units::FunctionId;
 use merit_venue::{ConfigError, ErrorKind, Target, VenueError};
@@ -54,7 +55,7 @@ impl Routes {
         let host = config.host.as_deref().map(Host::parse).transpose();
         let host = host.map_err(|message| errors.push(ConfigError { field: "host", message })).ok().flatten();
         for pattern in &config.target_hosts {
-            if let Err(message) = check_pattern(pattern) {
+            if let Err(message) = check_host_pattern(pattern) {
                 errors.push(ConfigError { field: "target_hosts", message });
             }
         }
@@ -171,38 +172,6 @@ fn parse_base(text: &str) -> Result<(Origin, String), &'static str> {
         return Err("has `.` or `..` in its path: write the path out");
     }
     Ok((origin, uri.path().trim_end_matches('/').to_owned()))
-}
-
-fn check_pattern(pattern: &str) -> Result<(), String> {
-    let name = pattern.strip_prefix("*.").unwrap_or(pattern);
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    if name.is_empty() || !name.bytes().all(allowed) {
-        return Err(format!(
-            "`{pattern}` is not a host: write `name.example.com`, or `*.example.com` for all below it"
-        ));
-    }
-    Ok(())
-}
-
-/// Whether the host is the pattern's, or below it when it begins with `*.`.
-fn host_matches(pattern: &str, host: &str) -> bool {
-    let Some(parent) = pattern.strip_prefix("*.") else {
-        return host.eq_ignore_ascii_case(pattern);
-    };
-    let Some(split) = host.len().checked_sub(parent.len() + 1) else { return false };
-    split > 0 && host.as_bytes()[split] == b'.' && host[split + 1..].eq_ignore_ascii_case(parent)
-}
-
-/// Whether a server could read the path as leading upwards; `%2e` is a dot too.
-fn has_dot_segment(path: &str) -> bool {
-    let path = path.split('?').next().unwrap_or_default();
-    if !path.contains('.') && !path.contains('%') {
-        return false;
-    }
-    path.split('/').any(|segment| {
-        let plain = segment.replace("%2e", ".").replace("%2E", ".");
-        plain == "." || plain == ".."
-    })
 }
 
 fn misconfigured(target: &str, reason: &str) -> VenueError {

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use merit_cloud_wire::scf::MOST_SYNC_BYTES as MAX_BODY_BYTES;
 use merit_cloud_wire::tc3::Signer;
 use merit_transport::{Origin, Reach, Transport};
-use merit_venue::{ConfigError, ConfigErrors, Meters};
+use merit_venue::{ConfigError, ConfigErrors, Meters, no_call, no_time, shown_url};
 
 /// How to reach SCF in one region of one account. Start from [`ScfConfig::new`].
 #[derive(Clone, Debug)]
@@ -117,19 +117,16 @@ impl ScfConfig {
             refuse("region", format!("`{}` is not a region: write it like `ap-guangzhou`", self.region));
         }
         let endpoint = self.endpoint_url.as_deref().unwrap_or("https://scf.tencentcloudapi.com/");
-        let place = place(endpoint).map_err(|why| refuse("endpoint_url", format!("`{}` {why}", shown(endpoint)))).ok();
+        let place =
+            place(endpoint).map_err(|why| refuse("endpoint_url", format!("`{}` {why}", shown_url(endpoint)))).ok();
         let keys = self.keys.as_ref();
         let signer = keys.map(|keys| Signer::try_new(&keys.secret_id, &keys.secret_key, keys.token.as_deref()));
         let signer = signer.transpose().map_err(|error| refuse("credentials", error.to_string())).ok().flatten();
-        for (field, zero) in [
-            ("whole_timeout", self.whole_timeout.is_zero()),
+        errors.extend(no_time([("whole_timeout", self.whole_timeout)]));
+        errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
-        ] {
-            if zero {
-                refuse(field, "0 allows no call: give at least 1".to_owned());
-            }
-        }
+        ]));
         let tls = place.as_ref().is_some_and(|(origin, _)| origin.tls());
         let transport = Transport::try_new(&self.reach, tls, &mut errors);
         ConfigErrors::check(errors)?;
@@ -146,11 +143,6 @@ fn place(url: &str) -> Result<(Origin, String), &'static str> {
     }
     let path = uri.path().to_owned();
     Ok((Origin::of_url(&uri)?, if path.is_empty() { "/".to_owned() } else { path }))
-}
-
-/// A URL without what may be a secret in it.
-fn shown(url: &str) -> &str {
-    url.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default()
 }
 
 #[cfg(test)]

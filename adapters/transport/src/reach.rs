@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use merit_venue::ConfigError;
+use merit_venue::{ConfigError, no_call, no_time};
 
 /// Timeouts, bounds and addresses of a venue's connections.
 #[derive(Clone, Debug)]
@@ -48,16 +48,8 @@ impl Default for Reach {
 impl Reach {
     /// Adds what is wrong with the numbers; certificates are checked where they are parsed.
     pub fn check(&self, errors: &mut Vec<ConfigError>) {
-        for (field, timeout) in
-            [("connect_timeout", self.connect_timeout), ("first_byte_timeout", self.first_byte_timeout)]
-        {
-            if timeout.is_zero() {
-                errors.push(ConfigError { field, message: "0 leaves no time: give at least 1 ms".to_owned() });
-            }
-        }
-        if self.max_connections == 0 {
-            let message = "0 allows no call: give at least 1".to_owned();
-            errors.push(ConfigError { field: "max_connections", message });
-        }
+        let timeouts = [("connect_timeout", self.connect_timeout), ("first_byte_timeout", self.first_byte_timeout)];
+        errors.extend(no_time(timeouts));
+        errors.extend(no_call([("max_connections", self.max_connections == 0)]));
     }
 }
