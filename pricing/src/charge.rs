@@ -94,6 +94,11 @@ impl MonthToDate {
         Ok(())
     }
 
+    /// What is left of the grant of a line.
+    pub(crate) fn grant_left(&self, line: usize) -> Quantity {
+        self.lines[line].grant_left
+    }
+
     /// For each meter what is left of its grant and what was billed after the grant.
     pub fn iter(&self) -> impl Iterator<Item = (Meter, Quantity, Quantity)> {
         self.meters.as_slice().iter().zip(self.lines).map(|(meter, line)| (*meter, line.grant_left, line.tier_used))
@@ -133,6 +138,17 @@ impl MarginalRates {
     fn cost_by_line(&self, metered: &Metered) -> Result<Exact, Overflow> {
         let products = metered.quantities.iter().zip(self.rates).map(|(quantity, rate)| rate.times(*quantity));
         products.into_iter().try_fold(Exact::ZERO, |sum, product| sum.checked_add(product?))
+    }
+
+    /// The same with every rate at zero.
+    pub(crate) fn free(self) -> Self {
+        Self { rates: [Rate::FREE; MAX_LINES], ..self }
+    }
+
+    /// The same with the rate of one line at zero.
+    pub(crate) fn with_free(mut self, line: usize) -> Self {
+        self.rates[line] = Rate::FREE;
+        self
     }
 
     /// Each meter with the rate of its next unit.

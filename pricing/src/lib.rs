@@ -10,6 +10,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod adjust;
 mod catalogue;
 mod change;
 mod charge;
@@ -27,6 +28,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 
+pub use adjust::{Adjusted, Adjustment, AdjustmentKind, Adjustments, Balance, Renewed};
 pub use catalogue::{Catalogue, CatalogueError};
 pub use change::{Change, Concern, Difference, MoveLimit};
 pub use charge::{MarginalRates, MonthToDate};

@@ -84,7 +84,25 @@ impl Pools {
         Ok(())
     }
 
-    fn take(&mut self, pool: &Arc<str>, amount: u128) -> Result<(), Overflow> {
+    /// The same at the start of another month: what is counted by month is empty again.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        let kept = self.used.iter().filter(|(pool, _)| pool.starts_with(Self::LASTING));
+        Self { used: kept.map(|(pool, used)| (Arc::clone(pool), *used)).collect() }
+    }
+
+    /// What a pool's name begins with when it outlasts the month.
+    pub(crate) const LASTING: &str = "lasting:";
+
+    pub(crate) fn used(&self, pool: &str) -> u128 {
+        self.used.get(pool).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn set(&mut self, pool: &Arc<str>, used: u128) {
+        self.used.insert(Arc::clone(pool), used);
+    }
+
+    pub(crate) fn take(&mut self, pool: &Arc<str>, amount: u128) -> Result<(), Overflow> {
         if amount == 0 {
             return Ok(());
         }

@@ -249,6 +249,13 @@ impl PriceSheet {
         sheet
     }
 
+    /// Replaces each rate by what `to` makes of it.
+    pub(crate) fn map_rates(&mut self, to: impl Fn(Meter, Rate) -> Rate) {
+        for line in &mut self.lines {
+            line.tiers.iter_mut().for_each(|tier| tier.rate = to(line.meter, tier.rate));
+        }
+    }
+
     /// How long a call is billed for, before concurrent requests share it: what a provider's log calls the billed
     /// duration.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Tests of the crate as a whole: what calls and months cost, to the picodollar.
 
+mod adjust;
 mod catalogue;
 mod changes;
 mod compare;

@@ -47,6 +47,33 @@ impl Exact {
         Ok(Self { atto, remainder: remainder % Quantity::QUANTA_PER_UNIT })
     }
 
+    /// This amount less `other`, and never below zero.
+    #[must_use]
+    pub fn saturating_sub(self, other: Self) -> Self {
+        if other >= self {
+            return Self::ZERO;
+        }
+        let borrow = u128::from(self.remainder < other.remainder);
+        let remainder = self.remainder + borrow * Quantity::QUANTA_PER_UNIT - other.remainder;
+        Self { atto: self.atto - other.atto - borrow, remainder }
+    }
+
+    /// Whole attounits and the quanta of one that are left, to be stored.
+    #[must_use]
+    pub const fn parts(self) -> (u128, u128) {
+        (self.atto, self.remainder)
+    }
+
+    /// What [`Self::parts`] gave, read back. Quanta that come to whole attounits are carried.
+    ///
+    /// # Errors
+    /// [`Overflow`] when it does not fit.
+    pub fn from_parts(atto: u128, quanta: u128) -> Result<Self, Overflow> {
+        let carry = quanta / Quantity::QUANTA_PER_UNIT;
+        let atto = atto.checked_add(carry).ok_or(Overflow)?;
+        Ok(Self { atto, remainder: quanta % Quantity::QUANTA_PER_UNIT })
+    }
+
     /// The amount in its own currency, rounded half to even to the picounit.
     ///
     /// # Errors
@@ -150,6 +177,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_was_added_is_taken_away_again(a in 0_u64.., b in 0_u64.., c in 0_u64.., d in 0_u64..) {
+            let product = |rate: u64, quanta: u64| Rate::from_atto(rate.into()).times(Quantity::from_quanta(quanta.into()));
+            let (one, other) = (product(a, b).unwrap(), product(c, d).unwrap());
+            let sum = one.checked_add(other).unwrap();
+            prop_assert_eq!((sum.saturating_sub(other), sum.saturating_sub(one)), (one, other));
+            prop_assert_eq!(one.saturating_sub(sum), Exact::ZERO);
+            let (atto, quanta) = sum.parts();
+            prop_assert_eq!(Exact::from_parts(atto, quanta), Ok(sum));
+        }
+
         #[test]
         fn sums_do_not_depend_on_where_they_are_cut(a in 0_u64..1 << 60, b in 0_u64..1 << 60, rate in 0_u64..1 << 60) {
             let rate = Rate::from_atto(u128::from(rate));

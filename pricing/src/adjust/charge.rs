@@ -1,0 +1,132 @@
+//! What calls are charged after adjustments, and what is left of packages and commitments.
+
+use merit_units::{Exact, Overflow, Quantity, Rate, Timestamp};
+
+use super::{Adjustment, AdjustmentKind, Adjustments, Counted};
+use crate::charge::MarginalRates;
+use crate::meter::{Meter, Metered};
+use crate::pools::Pools;
+use crate::sheet::PriceSheet;
+
+/// A charge, and what it would have been by the price list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adjusted {
+    /// By the list: after the free grant and by the volume tiers, without any adjustment.
+    pub list: Exact,
+    /// What is charged; never above `list`.
+    pub charge: Exact,
+}
+
+/// What is left of a package or a commitment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Units of the package's meter.
+    Units(Quantity),
+    /// Money of the commitment, in its currency.
+    Money(Exact),
+}
+
+impl Pools {
+    /// Charges one call, or a sum of calls, under `list` with the `adjustments` of its account, and counts it.
+    ///
+    /// `discounted` is [`Adjustments::discounted`] of the list; who charges often keeps it.
+    ///
+    /// # Errors
+    /// [`Overflow`] when an amount or a total does not fit; what was counted until then stays counted.
+    ///
+    /// # Panics
+    /// When `metered` belongs to a sheet with other lines.
+    pub fn charge(
+        &mut self,
+        list: &PriceSheet,
+        discounted: &PriceSheet,
+        adjustments: &Adjustments,
+        metered: &Metered,
+        now: Timestamp,
+    ) -> Result<Adjusted, Overflow> {
+        let month = self.month_to_date(list);
+        let by_list = list.charge(metered, &month)?;
+        let mut billed = *metered;
+        for (counted, meter) in adjustments.packages(now) {
+            let Ok(line) = billed.meters.line_of(meter) else { continue };
+            let past_grant = billed.quantities[line].saturating_sub(month.grant_left(line));
+            let covered = past_grant.min(self.units_left(counted));
+            billed.quantities[line] = billed.quantities[line].saturating_sub(covered);
+            self.take(&counted.used, covered.quanta())?;
+        }
+        let mut charge = discounted.charge(&billed, &month)?;
+        self.record(discounted, &billed)?;
+        for counted in adjustments.commitments(list, now) {
+            let covered = charge.min(self.money_left(counted));
+            charge = charge.saturating_sub(covered);
+            let (atto, rest) = self.money_used(counted)?.checked_add(covered)?.parts();
+            if covered > Exact::ZERO {
+                self.set(&counted.used, atto);
+                self.set(&counted.rest, rest);
+            }
+        }
+        Ok(Adjusted { list: by_list, charge })
+    }
+
+    /// The rates of the next unit after adjustments. Valid while no grant, tier, package or commitment is used up.
+    #[must_use]
+    pub fn marginal(&self, discounted: &PriceSheet, adjustments: &Adjustments, now: Timestamp) -> MarginalRates {
+        let rates = discounted.marginal(&self.month_to_date(discounted));
+        if adjustments.commitments(discounted, now).any(|counted| self.money_left(counted) > Exact::ZERO) {
+            return rates.free();
+        }
+        let covered = adjustments.packages(now).filter(|(counted, _)| self.units_left(counted) > Quantity::ZERO);
+        covered.fold(rates, |rates, (_, meter)| match discounted.meters().line_of(meter) {
+            Ok(line) => rates.with_free(line),
+            Err(_) => rates,
+        })
+    }
+
+    /// Each package and commitment with what is left of it.
+    pub fn balances<'a>(&'a self, adjustments: &'a Adjustments) -> impl Iterator<Item = (&'a Adjustment, Balance)> {
+        adjustments.0.iter().filter_map(|counted| {
+            let balance = match counted.adjustment.kind {
+                AdjustmentKind::Discount { .. } => return None,
+                AdjustmentKind::Commitment { .. } => Balance::Money(self.money_left(counted)),
+                AdjustmentKind::Package { .. } => Balance::Units(self.units_left(counted)),
+            };
+            Some((&counted.adjustment, balance))
+        })
+    }
+
+    fn units_left(&self, counted: &Counted) -> Quantity {
+        let AdjustmentKind::Package { quantity, .. } = counted.adjustment.kind else { return Quantity::ZERO };
+        quantity.saturating_sub(Quantity::from_quanta(self.used(&counted.used)))
+    }
+
+    fn money_left(&self, counted: &Counted) -> Exact {
+        let AdjustmentKind::Commitment { amount, .. } = counted.adjustment.kind else { return Exact::ZERO };
+        // What was used beyond counting has left nothing.
+        self.money_used(counted).map_or(Exact::ZERO, |used| whole(amount).saturating_sub(used))
+    }
+
+    fn money_used(&self, counted: &Counted) -> Result<Exact, Overflow> {
+        Exact::from_parts(self.used(&counted.used), self.used(&counted.rest))
+    }
+}
+
+/// So many units of a currency.
+fn whole(amount: Rate) -> Exact {
+    amount.times(Quantity::from_units(1)).unwrap_or(Exact::ZERO)
+}
+
+impl Adjustments {
+    fn packages(&self, now: Timestamp) -> impl Iterator<Item = (&Counted, Meter)> {
+        self.0.iter().filter_map(move |counted| match counted.adjustment.kind {
+            AdjustmentKind::Package { meter, .. } if counted.adjustment.holds_at(now) => Some((counted, meter)),
+            _ => None,
+        })
+    }
+
+    fn commitments<'a>(&'a self, sheet: &'a PriceSheet, now: Timestamp) -> impl Iterator<Item = &'a Counted> {
+        self.0.iter().filter(move |counted| {
+            let is_one = matches!(counted.adjustment.kind, AdjustmentKind::Commitment { .. });
+            is_one && counted.adjustment.holds_at(now) && counted.adjustment.is_for(sheet)
+        })
+    }
+}
