@@ -6,26 +6,27 @@
 //! *commitments*, whose money is spent whether it is used or not. Only the rest is charged.
 //!
 //! What was used of packages and commitments is kept in the account's [`Pools`], beside grants and tiers, and so is shared
-//! by all venues of the account that name them.
+//! by all venues of the account that they are for. Of several, those that are lost first are used first: what begins anew
+//! each month before what lasts, and of these what ends first.
 //!
 //! Invariants: a charge is never negative and never above the list price; splitting a quantity into pieces never changes
-//! the sum of the charges; an adjustment is applied on the days it holds and on no other. Known limitation: a commitment
-//! covers all meters of a sheet. One for some of them only would make the sum depend on the order of the calls as soon
-//! as two overlap.
+//! the sum of the charges; an adjustment is applied on the days it holds and on no other. Known limitations: a commitment
+//! covers all meters of a sheet, since one for some of them only would make the sum depend on the order of the calls as
+//! soon as two overlap; and it covers what the rates come to, not a base fee or instances kept warm.
 
 mod charge;
 
 use std::fmt;
 use std::sync::Arc;
 
-use merit_units::{Currency, Quantity, Rate, Timestamp};
+use merit_units::{AdjustmentId, Currency, Quantity, Rate, Timestamp};
 
 use crate::date::Date;
 use crate::meter::Meter;
 use crate::pools::Pools;
 use crate::sheet::PriceSheet;
 
-pub use charge::{Adjusted, Balance};
+pub use charge::{Adjusted, Balance, Standing, Taken};
 
 const WHOLE_PPM: u128 = 1_000_000;
 
@@ -33,7 +34,7 @@ const WHOLE_PPM: u128 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adjustment {
     /// Its name: what was used of it is counted under it, so it must not change.
-    pub name: Arc<str>,
+    pub name: AdjustmentId,
     /// The first day it holds, in UTC.
     pub from: Date,
     /// The first day it holds no more; `None`: without end.
@@ -56,6 +57,8 @@ pub enum AdjustmentKind {
     Commitment {
         /// How much, in `currency`.
         amount: Rate,
+        /// What of it calls that are not counted here use: other programs', or those before counting began.
+        elsewhere: Rate,
         /// Sheets in other currencies are not covered.
         currency: Currency,
         /// How often it begins anew.
@@ -67,6 +70,8 @@ pub enum AdjustmentKind {
         meter: Meter,
         /// How many.
         quantity: Quantity,
+        /// What of it calls that are not counted here use.
+        elsewhere: Quantity,
         /// How often it begins anew.
         renewed: Renewed,
     },
@@ -89,8 +94,16 @@ impl Adjustment {
         now >= self.from.start() && self.until.is_none_or(|until| now < until.start())
     }
 
-    /// Whether it lowers what calls under `sheet` are charged, when it holds.
-    fn is_for(&self, sheet: &PriceSheet) -> bool {
+    fn renewed(&self) -> Renewed {
+        match &self.kind {
+            AdjustmentKind::Commitment { renewed, .. } | AdjustmentKind::Package { renewed, .. } => *renewed,
+            AdjustmentKind::Discount { .. } => Renewed::Never,
+        }
+    }
+
+    /// Whether it can lower what calls under `sheet` are charged, on its days.
+    #[must_use]
+    pub fn is_for(&self, sheet: &PriceSheet) -> bool {
         let bills = |meter: &Meter| sheet.billed_meters().any(|billed| billed == *meter);
         match &self.kind {
             AdjustmentKind::Discount { meters, .. } => meters.is_empty() || meters.iter().any(bills),
@@ -100,25 +113,48 @@ impl Adjustment {
     }
 }
 
+impl AdjustmentKind {
+    /// The stable word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Discount { .. } => "discount",
+            Self::Commitment { .. } => "commitment",
+            Self::Package { .. } => "package",
+        }
+    }
+}
+
+/// Millionths as percent.
+#[must_use]
+pub fn percent(ppm: u32) -> Rate {
+    Rate::from_atto(u128::from(ppm) * 100_000_000_000_000)
+}
+
+impl fmt::Display for AdjustmentKind {
+    /// In words: `500 USD committed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let monthly = |renewed| if renewed == Renewed::Monthly { " a month" } else { "" };
+        match self {
+            Self::Discount { off_ppm, meters } => {
+                let names: Vec<&str> = meters.iter().map(|meter| meter.name()).collect();
+                let space = if names.is_empty() { "" } else { " " };
+                write!(f, "{} % off{space}{}", percent(*off_ppm), names.join(" and "))
+            }
+            Self::Commitment { amount, currency, renewed, .. } => {
+                write!(f, "{amount} {currency} committed{}", monthly(*renewed))
+            }
+            Self::Package { meter, quantity, renewed, .. } => {
+                write!(f, "{quantity} {meter} prepaid{}", monthly(*renewed))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Adjustment {
     /// In words: `savings (500 USD committed)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (", self.name)?;
-        let monthly = |renewed| if renewed == Renewed::Monthly { " a month" } else { "" };
-        match &self.kind {
-            AdjustmentKind::Discount { off_ppm, meters } => {
-                let names: Vec<&str> = meters.iter().map(|meter| meter.name()).collect();
-                let percent = Rate::from_atto(u128::from(*off_ppm) * 100_000_000_000_000);
-                write!(f, "{percent} % off{}{}", if names.is_empty() { "" } else { " " }, names.join(" and "))?;
-            }
-            AdjustmentKind::Commitment { amount, currency, renewed } => {
-                write!(f, "{amount} {currency} committed{}", monthly(*renewed))?;
-            }
-            AdjustmentKind::Package { meter, quantity, renewed } => {
-                write!(f, "{quantity} {meter} prepaid{}", monthly(*renewed))?;
-            }
-        }
-        f.write_str(")")
+        write!(f, "{} ({})", self.name, self.kind)
     }
 }
 
@@ -137,10 +173,12 @@ struct Counted {
 }
 
 impl Adjustments {
-    /// Those given, in their order. To keep their names apart is the caller's part.
+    /// Those given, in the order in which they are applied. To keep their names apart is the caller's part.
     #[must_use]
     pub fn new(adjustments: impl IntoIterator<Item = Adjustment>) -> Self {
-        Self(adjustments.into_iter().map(Counted::new).collect())
+        let mut all: Vec<Counted> = adjustments.into_iter().map(Counted::new).collect();
+        all.sort_by(|a, b| a.lost_at().cmp(&b.lost_at()).then_with(|| a.adjustment.name.cmp(&b.adjustment.name)));
+        Self(all)
     }
 
     /// Whether there are none.
@@ -159,6 +197,14 @@ impl Adjustments {
     pub fn in_force(&self, sheet: &PriceSheet, now: Timestamp) -> Self {
         let holds = |counted: &&Counted| counted.adjustment.holds_at(now) && counted.adjustment.is_for(sheet);
         Self(self.0.iter().filter(holds).cloned().collect())
+    }
+
+    /// When the first of them begins or ends after `now`: what is in force is so until then. The end of time for never.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Timestamp {
+        let days = self.iter().flat_map(|adjustment| [Some(adjustment.from), adjustment.until]);
+        let ahead = days.flatten().map(Date::start).filter(|day| *day > now);
+        ahead.min().unwrap_or(Timestamp::from_micros(u64::MAX))
     }
 
     /// The sheet with the discounts taken off its rates, each cut to whole attounits. Standing prices and the base fee stay.
@@ -185,12 +231,15 @@ impl Adjustments {
 
 impl Counted {
     fn new(adjustment: Adjustment) -> Self {
-        let renewed = match &adjustment.kind {
-            AdjustmentKind::Commitment { renewed, .. } | AdjustmentKind::Package { renewed, .. } => *renewed,
-            AdjustmentKind::Discount { .. } => Renewed::Never,
-        };
+        let renewed = adjustment.renewed();
         let scope = if renewed == Renewed::Never { Pools::LASTING } else { "" };
         let name = |what: &str| format!("{scope}{what}:{}", adjustment.name).into();
         Self { used: name("adjustment"), rest: name("adjustment-rest"), adjustment }
+    }
+
+    /// What is lost first comes first: what is left at the end of a month, then what ends.
+    fn lost_at(&self) -> (bool, bool, Option<Date>) {
+        let until = self.adjustment.until;
+        (self.adjustment.renewed() == Renewed::Never, until.is_none(), until)
     }
 }

@@ -28,7 +28,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 
-pub use adjust::{Adjusted, Adjustment, AdjustmentKind, Adjustments, Balance, Renewed};
+pub use adjust::{Adjusted, Adjustment, AdjustmentKind, Adjustments, Balance, Renewed, Standing, Taken, percent};
 pub use catalogue::{Catalogue, CatalogueError};
 pub use change::{Change, Concern, Difference, MoveLimit};
 pub use charge::{MarginalRates, MonthToDate};

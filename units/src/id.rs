@@ -105,6 +105,10 @@ name!(
     SheetName, "price sheet", 128, b"/"
 );
 name!(
+    /// What an account has agreed on with its provider besides the price list, such as `savings-2026`.
+    AdjustmentId, "adjustment", 64, b""
+);
+name!(
     /// The public part of an API key.
     KeyId, "key", 64, b""
 );

@@ -17,7 +17,10 @@ mod vcpu;
 
 pub use decimal::DecimalError;
 pub use exact::{Exact, ExchangeRate};
-pub use id::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, NameError, RegionId, SheetName, Tag, VenueId};
+pub use id::{
+    AccountId, AdjustmentId, DeploymentId, FunctionId, InvocationId, KeyId, NameError, RegionId, SheetName, Tag,
+    VenueId,
+};
 pub use memory::{MemoryError, MemoryMb};
 pub use money::{Currency, CurrencyError, Money};
 pub use rate::{Quantity, Rate};

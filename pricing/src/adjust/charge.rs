@@ -1,6 +1,6 @@
 //! What calls are charged after adjustments, and what is left of packages and commitments.
 
-use merit_units::{Exact, Overflow, Quantity, Rate, Timestamp};
+use merit_units::{AdjustmentId, Exact, Overflow, Quantity, Rate, Timestamp};
 
 use super::{Adjustment, AdjustmentKind, Adjustments, Counted};
 use crate::charge::MarginalRates;
@@ -9,21 +9,44 @@ use crate::pools::Pools;
 use crate::sheet::PriceSheet;
 
 /// A charge, and what it would have been by the price list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adjusted {
     /// By the list: after the free grant and by the volume tiers, without any adjustment.
     pub list: Exact,
     /// What is charged; never above `list`.
     pub charge: Exact,
+    /// What each package and commitment covered, in the order in which they are applied; those that covered nothing are
+    /// left out.
+    pub taken: Vec<Taken>,
 }
 
-/// What is left of a package or a commitment.
+/// What a package or a commitment covered of a charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Which one.
+    pub adjustment: AdjustmentId,
+    /// Of which meter, where it is a package's.
+    pub meter: Option<Meter>,
+    /// How much.
+    pub amount: Balance,
+}
+
+/// An amount of a package or a commitment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Balance {
     /// Units of the package's meter.
     Units(Quantity),
     /// Money of the commitment, in its currency.
     Money(Exact),
+}
+
+/// How a package or a commitment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What of it was used by what is counted here.
+    pub used: Balance,
+    /// What is left of it.
+    pub left: Balance,
 }
 
 impl Pools {
@@ -46,13 +69,16 @@ impl Pools {
     ) -> Result<Adjusted, Overflow> {
         let month = self.month_to_date(list);
         let by_list = list.charge(metered, &month)?;
-        let mut billed = *metered;
+        let (mut billed, mut taken) = (*metered, Vec::new());
         for (counted, meter) in adjustments.packages(now) {
             let Ok(line) = billed.meters.line_of(meter) else { continue };
             let past_grant = billed.quantities[line].saturating_sub(month.grant_left(line));
             let covered = past_grant.min(self.units_left(counted));
             billed.quantities[line] = billed.quantities[line].saturating_sub(covered);
             self.take(&counted.used, covered.quanta())?;
+            if covered > Quantity::ZERO {
+                taken.push(counted.taken(Some(meter), Balance::Units(covered)));
+            }
         }
         let mut charge = discounted.charge(&billed, &month)?;
         self.record(discounted, &billed)?;
@@ -63,9 +89,10 @@ impl Pools {
             if covered > Exact::ZERO {
                 self.set(&counted.used, atto);
                 self.set(&counted.rest, rest);
+                taken.push(counted.taken(None, Balance::Money(covered)));
             }
         }
-        Ok(Adjusted { list: by_list, charge })
+        Ok(Adjusted { list: by_list, charge, taken })
     }
 
     /// The rates of the next unit after adjustments. Valid while no grant, tier, package or commitment is used up.
@@ -82,27 +109,36 @@ impl Pools {
         })
     }
 
-    /// Each package and commitment with what is left of it.
-    pub fn balances<'a>(&'a self, adjustments: &'a Adjustments) -> impl Iterator<Item = (&'a Adjustment, Balance)> {
+    /// Each package and commitment with how it stands.
+    pub fn balances<'a>(&'a self, adjustments: &'a Adjustments) -> impl Iterator<Item = (&'a Adjustment, Standing)> {
         adjustments.0.iter().filter_map(|counted| {
-            let balance = match counted.adjustment.kind {
+            let standing = match counted.adjustment.kind {
                 AdjustmentKind::Discount { .. } => return None,
-                AdjustmentKind::Commitment { .. } => Balance::Money(self.money_left(counted)),
-                AdjustmentKind::Package { .. } => Balance::Units(self.units_left(counted)),
+                AdjustmentKind::Commitment { .. } => Standing {
+                    used: Balance::Money(self.money_used(counted).unwrap_or_default()),
+                    left: Balance::Money(self.money_left(counted)),
+                },
+                AdjustmentKind::Package { .. } => Standing {
+                    used: Balance::Units(Quantity::from_quanta(self.used(&counted.used))),
+                    left: Balance::Units(self.units_left(counted)),
+                },
             };
-            Some((&counted.adjustment, balance))
+            Some((&counted.adjustment, standing))
         })
     }
 
     fn units_left(&self, counted: &Counted) -> Quantity {
-        let AdjustmentKind::Package { quantity, .. } = counted.adjustment.kind else { return Quantity::ZERO };
-        quantity.saturating_sub(Quantity::from_quanta(self.used(&counted.used)))
+        let AdjustmentKind::Package { quantity, elsewhere, .. } = counted.adjustment.kind else {
+            return Quantity::ZERO;
+        };
+        quantity.saturating_sub(elsewhere).saturating_sub(Quantity::from_quanta(self.used(&counted.used)))
     }
 
     fn money_left(&self, counted: &Counted) -> Exact {
-        let AdjustmentKind::Commitment { amount, .. } = counted.adjustment.kind else { return Exact::ZERO };
+        let AdjustmentKind::Commitment { amount, elsewhere, .. } = counted.adjustment.kind else { return Exact::ZERO };
+        let here = whole(amount).saturating_sub(whole(elsewhere));
         // What was used beyond counting has left nothing.
-        self.money_used(counted).map_or(Exact::ZERO, |used| whole(amount).saturating_sub(used))
+        self.money_used(counted).map_or(Exact::ZERO, |used| here.saturating_sub(used))
     }
 
     fn money_used(&self, counted: &Counted) -> Result<Exact, Overflow> {
@@ -113,6 +149,12 @@ impl Pools {
 /// So many units of a currency.
 fn whole(amount: Rate) -> Exact {
     amount.times(Quantity::from_units(1)).unwrap_or(Exact::ZERO)
+}
+
+impl Counted {
+    fn taken(&self, meter: Option<Meter>, amount: Balance) -> Taken {
+        Taken { adjustment: self.adjustment.name.clone(), meter, amount }
+    }
 }
 
 impl Adjustments {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{amount, lasting, quantity, rounded, sheet, size};
 use crate::{
     Adjusted, Adjustment, AdjustmentKind, Adjustments, Balance, Date, Meter, Metered, MonthToDate, Pools, PriceSheet,
-    Renewed,
+    Renewed, Standing, Taken,
 };
 
 fn date(text: &str) -> Date {
@@ -18,7 +18,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn adjustment(name: &str, kind: AdjustmentKind) -> Adjustment {
-    Adjustment { name: name.into(), from: date("2026-01-01"), until: Some(date("2027-01-01")), kind }
+    Adjustment { name: name.parse().expect("a name"), from: date("2026-01-01"), until: Some(date("2027-01-01")), kind }
 }
 
 fn discount(percent: u32, meters: &[Meter]) -> Adjustment {
@@ -27,11 +27,11 @@ fn discount(percent: u32, meters: &[Meter]) -> Adjustment {
 
 fn commitment(name: &str, amount: &str, renewed: Renewed) -> Adjustment {
     let amount: Rate = amount.parse().expect("an amount");
-    adjustment(name, AdjustmentKind::Commitment { amount, currency: Currency::USD, renewed })
+    adjustment(name, AdjustmentKind::Commitment { amount, elsewhere: Rate::FREE, currency: Currency::USD, renewed })
 }
 
 fn package(name: &str, meter: Meter, units: &str, renewed: Renewed) -> Adjustment {
-    adjustment(name, AdjustmentKind::Package { meter, quantity: quantity(units), renewed })
+    adjustment(name, AdjustmentKind::Package { meter, quantity: quantity(units), elsewhere: Quantity::ZERO, renewed })
 }
 
 /// An account with adjustments, as a broker keeps one.
@@ -94,11 +94,13 @@ fn a_package_comes_after_the_grant_and_fills_no_tier() {
     let mut account = Account::new(LAMBDA, vec![package("pack", Meter::GbSecond, "1000000", Renewed::Never)]);
     let now = at(NOON);
     assert_eq!(account.charge(&account.gb_seconds(400_000), now), Adjusted::default(), "the free grant");
-    let left = |account: &Account| account.pools.balances(&account.adjustments).next().expect("a package").1;
+    let left = |account: &Account| account.pools.balances(&account.adjustments).next().expect("a package").1.left;
     assert_eq!(left(&account), Balance::Units(quantity("1000000")));
     assert_eq!(account.marginal(Meter::GbSecond, now), "0");
     let charged = account.charge(&account.gb_seconds(600_000), now);
     assert_eq!((rounded(charged.charge), rounded(charged.list)), ("0".to_owned(), "10.00002".to_owned()));
+    let (adjustment, amount) = ("pack".parse().expect("a name"), Balance::Units(quantity("600000")));
+    assert_eq!(charged.taken, [Taken { adjustment, meter: Some(Meter::GbSecond), amount }]);
     assert_eq!(left(&account), Balance::Units(quantity("400000")));
     let month = account.pools.month_to_date(&account.list);
     let (_, _, tier) = month.iter().find(|(meter, ..)| *meter == Meter::GbSecond).expect("billed");
@@ -115,18 +117,21 @@ fn a_commitment_costs_nothing_until_it_is_used_up() {
     let now = at(NOON);
     account.charge(&account.gb_seconds(1_000_000), now);
     // 600,000 GB-seconds past the grant came to 10.00002 dollars: the balance was just used up.
-    let Some((_, Balance::Money(left))) = account.pools.balances(&account.adjustments).next() else { panic!("none") };
-    assert_eq!(left, Exact::ZERO);
+    let left = |account: &Account| match account.pools.balances(&account.adjustments).next() {
+        Some((_, Standing { left: Balance::Money(left), .. })) => left,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(left(&account), Exact::ZERO);
     assert_eq!(account.marginal(Meter::GbSecond, now), "0.0000166667");
     let mut larger = Account::new(LAMBDA, vec![commitment("plan", "12", Renewed::Never), discount(50, &[])]);
     let charged = larger.charge(&larger.gb_seconds(1_000_000), now);
     assert_eq!((rounded(charged.charge), rounded(charged.list)), ("0".to_owned(), "10.00002".to_owned()));
-    let Some((_, Balance::Money(left))) = larger.pools.balances(&larger.adjustments).next() else { panic!("none") };
-    assert_eq!(rounded(left), "6.99999", "less 5.00001, at half the rate");
+    assert_eq!(rounded(left(&larger)), "6.99999", "less 5.00001, at half the rate");
     assert_eq!(larger.marginal(Meter::Request, now), "0");
     let euros = Adjustment {
         kind: AdjustmentKind::Commitment {
             amount: "10".parse().expect("an amount"),
+            elsewhere: Rate::FREE,
             currency: "EUR".parse().expect("a currency"),
             renewed: Renewed::Never,
         },
@@ -168,13 +173,58 @@ fn what_lasts_outlives_the_month_and_what_is_monthly_begins_anew() {
     let now = at(NOON);
     account.charge(&account.gb_seconds(2_000_000), now);
     let left =
-        |account: &Account| account.pools.balances(&account.adjustments).map(|(_, left)| left).collect::<Vec<_>>();
+        |account: &Account| account.pools.balances(&account.adjustments).map(|(_, its)| its.left).collect::<Vec<_>>();
     let none = Quantity::ZERO;
-    assert_eq!(left(&account), [Balance::Units(none), Balance::Units(none), Balance::Money(Exact::ZERO)]);
+    // What begins anew each month is used first.
+    assert_eq!(left(&account), [Balance::Units(none), Balance::Money(Exact::ZERO), Balance::Units(none)]);
     account.pools = account.pools.turned();
-    assert_eq!(left(&account), [Balance::Units(none), Balance::Units(quantity("50")), Balance::Money(amount("1"))]);
+    assert_eq!(left(&account), [Balance::Units(quantity("50")), Balance::Money(amount("1")), Balance::Units(none)]);
     let stored: Vec<(String, u128)> = account.pools.iter().map(|(pool, used)| (pool.to_owned(), used)).collect();
     assert_eq!(stored.into_iter().collect::<Pools>(), account.pools);
+}
+
+#[test]
+fn what_is_lost_first_is_used_first() {
+    let lasting = commitment("a-lasting", "5", Renewed::Never);
+    let endless = Adjustment { until: None, ..commitment("b-endless", "5", Renewed::Never) };
+    let monthly = Adjustment { until: None, ..commitment("c-monthly", "5", Renewed::Monthly) };
+    let mut account = Account::new(LAMBDA, vec![endless, lasting, monthly]);
+    let charged = account.charge(&account.gb_seconds(1_000_000), at(NOON));
+    let of = |taken: &Taken| match taken.amount {
+        Balance::Money(covered) => (taken.adjustment.to_string(), rounded(covered)),
+        Balance::Units(_) => panic!("{taken:?}"),
+    };
+    let taken: Vec<_> = charged.taken.iter().map(of).collect();
+    let taken: Vec<_> = taken.iter().map(|(name, covered)| (name.as_str(), covered.as_str())).collect();
+    assert_eq!(taken, [("c-monthly", "5"), ("a-lasting", "5"), ("b-endless", "0.00002")]);
+    assert_eq!(charged.charge, Exact::ZERO);
+}
+
+#[test]
+fn what_is_used_elsewhere_is_not_left() {
+    let mut plan = commitment("plan", "10", Renewed::Never);
+    let AdjustmentKind::Commitment { elsewhere, .. } = &mut plan.kind else { panic!("a commitment") };
+    *elsewhere = "9".parse().expect("an amount");
+    let mut pack = package("pack", Meter::Request, "100", Renewed::Never);
+    let AdjustmentKind::Package { elsewhere, .. } = &mut pack.kind else { panic!("a package") };
+    *elsewhere = quantity("200");
+    let mut account = Account::new(LAMBDA, vec![plan, pack]);
+    let charged = account.charge(&account.gb_seconds(1_000_000), at(NOON));
+    assert_eq!(rounded(charged.charge), "9.00002");
+    let left: Vec<_> = account.pools.balances(&account.adjustments).map(|(_, its)| its.left).collect();
+    assert_eq!(left, [Balance::Units(Quantity::ZERO), Balance::Money(Exact::ZERO)]);
+}
+
+#[test]
+fn the_next_day_that_matters_is_known() {
+    let ends = commitment("a", "1", Renewed::Never);
+    let begins = Adjustment { from: date("2026-12-01"), ..commitment("b", "1", Renewed::Never) };
+    let endless = Adjustment { until: None, ..commitment("c", "1", Renewed::Never) };
+    let all = Adjustments::new([ends, begins, endless]);
+    let next = |day: &str| all.next_change(date(day).start());
+    assert_eq!(next("2026-11-21"), date("2026-12-01").start());
+    assert_eq!(next("2026-12-01"), date("2027-01-01").start());
+    assert_eq!(next("2027-01-01"), Timestamp::from_micros(u64::MAX));
 }
 
 #[test]
@@ -199,12 +249,14 @@ fn any_adjustment() -> impl Strategy<Value = AdjustmentKind> {
             .prop_map(|(off_ppm, meters)| AdjustmentKind::Discount { off_ppm, meters }),
         (0_u64..10_000_000, renewed.clone()).prop_map(|(milli, renewed)| AdjustmentKind::Commitment {
             amount: Rate::from_atto(u128::from(milli) * 1_000_000_000_000_000),
+            elsewhere: Rate::FREE,
             currency: Currency::USD,
             renewed,
         }),
         (meter, 0_u64..5_000_000_000, renewed).prop_map(|(meter, units, renewed)| AdjustmentKind::Package {
             meter,
             quantity: Quantity::from_units(units),
+            elsewhere: Quantity::ZERO,
             renewed
         }),
     ]
@@ -263,7 +315,7 @@ proptest! {
             let adjusted = account.charge(&piece, now);
             prop_assert!(adjusted.charge <= adjusted.list, "{:?}", adjusted);
             let after = account.pools.marginal(&account.discounted, &account.adjustments, now);
-            if rates == after && account.pools.balances(&account.adjustments).all(|(_, left)| is_used_up(left)) {
+            if rates == after && account.pools.balances(&account.adjustments).all(|(_, its)| is_used_up(its.left)) {
                 prop_assert_eq!(rates.cost(&piece), adjusted.charge, "no edge was crossed");
             }
             sum = sum.checked_add(&piece).expect("fits");
