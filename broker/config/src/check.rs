@@ -3,6 +3,7 @@
 use merit_pricing::{Catalogue, Meter};
 use merit_units::{FunctionId, VenueId};
 
+use crate::adjustment;
 use crate::reader::Reader;
 use crate::{Compare, Config, Deployment, Function, Venue};
 
@@ -15,6 +16,7 @@ pub(crate) fn across(config: &Config, reader: &mut Reader<'_>) {
     for (name, venue) in &config.venues {
         check_month_to_date(name, venue, reader);
     }
+    adjustment::check(config, reader);
     for (name, function) in &config.functions {
         let (count, max) = (function.deployments.len(), config.limits.max_deployments_per_function);
         if count > max {

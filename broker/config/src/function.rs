@@ -124,7 +124,7 @@ fn class(text: &str) -> Result<String, String> {
 }
 
 /// A venue that the file has, mistaken or not.
-fn existing(text: &str, venues: &[&str]) -> Result<VenueId, String> {
+pub(crate) fn existing(text: &str, venues: &[&str]) -> Result<VenueId, String> {
     let name = VenueId::try_new(text).map_err(|error| error.to_string())?;
     if venues.contains(&text) {
         return Ok(name);

@@ -8,9 +8,10 @@
 //! values never appear in `Debug` output or in [`Config::settings`].
 //!
 //! Known limitation: only scalars of the sections that the template spells out can be overridden
-//! by environment variables; venues, functions and accounts cannot.
+//! by environment variables; venues, adjustments, functions and accounts cannot.
 
 mod account;
+mod adjustment;
 mod catalog;
 mod check;
 mod env;
@@ -35,9 +36,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use merit_units::{AccountId, FunctionId, VenueId};
+use merit_units::{AccountId, AdjustmentId, FunctionId, VenueId};
 
 pub use account::AccountBudget;
+pub use adjustment::{AgreedAdjustment, Whose};
 pub use catalog::Catalog;
 pub use env::Env;
 pub use equivalence::{Compare, Demand, Equivalence};
@@ -99,6 +101,8 @@ pub struct Config {
     pub exchange_rates: ExchangeRates,
     /// Where functions can run.
     pub venues: BTreeMap<VenueId, Venue>,
+    /// What accounts have agreed on with their providers besides the price lists.
+    pub adjustments: BTreeMap<AdjustmentId, AgreedAdjustment>,
     /// Functions that are registered at every start.
     pub functions: BTreeMap<FunctionId, Function>,
     /// Budgets that are set at every start.

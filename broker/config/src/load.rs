@@ -7,7 +7,8 @@ use toml::de::DeTable;
 use crate::reader::{Lines, Reader};
 use crate::{
     Catalog, Config, ConfigErrors, DEFAULT_PATH, Env, Equivalence, Events, ExchangeRates, Feed, Limits, Log, Market,
-    Mistake, PATH_VARIABLE, Place, Providers, Secrets, Server, Source, Store, account, check, function, venue,
+    Mistake, PATH_VARIABLE, Place, Providers, Secrets, Server, Source, Store, account, adjustment, check, function,
+    venue,
 };
 
 const TEMPLATE: &str = include_str!("../merit.toml");
@@ -90,6 +91,7 @@ fn read(reader: &mut Reader<'_>, source: &Source) -> Config {
         equivalence: Equivalence::read(reader.section("equivalence"), folder),
         exchange_rates: ExchangeRates::read(reader.section("exchange_rates")),
         venues: venue::read_all(reader, folder),
+        adjustments: adjustment::read_all(reader),
         functions: function::read_all(reader),
         accounts: account::read_all(reader),
         source: source.clone(),

@@ -1,5 +1,6 @@
 //! The configuration as a whole: the template, mistakes and their places, overrides, secrets.
 
+mod adjustments;
 mod mistakes;
 mod template;
 

@@ -311,7 +311,7 @@ fn existing(file: &Path) -> Result<PathBuf, String> {
     if file.is_file() { Ok(file.to_owned()) } else { Err(format!("there is no file {}", file.display())) }
 }
 
-fn account_name(text: &str) -> Result<String, String> {
+pub(crate) fn account_name(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let valid = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
     if valid {

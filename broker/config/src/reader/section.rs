@@ -195,6 +195,11 @@ impl<'r, 'a> Section<'r, 'a> {
         self.table.and_then(|table| table.get(key)).is_some_and(|value| value.get_ref().is_table())
     }
 
+    /// Whether a key is given.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Makes a key known that is not read further.
     pub(crate) fn know(&mut self, key: &'a str) {
         self.known.push(key);

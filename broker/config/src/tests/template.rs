@@ -24,7 +24,8 @@ fn the_template_is_the_default() {
     ] {
         assert_eq!(a, b);
     }
-    assert!(file.venues.is_empty() && file.functions.is_empty() && file.accounts.is_empty());
+    assert!(file.venues.is_empty() && file.adjustments.is_empty());
+    assert!(file.functions.is_empty() && file.accounts.is_empty());
 }
 
 #[test]
@@ -228,6 +229,12 @@ fn the_examples_are_right_and_show_the_defaults() {
     assert_eq!((shown.timeout_ms, shown.value_of_time), (default.timeout_ms, default.value_of_time));
     assert_eq!(shown.deployments["run-us-512"].concurrency, default.deployments["run-us-512"].concurrency);
     assert_eq!(shown.deployments["run-us-512"].vcpu_milli, Some(333));
+    let agreed = config.adjustments.values().map(|agreed| agreed.adjustment.to_string());
+    insta::assert_snapshot!(agreed.collect::<Vec<_>>().join("\n"), @r"
+    aws-deal (12.5 % off gb_second)
+    aws-savings (500 USD committed a month)
+    run-package (1000000 vcpu_second prepaid)
+    ");
 }
 
 /// Each number of the template: section, key, and the range its comment promises.
