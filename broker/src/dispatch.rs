@@ -363,6 +363,13 @@ impl Bill {
     /// Nothing was used.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { charge: Money::ZERO, metered: None, month: None, basis: MeterBasis::Reported, posted: false }
+        Self {
+            charge: Money::ZERO,
+            metered: None,
+            month: None,
+            adjusted: None,
+            basis: MeterBasis::Reported,
+            posted: false,
+        }
     }
 }

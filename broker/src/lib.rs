@@ -18,6 +18,7 @@ use merit_units::{DeploymentId, FunctionId, InvocationId, Timestamp};
 use tokio::sync::watch;
 
 mod adapters;
+pub mod adjustments;
 pub mod admit;
 mod alternatives;
 mod body;
@@ -66,7 +67,7 @@ use crate::feed::Feed;
 use crate::functions::Functions;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
-use crate::prices::MonthlyUsage;
+use crate::prices::{MonthlyUsage, Prices};
 use crate::provider::requote::Requotes;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -199,12 +200,13 @@ impl Broker {
         }
     }
 
-    /// Rebuilds the books under sheets that have become stale or valid since they were built, and of
-    /// venues that can be called again, or no longer.
+    /// Rebuilds the books under sheets that have become stale or valid since they were built or whose adjustments have
+    /// begun or ended, and of venues that can be called again, or no longer.
     pub fn refresh_stale(&self, now: Timestamp) {
         for venue in self.directory.load().venues.values() {
-            let repriced = venue.sheets().iter().any(|prices| prices.eligibility_changed(now));
-            if venue.readiness_changed() || repriced {
+            let changed = |prices: &&Arc<Prices>| prices.day_changed(now) | prices.eligibility_changed(now);
+            let repriced = venue.sheets().iter().filter(changed).count();
+            if venue.readiness_changed() || repriced > 0 {
                 self.rebuild_books(venue, now);
             }
         }

@@ -1,6 +1,6 @@
 //! What the broker counts, in Prometheus' text format.
 //!
-//! Labels are bounded: venues and fixed words only. Per-function and per-account figures are
+//! Labels are bounded: venues, price feeds, adjustments and fixed words only. Per-function and per-account figures are
 //! questions for `/v1/spend`, which a time series database would pay for dearly.
 
 mod equivalence;
@@ -8,6 +8,7 @@ mod events;
 mod feed;
 mod providers;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use merit_units::{Micros, Money, Timestamp, VenueId};
@@ -40,6 +41,11 @@ struct AttemptLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WordLabel {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AdjustmentLabel {
+    adjustment: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,6 +110,7 @@ pub struct Metrics {
     catalog_held: Gauge,
     feed_failures: Family<FeedLabel, Counter>,
     feed_confirmed: Family<FeedLabel, Gauge>,
+    adjustment_left: Family<AdjustmentLabel, Gauge<f64, AtomicU64>>,
 }
 
 fn latency_buckets() -> Histogram {
@@ -143,6 +150,7 @@ impl Default for Metrics {
             catalog_held: Gauge::default(),
             feed_failures: Family::default(),
             feed_confirmed: Family::default(),
+            adjustment_left: Family::default(),
         };
         metrics.register();
         metrics
@@ -191,6 +199,11 @@ impl Metrics {
             Unit::Seconds,
             self.feed_confirmed.clone(),
         );
+        registry.register(
+            "adjustment_left_ratio",
+            "The share that is left of a package or a commitment",
+            self.adjustment_left.clone(),
+        );
     }
 
     /// The handles of one venue.
@@ -236,6 +249,14 @@ impl Metrics {
         for (feed, confirmed_at) in feeds {
             let seconds = i64::try_from(confirmed_at.micros() / 1_000_000).unwrap_or(i64::MAX);
             self.feed_confirmed.get_or_create(&FeedLabel { feed: feed.to_owned() }).set(seconds);
+        }
+    }
+
+    /// Sets the share that is left of each package and commitment; those that are no longer agreed are forgotten.
+    pub fn adjustments_left(&self, shares: BTreeMap<String, f64>) {
+        self.adjustment_left.clear();
+        for (adjustment, share) in shares {
+            self.adjustment_left.get_or_create(&AdjustmentLabel { adjustment }).set(share);
         }
     }
 

@@ -31,6 +31,14 @@ impl Broker {
         }
         self.store.put_profiles(rows).await?;
         self.store_providers().await?;
+        self.store_usage().await
+    }
+
+    /// Stores the month's usage. Answers when it is on disk.
+    ///
+    /// # Errors
+    /// When the store can't write.
+    pub async fn store_usage(&self) -> Result<(), StoreError> {
         let (month, pools) = self.usage.snapshot();
         self.store.put_meter_totals(month, encode(&pools)).await
     }
@@ -88,14 +96,27 @@ impl Broker {
     }
 }
 
-/// The month's usage as it was stored.
+/// The month's usage as it was stored; where the store has none of this month, as `seeded`, with what lasts longer than
+/// a month as it was when the last one was stored.
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn stored_usage(store: &merit_store::Store, now: Timestamp) -> Result<(Month, Option<AccountPools>), StoreError> {
+pub fn stored_usage(
+    store: &merit_store::Store,
+    now: Timestamp,
+    seeded: impl FnOnce() -> AccountPools,
+) -> Result<(Month, AccountPools), StoreError> {
     let month = month_of(now);
-    let totals = store.meter_totals(month)?;
-    Ok((month, totals.map(|totals| decode(&totals))))
+    if let Some(totals) = store.meter_totals(month)? {
+        return Ok((month, decode(&totals)));
+    }
+    let (mut accounts, former) = (seeded(), store.meter_totals_before(month)?);
+    for (account, pools) in former.iter().flat_map(|totals| decode(totals)) {
+        let lasting = pools.turned();
+        let seeded = accounts.entry(account).or_default();
+        *seeded = seeded.iter().chain(lasting.iter()).collect();
+    }
+    Ok((month, accounts))
 }
 
 /// A line per pool: its name, its quanta and, where it has a name, its account, with tabs between them.
@@ -128,6 +149,26 @@ mod tests {
     use merit_pricing::Pools;
 
     use super::*;
+
+    #[test]
+    fn what_lasts_longer_than_a_month_outlives_a_stop_over_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let november = crate::testing::START;
+        let (store, _) = merit_store::Store::open(folder.path(), november).unwrap();
+        let pools: Pools = [("tier:gb_second", 7_u128), ("lasting:adjustment:plan", 9)].into_iter().collect();
+        let stored = AccountPools::from([("payer".into(), pools.clone())]);
+        store.put_meter_totals(month_of(november), encode(&stored)).wait().unwrap();
+        let seeded = || {
+            let used: Pools = [("tier:gb_second", 1_u128)].into_iter().collect();
+            AccountPools::from([("".into(), used)])
+        };
+        assert_eq!(stored_usage(&store, november, seeded).unwrap().1, stored);
+        let january = november + merit_units::Micros::from_secs(50 * 86_400);
+        let (month, accounts) = stored_usage(&store, january, seeded).unwrap();
+        assert_eq!(month.to_string(), "2027-01");
+        let lasting: Pools = [("lasting:adjustment:plan", 9_u128)].into_iter().collect();
+        assert_eq!(accounts, AccountPools::from([("payer".into(), lasting), seeded().pop_first().unwrap()]));
+    }
 
     #[test]
     fn usage_is_read_back_as_stored() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use merit_ledger::Posted;
+use merit_pricing::{AdjustmentKind, Balance};
 use merit_store::record::{ReceiptRow, ReceiptStatus};
 use merit_units::{InvocationId, Money};
 use merit_venue::Outcome;
@@ -11,7 +12,7 @@ use crate::Broker;
 use crate::admit::Admitted;
 use crate::dispatch::{Attempt, Ending, Failed, Flight};
 use crate::feed::Fill;
-use crate::receipt::{self, Candidate, Detail, Meter};
+use crate::receipt::{self, Candidate, Detail, Meter, What};
 use crate::refusal::Refusal;
 use crate::settle::Totals;
 
@@ -146,6 +147,7 @@ fn detail_of(flight: &Flight, refusal: Option<&Refusal>) -> Vec<u8> {
         event: event_of(&flight.admitted),
         kind: flight.admitted.kind,
         priced: last.and_then(|attempt| priced_of(flight, attempt)),
+        adjusted: last.and_then(|attempt| adjusted_of(flight, attempt)),
     }
     .encode()
 }
@@ -153,14 +155,48 @@ fn detail_of(flight: &Flight, refusal: Option<&Refusal>) -> Vec<u8> {
 /// What the charge can be computed from again.
 fn priced_of<'a>(flight: &'a Flight, attempt: &Attempt) -> Option<receipt::Priced<'a>> {
     let prices = flight.view.prices(attempt.row);
-    let (sheet, metered, month) = (prices.sheet()?, attempt.bill.metered?, attempt.bill.month?);
-    let positions = sheet.positions(&metered, &month);
+    let (sheet, mut billed, month) = (prices.sheet()?, attempt.bill.metered?, attempt.bill.month?);
+    // What packages covered stands in no tier.
+    for taken in attempt.bill.adjusted.iter().flat_map(|adjusted| &adjusted.taken) {
+        if let (Some(meter), Balance::Units(covered)) = (taken.meter, taken.amount) {
+            let rest = billed.get(meter).saturating_sub(covered);
+            billed = billed.with(meter, rest).expect("invariant: what is covered is billed");
+        }
+    }
+    let positions = sheet.positions(&billed, &month);
     Some(receipt::Priced {
         sheet: sheet.name().as_str(),
         seq: sheet.seq(),
         usd_nano: prices.rate()?.nano(),
         positions: positions.map(|at| (at.grant_left.quanta(), at.tier_used.quanta())).collect(),
     })
+}
+
+/// What adjustments did to the charge.
+fn adjusted_of<'a>(flight: &'a Flight, attempt: &'a Attempt) -> Option<receipt::Adjusted<'a>> {
+    let bill = attempt.bill.adjusted.as_deref()?;
+    let adjustments = flight.view.prices(attempt.row).adjustments()?;
+    let applied = adjustments.iter().filter_map(|adjustment| {
+        let taken = || bill.taken.iter().find(|taken| taken.adjustment == adjustment.name).map(|taken| taken.amount);
+        let what = match &adjustment.kind {
+            AdjustmentKind::Discount { off_ppm, meters } => {
+                What::Discount { off_ppm: *off_ppm, meters: meters.iter().map(|meter| meter.name()).collect() }
+            }
+            AdjustmentKind::Package { meter, .. } => match taken()? {
+                Balance::Units(covered) => What::Package { meter: meter.name(), quanta: covered.quanta() },
+                Balance::Money(_) => return None,
+            },
+            AdjustmentKind::Commitment { currency, .. } => match taken()? {
+                Balance::Money(covered) => {
+                    let (atto, quanta) = covered.parts();
+                    What::Commitment { currency: currency.as_str(), atto, quanta }
+                }
+                Balance::Units(_) => return None,
+            },
+        };
+        Some(receipt::Applied { name: adjustment.name.as_str(), what })
+    });
+    Some(receipt::Adjusted { list_pico: bill.list.pico(), applied: applied.collect() })
 }
 
 fn event_of(admitted: &Admitted) -> Option<u128> {

@@ -9,6 +9,7 @@ use merit_units::{InvocationId, Micros, Money, Quantity};
 use merit_wire::{AttemptView, CandidateView, MeterView, ReceiptView};
 use serde::{Deserialize, Serialize};
 
+use crate::adjustments;
 use crate::clock;
 
 /// The first byte of a detail is this and the place of its [`Kind`]: the next version is 5.
@@ -82,6 +83,9 @@ pub struct Detail<'a> {
     /// By what the billed attempt was charged; behind the rest, where older receipts end.
     #[serde(skip)]
     pub priced: Option<Priced<'a>>,
+    /// What adjustments did to its charge; behind that, where some did.
+    #[serde(skip)]
+    pub adjusted: Option<Adjusted<'a>>,
 }
 
 /// What a charge was made of, besides the quantities.
@@ -96,6 +100,55 @@ pub struct Priced<'a> {
     /// Where each line stood, in the order of the meters: what was left of its grant and how far its tiers were filled, in
     /// quanta.
     pub positions: Vec<(u128, u128)>,
+}
+
+/// What adjustments did to a charge.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adjusted<'a> {
+    /// What it would have been without them, in picodollars.
+    pub list_pico: i128,
+    /// Each of them, in the order in which they were applied.
+    #[serde(borrow)]
+    pub applied: Vec<Applied<'a>>,
+}
+
+/// What one adjustment did.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Applied<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it did.
+    #[serde(borrow)]
+    pub what: What<'a>,
+}
+
+/// What an adjustment did, exactly: a charge is computed from it again.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum What<'a> {
+    /// It lowered rates.
+    Discount {
+        /// By so many millionths.
+        off_ppm: u32,
+        /// Those of these meters; of all when there are none.
+        #[serde(borrow)]
+        meters: Vec<&'a str>,
+    },
+    /// It covered units of a meter.
+    Package {
+        /// Of which.
+        meter: &'a str,
+        /// How many, in [`Quantity`]'s quanta.
+        quanta: u128,
+    },
+    /// It covered money in the sheet's currency.
+    Commitment {
+        /// Its currency.
+        currency: &'a str,
+        /// Whole attounits.
+        atto: u128,
+        /// Quanta of one.
+        quanta: u128,
+    },
 }
 
 /// A billed quantity.
@@ -159,8 +212,10 @@ impl<'a> Detail<'a> {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         bytes.push(VERSION + self.kind as u8);
         let bytes = postcard::to_extend(self, bytes).expect("invariant: a detail is serialisable");
-        match &self.priced {
-            Some(priced) => postcard::to_extend(priced, bytes).expect("invariant: a detail is serialisable"),
+        let Some(priced) = &self.priced else { return bytes };
+        let bytes = postcard::to_extend(priced, bytes).expect("invariant: a detail is serialisable");
+        match &self.adjusted {
+            Some(adjusted) => postcard::to_extend(adjusted, bytes).expect("invariant: a detail is serialisable"),
             None => bytes,
         }
     }
@@ -173,8 +228,12 @@ impl<'a> Detail<'a> {
         let first = row.detail.first().copied();
         let kind = first.and_then(Kind::of_first).ok_or(DetailError::Version(first))?;
         let (detail, rest) = postcard::take_from_bytes::<Self>(&row.detail[1..])?;
-        let priced = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest)?) };
-        Ok(Self { kind, priced, ..detail })
+        if rest.is_empty() {
+            return Ok(Self { kind, ..detail });
+        }
+        let (priced, rest) = postcard::take_from_bytes(rest)?;
+        let adjusted = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest)?) };
+        Ok(Self { kind, priced: Some(priced), adjusted, ..detail })
     }
 }
 
@@ -200,6 +259,8 @@ pub fn view(row: &ReceiptRow) -> Result<ReceiptView, DetailError> {
         charge: row.charge.to_string(),
         estimated: row.estimated,
         meters: detail.meters.iter().map(Meter::view).collect(),
+        list_charge: detail.adjusted.as_ref().map(|adjusted| Money::from_pico(adjusted.list_pico).to_string()),
+        adjustments: detail.adjusted.iter().flat_map(|adjusted| &adjusted.applied).map(adjustments::applied).collect(),
         duration_ms: millis(row.duration),
         overhead_us: row.overhead.get(),
         explored: detail.explored,
@@ -309,9 +370,14 @@ mod tests {
         let detail = Detail { explored: true, priced: Some(priced), kind: Kind::Shadow, ..Detail::default() };
         let read = row(detail.encode());
         assert_eq!(Detail::of(&read).expect("as written"), detail);
+        let what = What::Commitment { currency: "EUR", atto: 5, quanta: 7 };
+        let adjusted = Adjusted { list_pico: 9, applied: vec![Applied { name: "plan", what }] };
+        let detail = Detail { adjusted: Some(adjusted), ..detail };
+        let read = row(detail.encode());
+        assert_eq!(Detail::of(&read).expect("as written"), detail);
         let older = row(Detail { priced: None, ..detail }.encode());
         let older = Detail::of(&older).expect("as it was written once");
-        assert!(older.explored && older.priced.is_none());
+        assert!(older.explored && older.priced.is_none() && older.adjusted.is_none());
     }
 
     #[test]

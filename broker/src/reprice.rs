@@ -1,5 +1,6 @@
 //! An old charge computed again: the quantities of its receipt, by the sheet it was charged by, where the month stood then
-//! and at that day's exchange rate. The arithmetic is the charge's own (`PriceSheet::charge`).
+//! and at that day's exchange rate, with what adjustments did to it. The arithmetic is the charge's own
+//! (`PriceSheet::charge`). That packages and commitments covered what they did is taken from the receipt.
 //!
 //! The sheet is looked up by the name and the number that the receipt has: among those put at the venue, in the catalogue's
 //! history, among the built-in ones, and in force at the venue. Invariant: what can't be computed says why, and is never
@@ -17,11 +18,11 @@ use std::sync::Arc;
 use merit_pricing::{Catalogue, Meter, Position, PriceSheet, RepriceError};
 use merit_store::StoreError;
 use merit_store::record::ReceiptRow;
-use merit_units::{ExchangeRate, Money, Quantity, SheetName};
+use merit_units::{Exact, ExchangeRate, Money, Quantity, SheetName};
 use merit_wire::{RepricedLine, RepricedView};
 
-use crate::Broker;
-use crate::receipt::{Detail, DetailError, Priced};
+use crate::receipt::{Applied, Detail, DetailError, Priced, What};
+use crate::{Broker, adjustments};
 
 /// History entries that are looked through for a sheet.
 const HISTORY: u32 = 100_000;
@@ -57,12 +58,14 @@ impl Broker {
             currency: None,
             usd: None,
             lines: Vec::new(),
+            adjustments: Vec::new(),
         };
         let Some(priced) = &detail.priced else {
             let why = "the receipt does not say by what it was charged: nothing was billed, nobody told what was used, or \
                        it is older than this could be asked";
             return Ok(RepricedView { why: Some(why.to_owned()), ..view });
         };
+        view.adjustments = applied(&detail).iter().map(adjustments::applied).collect();
         (view.sheet, view.seq) = (Some(priced.sheet.to_owned()), Some(priced.seq));
         let Some(sheet) = self.sheet_of(receipt, priced)? else {
             let why = format!("the sheet {} with number {} is not kept", priced.sheet, priced.seq);
@@ -76,7 +79,7 @@ impl Broker {
                 (view.usd, view.lines, view.repriced) = (Some(rate.to_string()), lines, Some(sum.to_string()));
                 view.same = sum == charge;
                 let differs = "the sheet that is kept under this name and number has other prices than the one it was \
-                               charged by, or the charge was adjusted by what is agreed with the provider";
+                               charged by";
                 view.why = (!view.same).then(|| differs.to_owned());
             }
         }
@@ -116,26 +119,65 @@ fn lines(sheet: &PriceSheet, detail: &Detail<'_>, priced: &Priced<'_>) -> Result
         Ok((name, Quantity::from_quanta(meter.quanta)))
     });
     let quantities: Vec<(Meter, Quantity)> = quantities.collect::<Result<_, String>>()?;
+    let discounted = discounted(sheet, applied(detail))?;
+    let prepaid = |meter: Meter| prepaid(applied(detail), meter);
     let positions = priced.positions.iter().map(|(grant_left, tier_used)| Position {
         grant_left: Quantity::from_quanta(*grant_left),
         tier_used: Quantity::from_quanta(*tier_used),
     });
     let positions: Vec<Position> = positions.collect();
-    let dollars = |quantities: &[(Meter, Quantity)]| {
-        let exact = sheet.charge_at(quantities.iter().copied(), &positions)?;
-        Ok(exact.to_usd(rate)?)
+    let exact = |quantities: &[(Meter, Quantity)]| {
+        let paid = quantities.iter().map(|(meter, quantity)| (*meter, quantity.saturating_sub(prepaid(*meter))));
+        discounted.charge_at(paid, &positions)
     };
     let told = |error: RepriceError| format!("it can't be computed: {error}");
-    let sum = dollars(&quantities).map_err(told)?;
+    let dollars = |exact: Exact| exact.to_usd(rate).map_err(|error| told(error.into()));
+    let sum = dollars(exact(&quantities).map_err(told)?.saturating_sub(committed(applied(detail))))?;
     let line = |(number, quantity): (usize, &(Meter, Quantity))| {
         let free = positions.get(number).map_or(Quantity::ZERO, |at| at.grant_left.min(quantity.1));
+        let prepaid = prepaid(quantity.0);
         Ok(RepricedLine {
             meter: quantity.0.to_string(),
             quantity: quantity.1.to_string(),
             free: free.to_string(),
-            charge: dollars(&[*quantity]).map_err(told)?.to_string(),
+            prepaid: (prepaid > Quantity::ZERO).then(|| prepaid.to_string()),
+            charge: dollars(exact(&[*quantity]).map_err(told)?)?.to_string(),
         })
     };
     let lines = quantities.iter().enumerate().map(line).collect::<Result<_, String>>()?;
     Ok((rate, lines, sum))
+}
+
+/// What adjustments did to the charge.
+fn applied<'a>(detail: &'a Detail<'a>) -> &'a [Applied<'a>] {
+    detail.adjusted.as_ref().map_or(&[], |adjusted| &adjusted.applied)
+}
+
+/// The sheet with the discounts of a receipt taken off, in their order.
+fn discounted(sheet: &PriceSheet, applied: &[Applied<'_>]) -> Result<PriceSheet, String> {
+    applied.iter().try_fold(sheet.clone(), |sheet, applied| match &applied.what {
+        What::Discount { off_ppm, meters } => {
+            let meters: Result<Vec<Meter>, _> = meters.iter().map(|meter| meter.parse::<Meter>()).collect();
+            Ok(sheet.discounted(*off_ppm, &meters.map_err(|error| error.to_string())?))
+        }
+        What::Package { .. } | What::Commitment { .. } => Ok(sheet),
+    })
+}
+
+/// How much of a meter packages covered.
+fn prepaid(applied: &[Applied<'_>], meter: Meter) -> Quantity {
+    let covered = applied.iter().filter_map(|applied| match applied.what {
+        What::Package { meter: own, quanta } if own == meter.name() => Some(Quantity::from_quanta(quanta)),
+        _ => None,
+    });
+    covered.fold(Quantity::ZERO, |sum, more| sum.checked_add(more).unwrap_or(Quantity::MAX))
+}
+
+/// How much commitments covered.
+fn committed(applied: &[Applied<'_>]) -> Exact {
+    let covered = applied.iter().filter_map(|applied| match applied.what {
+        What::Commitment { atto, quanta, .. } => Exact::from_parts(atto, quanta).ok(),
+        _ => None,
+    });
+    covered.fold(Exact::ZERO, |sum, more| sum.checked_add(more).unwrap_or(sum))
 }

@@ -91,8 +91,8 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
             "recovered from a stop without warning"
         );
     }
-    let (month, pools) = profiles::stored_usage(&store, now)?;
-    let usage = MonthlyUsage::new(month, pools.unwrap_or_else(|| seeded(config)));
+    let (month, pools) = profiles::stored_usage(&store, now, || seeded(config))?;
+    let usage = MonthlyUsage::new(month, pools);
     let broker = Broker::new(BrokerParts { clock, settings: Settings::of(config), store, usage, secrets });
     broker.catalog.load(&broker.store)?;
     broker.load_equivalence()?;

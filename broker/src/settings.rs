@@ -1,10 +1,13 @@
 //! The part of the configuration that a reload may change while calls are running.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use merit_config::{Config, DatedRate, ExchangeRates};
-use merit_units::{Currency, ExchangeRate, Micros, Timestamp};
+use merit_pricing::Adjustments;
+use merit_units::{Currency, ExchangeRate, Micros, Timestamp, VenueId};
 
 use crate::events;
 use crate::feed;
@@ -47,6 +50,8 @@ pub struct Settings {
     pub per_account: Rate,
     /// Dollars for other currencies.
     pub exchange_rates: ExchangeRates,
+    /// What was agreed with providers besides their price lists, for the venues that it is for.
+    pub adjustments: BTreeMap<VenueId, Arc<Adjustments>>,
     /// Events.
     pub events: events::Limits,
     /// What readers of market data are held to.
@@ -103,6 +108,7 @@ impl Settings {
             per_key: rate(limits.per_key_per_second, limits.per_key_burst),
             per_account: rate(limits.per_account_per_second, limits.per_account_burst),
             exchange_rates: config.exchange_rates.clone(),
+            adjustments: adjustments(config),
             events: event_limits(&config.events),
             feed: feed_limits(&config.feed),
             catalog: config.catalog.clone(),
@@ -114,6 +120,12 @@ impl Settings {
                 drain_timeout: Duration::from_millis(server.drain_timeout_ms),
             },
         }
+    }
+
+    /// What was agreed for a venue.
+    #[must_use]
+    pub fn agreed(&self, venue: &VenueId) -> Arc<Adjustments> {
+        self.adjustments.get(venue).cloned().unwrap_or_default()
     }
 
     /// How a sheet's currency becomes dollars at `now`, given the rate that a list has, if one has: of two the later
@@ -137,6 +149,11 @@ impl Settings {
             (own, listed) => own.or(listed),
         }
     }
+}
+
+fn adjustments(config: &Config) -> BTreeMap<VenueId, Arc<Adjustments>> {
+    let each = config.venues.iter().map(|(name, venue)| (name.clone(), Arc::new(config.adjustments_of(name, venue))));
+    each.filter(|(_, own)| !own.is_empty()).collect()
 }
 
 fn event_limits(events: &merit_config::Events) -> events::Limits {

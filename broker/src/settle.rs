@@ -13,11 +13,12 @@ use merit_venue::{ErrorKind, MeterBasis, Outcome, Reply, VenueError};
 use crate::admit::Admitted;
 use crate::dispatch::{Attempt, Ending, Flight};
 use crate::function::Deployment;
+use crate::prices::{AdjustedBill, Charged};
 use crate::publish;
 use crate::refusal::Refused;
 
 /// What one attempt is charged, and what for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bill {
     /// In dollars.
     pub charge: Money,
@@ -25,10 +26,21 @@ pub struct Bill {
     pub metered: Option<Metered>,
     /// Where the month stood before it.
     pub month: Option<MonthToDate>,
+    /// What adjustments did to it, where some hold.
+    pub adjusted: Option<Box<AdjustedBill>>,
     /// Who measured them.
     pub basis: MeterBasis,
     /// Whether the ledger has it already.
     pub posted: bool,
+}
+
+impl Bill {
+    /// That charge for these quantities, not posted yet.
+    #[must_use]
+    pub fn of(charged: Charged, metered: Option<Metered>, basis: MeterBasis) -> Self {
+        let Charged { charge, month, adjusted } = charged;
+        Self { charge, metered, month, adjusted, basis, posted: false }
+    }
 }
 
 /// A settled invocation: what the caller gets.

@@ -29,6 +29,12 @@ pub async fn run(broker: Arc<Broker>, receipts_kept: Micros) {
         {
             tracing::warn!(%error, "what was learned could not be stored");
         }
+        // Some hundred bytes. What was used and not stored is there again after a crash, and looks free.
+        if broker.usage.is_unstored()
+            && let Err(error) = broker.store_usage().await
+        {
+            tracing::warn!(%error, "what was used this month could not be stored");
+        }
         if tick.is_multiple_of(SWEEP_EVERY) {
             sweep(&broker, receipts_kept).await;
         }

@@ -42,12 +42,25 @@ impl Broker {
         }
         let gone: Vec<_> = former.venues.values().filter(|venue| !next.venues.contains_key(&venue.id)).collect();
         self.directory.store(Arc::new(next));
+        self.settle_adjustments();
         self.settle_providers();
         for venue in gone {
             venue.disabled.store(true, Ordering::Relaxed);
             self.rebuild_books(venue, self.clock.now());
         }
         Ok(())
+    }
+
+    /// What is agreed now holds for every sheet, those of deployments and offers among them.
+    fn settle_adjustments(&self) {
+        let (settings, now) = (self.settings.load(), self.clock.now());
+        for venue in self.directory.load().venues.values() {
+            let agreed = settings.agreed(&venue.id);
+            let changed = venue.sheets().iter().filter(|prices| prices.agree(&agreed, now)).count();
+            if changed > 0 {
+                self.rebuild_books(venue, now);
+            }
+        }
     }
 
     /// What providers said holds under the new configuration too, as far as it allows.
@@ -87,10 +100,10 @@ impl Broker {
         let same_account = former.filter(|former| *former.billing_account == *venue.billing_account);
         let prices = match same_account {
             Some(former) => {
-                former.prices.replace(self.new_sheet(sheet, now));
+                former.prices.replace(self.new_sheet(id, sheet, now));
                 Arc::clone(&former.prices)
             }
-            None => Arc::new(Prices::new(self.new_sheet(sheet, now), self.usage.of(&venue.billing_account))),
+            None => Arc::new(Prices::new(self.new_sheet(id, sheet, now), self.usage.of(&venue.billing_account))),
         };
         let unready = provider.is_some() && adapter.unready().is_some();
         let ledger_account = self.store.open_venue(id).await.map_err(|error| error.to_string())?;
@@ -128,13 +141,15 @@ impl Broker {
             .collect()
     }
 
-    pub(crate) fn new_sheet(&self, sheet: Option<Arc<PriceSheet>>, now: Timestamp) -> NewSheet {
+    pub(crate) fn new_sheet(&self, venue: &VenueId, sheet: Option<Arc<PriceSheet>>, now: Timestamp) -> NewSheet {
         let settings = self.settings.load();
         let currency = sheet.as_ref().map_or(merit_units::Currency::USD, |sheet| sheet.currency());
         let live = sheet.as_ref().filter(|sheet| self.catalog.is_live(sheet));
         let confirmed_at = live.and_then(|sheet| self.catalog.confirmed_at(sheet.name().as_str())).unwrap_or(now);
         NewSheet {
             exchange: settings.exchange(currency, self.catalog.rate(currency), now),
+            agreed: settings.agreed(venue),
+            now,
             sheet,
             confirmed_at,
             stale_after: settings.price_stale_after,
@@ -143,13 +158,13 @@ impl Broker {
 
     /// A provider's rates in force. They are good for as long as its offer stands, which is seconds; so they don't
     /// get stale besides.
-    pub(crate) fn offered_sheet(&self, sheet: &Arc<PriceSheet>, now: Timestamp) -> NewSheet {
-        NewSheet { stale_after: Micros::MAX, ..self.new_sheet(Some(Arc::clone(sheet)), now) }
+    pub(crate) fn offered_sheet(&self, venue: &VenueId, sheet: &Arc<PriceSheet>, now: Timestamp) -> NewSheet {
+        NewSheet { stale_after: Micros::MAX, ..self.new_sheet(venue, Some(Arc::clone(sheet)), now) }
     }
 
     /// The prices of a new offer.
     pub(crate) fn offered_prices(&self, venue: &VenueEntry, sheet: &Arc<PriceSheet>, now: Timestamp) -> Prices {
-        Prices::new(self.offered_sheet(sheet, now), self.usage.of(&venue.billing_account))
+        Prices::new(self.offered_sheet(&venue.id, sheet, now), self.usage.of(&venue.billing_account))
     }
 
     /// What a deployment at `venue` is billed by: the venue's sheet, or a named one of the catalogue.
@@ -165,7 +180,7 @@ impl Broker {
         })?;
         let mut own = venue.own_prices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let make = || {
-            let new = self.new_sheet(Some(known), self.clock.now());
+            let new = self.new_sheet(&venue.id, Some(known), self.clock.now());
             Arc::new(Prices::new(new, self.usage.of(&venue.billing_account)))
         };
         Ok(Arc::clone(own.entry(name.to_owned()).or_insert_with(make)))
@@ -180,7 +195,7 @@ impl Broker {
         let venue = directory.venue(venue)?;
         let now = self.clock.now();
         let former = venue.prices.sheet();
-        let reshaped = venue.prices.replace(self.new_sheet(Some(Arc::clone(sheet)), now));
+        let reshaped = venue.prices.replace(self.new_sheet(&venue.id, Some(Arc::clone(sheet)), now));
         if let Some(provider) = &venue.provider {
             self.resheet_offers(venue, provider, former.as_deref(), sheet);
         }
@@ -198,7 +213,7 @@ impl Broker {
         for venue in directory.venues.values() {
             let billed = venue.billed_by(former);
             for prices in &billed {
-                if prices.replace(self.new_sheet(Some(Arc::clone(next)), now)) {
+                if prices.replace(self.new_sheet(&venue.id, Some(Arc::clone(next)), now)) {
                     self.rebase_profiles(venue, prices, next);
                 }
             }
@@ -213,7 +228,7 @@ impl Broker {
     pub(crate) fn confirm_catalog_sheet(&self, sheet: &Arc<PriceSheet>, now: Timestamp) {
         for venue in self.directory.load().venues.values() {
             for prices in venue.billed_by(sheet) {
-                prices.replace(self.new_sheet(Some(Arc::clone(sheet)), now));
+                prices.replace(self.new_sheet(&venue.id, Some(Arc::clone(sheet)), now));
             }
         }
     }

@@ -207,25 +207,33 @@ impl Adjustments {
         ahead.min().unwrap_or(Timestamp::from_micros(u64::MAX))
     }
 
-    /// The sheet with the discounts taken off its rates, each cut to whole attounits. Standing prices and the base fee stay.
+    /// The sheet with the discounts taken off its rates, one after the other.
     #[must_use]
     pub fn discounted(&self, sheet: &PriceSheet) -> PriceSheet {
-        let mut sheet = sheet.clone();
-        for adjustment in self.iter() {
-            let AdjustmentKind::Discount { off_ppm, meters } = &adjustment.kind else { continue };
-            let left = WHOLE_PPM.saturating_sub((*off_ppm).into());
-            // A rate is below 10^27 attounits, so the product fits.
-            let lower = |rate: Rate| Rate::from_atto(rate.atto() * left / WHOLE_PPM);
-            let is_lower = |meter| meters.is_empty() || meters.contains(&meter);
-            sheet.map_rates(|meter, rate| if is_lower(meter) { lower(rate) } else { rate });
-        }
-        sheet
+        self.iter().fold(sheet.clone(), |sheet, adjustment| match &adjustment.kind {
+            AdjustmentKind::Discount { off_ppm, meters } => sheet.discounted(*off_ppm, meters),
+            AdjustmentKind::Commitment { .. } | AdjustmentKind::Package { .. } => sheet,
+        })
     }
 
     /// Whether any of them lowers rates.
     #[must_use]
     pub fn has_discount(&self) -> bool {
         self.iter().any(|adjustment| matches!(adjustment.kind, AdjustmentKind::Discount { .. }))
+    }
+}
+
+impl PriceSheet {
+    /// The sheet with its rates lowered by so many millionths, those of these meters or of all when there are none, each cut
+    /// to whole attounits. Standing prices and the base fee stay.
+    #[must_use]
+    pub fn discounted(mut self, off_ppm: u32, meters: &[Meter]) -> Self {
+        let left = WHOLE_PPM.saturating_sub(off_ppm.into());
+        // A rate is below 10^27 attounits, so the product fits.
+        let lower = |rate: Rate| Rate::from_atto(rate.atto() * left / WHOLE_PPM);
+        let is_lower = |meter| meters.is_empty() || meters.contains(&meter);
+        self.map_rates(|meter, rate| if is_lower(meter) { lower(rate) } else { rate });
+        self
     }
 }
 

@@ -222,15 +222,28 @@ impl PriceSheet {
     /// # Panics
     /// When quantities belong to a sheet with other lines.
     pub fn invoice<F: Ord>(&self, usage: impl IntoIterator<Item = ((u64, F), Metered)>) -> Result<Exact, Overflow> {
-        let month = MonthToDate::month_start(self);
+        let mut month = MonthToDate::month_start(self);
+        self.invoice_by(usage, |metered| {
+            let charge = self.charge(metered, &month)?;
+            month.add(metered)?;
+            Ok(charge)
+        })
+    }
+
+    /// The month's invoice, where `charge` says what a sum of the month comes to on top of those before it.
+    pub(crate) fn invoice_by<F: Ord>(
+        &self,
+        usage: impl IntoIterator<Item = ((u64, F), Metered)>,
+        mut charge: impl FnMut(&Metered) -> Result<Exact, Overflow>,
+    ) -> Result<Exact, Overflow> {
         let metered = if self.hourly().is_some() {
-            self.invoice_hours(usage, month)?
+            self.invoice_hours(usage, charge)?
         } else {
             let mut sum = self.zero();
             for (_, metered) in usage {
                 sum = sum.checked_add(&metered)?;
             }
-            self.charge(&sum, &month)?
+            charge(&sum)?
         };
         metered.checked_add(self.base_fee().times(Quantity::from_units(1))?)
     }
@@ -238,7 +251,7 @@ impl PriceSheet {
     fn invoice_hours<F: Ord>(
         &self,
         usage: impl IntoIterator<Item = ((u64, F), Metered)>,
-        mut month: MonthToDate,
+        mut charge: impl FnMut(&Metered) -> Result<Exact, Overflow>,
     ) -> Result<Exact, Overflow> {
         let mut hours: BTreeMap<(u64, F), Metered> = BTreeMap::new();
         for (hour, metered) in usage {
@@ -252,8 +265,7 @@ impl PriceSheet {
                 hour.quantities = hour.quantities.map(Quantity::ceil_to_units);
             }
             let floor = hourly.floor.times(Quantity::from_units(1))?;
-            total = total.checked_add(self.charge(&hour, &month)?.max(floor))?;
-            month.add(&hour)?;
+            total = total.checked_add(charge(&hour)?.max(floor))?;
         }
         Ok(total)
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use merit_units::{Currency, Exact, ExchangeRate, Micros, Money, Overflow};
 
+use crate::adjust::Adjustments;
 use crate::charge::MonthToDate;
 use crate::meter::{Meter, Metered};
 use crate::profile::compute_milli;
@@ -71,6 +72,8 @@ impl Workload {
 pub struct PricedMonth {
     /// The sheet.
     pub sheet: Arc<PriceSheet>,
+    /// The adjustments that were applied.
+    pub adjustments: Adjustments,
     /// The size that was priced.
     pub size: Size,
     /// What the sheet bills had to be assumed: the configured vCPU.
@@ -85,9 +88,12 @@ pub struct PricedMonth {
     pub invoice: Exact,
     /// The month's invoice in dollars.
     pub usd: Money,
+    /// What it would be without the adjustments.
+    pub list_usd: Money,
     /// Dollars for a million of these calls, on the average of the month.
     pub per_million: Money,
-    /// Dollars for a million more of them when the grants are used up and the first paid tier has begun.
+    /// Dollars for a million more of them when the grants, packages and commitments are used up and the first paid tier has
+    /// begun.
     pub per_million_past_grant: Money,
 }
 
@@ -115,17 +121,18 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Prices the month under each sheet; `dollars` has the exchange rates.
+    /// Prices the month under each sheet with the adjustments that are in force with it all month; `dollars` has the exchange
+    /// rates.
     #[must_use]
     pub fn new(
-        sheets: impl IntoIterator<Item = Arc<PriceSheet>>,
+        sheets: impl IntoIterator<Item = (Arc<PriceSheet>, Adjustments)>,
         workload: &Workload,
         dollars: impl Fn(Currency) -> Option<ExchangeRate>,
     ) -> Self {
         let mut comparison = Self::default();
-        for sheet in sheets {
+        for (sheet, adjustments) in sheets {
             let rate = dollars(sheet.currency()).ok_or(NotComparable::NoRate(sheet.currency()));
-            match rate.and_then(|rate| price_month(&sheet, workload, rate)) {
+            match rate.and_then(|rate| price_month(&sheet, &adjustments, workload, rate)) {
                 Ok(month) => comparison.priced.push(month),
                 Err(why) => comparison.not_comparable.push((sheet, why)),
             }
@@ -138,12 +145,14 @@ impl Comparison {
     }
 }
 
-/// The month of `workload` under `sheet`.
+/// The month of `workload` under `sheet`, with the adjustments that are in force with it all month and of which nothing was
+/// used. What a commitment costs itself is not in it: it is due in any case.
 ///
 /// # Errors
 /// [`NotComparable`] when it can't run there so, or an amount does not fit.
 pub fn price_month(
     sheet: &Arc<PriceSheet>,
+    adjustments: &Adjustments,
     workload: &Workload,
     dollars: ExchangeRate,
 ) -> Result<PricedMonth, NotComparable> {
@@ -159,11 +168,20 @@ pub fn price_month(
     let metered = hours.iter().try_fold(sheet.zero(), sum).map_err(MeterError::from)?;
     let month = Micros::from_secs(HOURS_PER_MONTH * 3600);
     let kept = sheet.standing_cost(&size, workload.warm_instances, month)?;
-    let invoice = sheet.invoice(hours).and_then(|calls| calls.checked_add(kept)).map_err(MeterError::from)?;
+    let invoice = |calls: Result<Exact, Overflow>| calls?.checked_add(kept);
+    let list = invoice(sheet.invoice(hours.iter().copied())).and_then(|list| Ok((list, list.to_usd(dollars)?)));
+    let (list, list_usd) = list.map_err(MeterError::from)?;
+    let invoice = if adjustments.is_empty() {
+        list
+    } else {
+        invoice(sheet.adjusted_invoice(hours, adjustments)).map_err(MeterError::from)?
+    };
     let usd = invoice.to_usd(dollars).map_err(MeterError::from)?;
-    let past_grant = past_grant(sheet, workload, &warm, &cold).and_then(|exact| exact.to_usd(dollars));
+    let past_grant = past_grant(&adjustments.discounted(sheet), workload, &warm, &cold);
+    let past_grant = past_grant.and_then(|exact| exact.to_usd(dollars));
     Ok(PricedMonth {
         sheet: Arc::clone(sheet),
+        adjustments: adjustments.clone(),
         size,
         vcpu_assumed,
         cpu_assumed: !workload.cpu_given && bills(Meter::CpuMs),
@@ -171,6 +189,7 @@ pub fn price_month(
         metered,
         invoice,
         usd,
+        list_usd,
         per_million: per_million(usd, workload.calls).map_err(MeterError::from)?,
         per_million_past_grant: past_grant.map_err(MeterError::from)?,
     })
@@ -245,7 +264,7 @@ pub struct Crossover {
 /// # Errors
 /// [`NotComparable`] when one of them can't be priced.
 pub fn crossovers(
-    sheets: &[(Arc<PriceSheet>, ExchangeRate)],
+    sheets: &[(Arc<PriceSheet>, Adjustments, ExchangeRate)],
     workload: &Workload,
     durations: &[Micros],
 ) -> Result<Vec<Crossover>, NotComparable> {
@@ -253,8 +272,8 @@ pub fn crossovers(
         let mut best: Option<Crossover> = None;
         let order = std::iter::once(former).chain((0..sheets.len()).filter(|index| *index != former));
         for index in order {
-            let Some((sheet, rate)) = sheets.get(index) else { continue };
-            let usd = price_month(sheet, &workload.lasting(duration), *rate)?.usd;
+            let Some((sheet, adjustments, rate)) = sheets.get(index) else { continue };
+            let usd = price_month(sheet, adjustments, &workload.lasting(duration), *rate)?.usd;
             if best.as_ref().is_none_or(|best| usd < best.usd) {
                 best = Some(Crossover { duration, usd, sheet: index });
             }

@@ -1,5 +1,6 @@
 //! The commands, one file each: its arguments, what it asks the broker, how it shows the answer.
 
+mod adjustments;
 mod book;
 mod budgets;
 mod catalog;

@@ -1,5 +1,6 @@
 //! The commands as a person meets them: a command line in, text and an exit code out.
 
+mod adjustments;
 mod broker;
 mod calls;
 mod compare;

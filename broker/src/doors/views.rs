@@ -10,10 +10,12 @@ use merit_market::{HealthState, Slot};
 use merit_store::record::{self, GroupBy, KeyRow, SpendQuery};
 use merit_units::{DeploymentId, Month, Timestamp};
 use merit_wire::{
-    AskView, BudgetView, DeploymentView, FunctionSpec, FunctionView, KeyView, SpendReport, SpendRow, VenueView,
+    AdjustmentView, AskView, BudgetView, DeploymentView, FunctionSpec, FunctionView, KeyView, SpendReport, SpendRow,
+    VenueView,
 };
 
 use crate::Broker;
+use crate::adjustments;
 use crate::clock::rfc3339;
 use crate::function::{Deployment, Function, View};
 use crate::receipt::millis;
@@ -43,6 +45,8 @@ pub(super) fn ask(broker: &Broker, view: &View, row: usize, value_of_time: i64, 
         region: deployment.venue.region.to_string(),
         isolation: ask.isolation.to_string(),
         architecture: ask.architecture.to_string(),
+        list_cost: view.list_cost(row).map(|cost| cost.to_string()),
+        adjustments: adjustments::in_words(&deployment.prices, view.prices(row)),
         rule: deployment.offer.as_ref().and_then(|offer| offer.rule()),
     }
 }
@@ -129,10 +133,20 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
         honesty_percent: venue.provider.as_ref().and_then(|provider| provider.honesty_percent()),
         trial: venue.provider.as_ref().and_then(|provider| provider.trial_view()),
         price_warning: sheet.and_then(|sheet| broker.price_warning(sheet, now)),
+        adjustments: adjustments_of(broker, venue, now),
         ineligible: why,
         deployments: u32::try_from(deployments).unwrap_or(u32::MAX),
         in_flight: room.in_flight,
     }
+}
+
+/// What is agreed for a venue.
+fn adjustments_of(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Vec<AdjustmentView> {
+    if venue.prices.agreed().is_empty() {
+        return Vec::new();
+    }
+    let all = broker.adjustments(now).into_iter();
+    all.filter(|adjustment| adjustment.venues.iter().any(|own| own == venue.id.as_str())).collect()
 }
 
 /// An account's budget.

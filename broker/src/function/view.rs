@@ -14,7 +14,7 @@ use merit_units::{DeploymentId, Micros, Money, Timestamp};
 use merit_venue::MeterBasis;
 
 use super::Deployment;
-use crate::prices::InForce;
+use crate::prices::{Charged, InForce};
 use crate::quote::Exclusions;
 use crate::settle::Bill;
 
@@ -79,6 +79,13 @@ impl View {
         Money::from_pico(self.book.asks()[row].cost_pico.into())
     }
 
+    /// The expected cost of a row without adjustments; `None` where none hold.
+    #[must_use]
+    pub fn list_cost(&self, row: usize) -> Option<Money> {
+        let Row { metered, prices } = &self.rows[row];
+        prices.list_cost(metered.as_ref()?)
+    }
+
     /// The cheapest expected cost among the rows that were not excluded.
     #[must_use]
     pub fn cheapest(&self, exclusions: &Exclusions) -> Money {
@@ -98,8 +105,8 @@ impl View {
         let (deployment, prices) = (&self.places[row], &self.rows[row].prices);
         match prices.meter(&deployment.size, usage) {
             Some(metered) => {
-                let (charge, month) = deployment.prices.charge_under(prices, &metered);
-                Bill { charge, metered: Some(metered), month, basis, posted: false }
+                let charged = deployment.prices.charge_under(prices, &metered);
+                Bill::of(charged, Some(metered), basis)
             }
             None => self.expected_bill(row),
         }
@@ -110,8 +117,8 @@ impl View {
     pub fn expected_bill(&self, row: usize) -> Bill {
         let (deployment, Row { metered, prices }) = (&self.places[row], &self.rows[row]);
         let charged = |metered: &Metered| deployment.prices.charge_under(prices, metered);
-        let (charge, month) = metered.as_ref().map_or_else(|| (self.cost(row), None), charged);
-        Bill { charge, metered: *metered, month, basis: MeterBasis::OwnClock, posted: false }
+        let unmetered = || Charged { charge: self.cost(row), month: None, adjusted: None };
+        Bill::of(metered.as_ref().map_or_else(unmetered, charged), *metered, MeterBasis::OwnClock)
     }
 
     /// Whether its rows are these deployments, and after them those.

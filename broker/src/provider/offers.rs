@@ -204,7 +204,7 @@ impl Offers {
             || known.offer.isolation != offer.isolation
             || known.spec.target != spec.target;
         if known.offer.rates != offer.rates || !known.state().stands() {
-            known.prices.replace(scene.broker.offered_sheet(&sheet, scene.now));
+            known.prices.replace(scene.broker.offered_sheet(&scene.venue.id, &sheet, scene.now));
         }
         let former = std::mem::replace(&mut known.offer, offer);
         (known.spec, known.sheet) = (spec, sheet);
@@ -355,7 +355,7 @@ impl Offers {
         for (id, its) in self.by_id.iter_mut().filter(|(_, its)| its.state().stands()) {
             match at_rates(&its.offer, sheet) {
                 Ok(sheet) if sheet.check(&its.offer.size).is_ok() => {
-                    if its.prices.replace(scene.broker.offered_sheet(&sheet, scene.now)) {
+                    if its.prices.replace(scene.broker.offered_sheet(&scene.venue.id, &sheet, scene.now)) {
                         for deployment in its.deployments.values() {
                             deployment.profile().rebase(&sheet, &deployment.size);
                         }

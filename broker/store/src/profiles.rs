@@ -58,4 +58,16 @@ impl Store {
             Ok(statement.query_row([month.to_string()], |row| row.get(0)).optional()?)
         })
     }
+
+    /// The meter totals of the last month before this one that has any. Reads the disk.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn meter_totals_before(&self, month: Month) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT totals FROM meter_totals WHERE month < ?1 ORDER BY month DESC LIMIT 1")?;
+            Ok(statement.query_row([month.to_string()], |row| row.get(0)).optional()?)
+        })
+    }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::AdjustmentView;
+
 /// Live prices as they stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CatalogView {
@@ -20,6 +22,9 @@ pub struct CatalogView {
     /// Dollars for other currencies: those that are configured, and those that something is billed in.
     #[serde(default)]
     pub rates: Vec<ExchangeRateView>,
+    /// What is agreed with providers besides their price lists, in order of name.
+    #[serde(default)]
+    pub adjustments: Vec<AdjustmentView>,
     /// What a person should know, in one line each; empty when all is well.
     pub warnings: Vec<String>,
 }

@@ -5,6 +5,7 @@
 //! Money and prices are decimal strings in US dollars unless a `currency` stands beside them;
 //! times are RFC 3339 in UTC; lengths of time carry their unit in the name.
 
+mod adjustments;
 mod catalog;
 mod discovery;
 mod equivalence;
@@ -19,6 +20,7 @@ mod receipts;
 mod session;
 mod venues;
 
+pub use adjustments::{AdjustmentView, AppliedView};
 pub use catalog::{
     CatalogAccept, CatalogHistory, CatalogHistoryEntry, CatalogRefreshView, CatalogView, ExchangeRateView,
     FeedOutcomeView, FeedView, HeldSheetView, LiveSheetView, PriceDifference, SheetAgeView,

@@ -38,6 +38,12 @@ pub struct AskView {
     pub isolation: String,
     /// The architecture.
     pub architecture: String,
+    /// Expected cost without adjustments, in dollars; absent when none hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_cost: Option<String>,
+    /// The adjustments that hold for it, in words with what is left of them; absent when none do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<String>,
     /// How its price comes about, as its provider says; absent when nobody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<serde_json::Value>,

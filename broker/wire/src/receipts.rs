@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AttemptView;
+use crate::{AppliedView, AttemptView};
 
 /// What happened to one invocation, why, and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -37,6 +37,12 @@ pub struct ReceiptView {
     pub estimated: bool,
     /// What the billed attempt used.
     pub meters: Vec<MeterView>,
+    /// What the billed attempt would have been charged without adjustments, in dollars; absent when none held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_charge: Option<String>,
+    /// What adjustments did to its charge, in the order in which they were applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<AppliedView>,
     /// From admission to reply, in milliseconds.
     pub duration_ms: f64,
     /// Merit's own share of it, in microseconds.
@@ -96,6 +102,9 @@ pub struct RepricedView {
     /// Each billed quantity.
     #[serde(default)]
     pub lines: Vec<RepricedLine>,
+    /// What adjustments did to the charge, and do to it again; commitments cover of what the lines come to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<AppliedView>,
 }
 
 /// One billed quantity of a charge computed again.
@@ -107,7 +116,10 @@ pub struct RepricedLine {
     pub quantity: String,
     /// How much of it the free grant covered.
     pub free: String,
-    /// What it comes to, in dollars, rounded by itself.
+    /// How much of it packages covered; absent when none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepaid: Option<String>,
+    /// What it comes to after discounts, in dollars, rounded by itself.
     pub charge: String,
 }
 

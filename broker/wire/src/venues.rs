@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::AdjustmentView;
+
 /// A venue as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VenueView {
@@ -31,6 +33,9 @@ pub struct VenueView {
     /// Quotes as a share of charges, in percent, 100 at most: a provider that charges more than it quotes has less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub honesty_percent: Option<f64>,
+    /// What is agreed with its provider besides the price list; absent when nothing is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<AdjustmentView>,
     /// Why nothing can run there now; absent when it is eligible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ineligible: Option<String>,

@@ -1,6 +1,6 @@
 //! What calls are charged after adjustments, and what is left of packages and commitments.
 
-use merit_units::{AdjustmentId, Exact, Overflow, Quantity, Rate, Timestamp};
+use merit_units::{AdjustmentId, Exact, Overflow, Quantity, Rate};
 
 use super::{Adjustment, AdjustmentKind, Adjustments, Counted};
 use crate::charge::MarginalRates;
@@ -50,7 +50,8 @@ pub struct Standing {
 }
 
 impl Pools {
-    /// Charges one call, or a sum of calls, under `list` with the `adjustments` of its account, and counts it.
+    /// Charges one call, or a sum of calls, under `list` with the adjustments that are in force with it
+    /// ([`Adjustments::in_force`]), and counts it.
     ///
     /// `discounted` is [`Adjustments::discounted`] of the list; who charges often keeps it.
     ///
@@ -65,12 +66,11 @@ impl Pools {
         discounted: &PriceSheet,
         adjustments: &Adjustments,
         metered: &Metered,
-        now: Timestamp,
     ) -> Result<Adjusted, Overflow> {
         let month = self.month_to_date(list);
         let by_list = list.charge(metered, &month)?;
         let (mut billed, mut taken) = (*metered, Vec::new());
-        for (counted, meter) in adjustments.packages(now) {
+        for (counted, meter) in adjustments.packages() {
             let Ok(line) = billed.meters.line_of(meter) else { continue };
             let past_grant = billed.quantities[line].saturating_sub(month.grant_left(line));
             let covered = past_grant.min(self.units_left(counted));
@@ -82,7 +82,7 @@ impl Pools {
         }
         let mut charge = discounted.charge(&billed, &month)?;
         self.record(discounted, &billed)?;
-        for counted in adjustments.commitments(list, now) {
+        for counted in adjustments.commitments(list) {
             let covered = charge.min(self.money_left(counted));
             charge = charge.saturating_sub(covered);
             let (atto, rest) = self.money_used(counted)?.checked_add(covered)?.parts();
@@ -95,14 +95,14 @@ impl Pools {
         Ok(Adjusted { list: by_list, charge, taken })
     }
 
-    /// The rates of the next unit after adjustments. Valid while no grant, tier, package or commitment is used up.
+    /// The rates of the next unit after the adjustments that are in force. Valid while no grant, tier, package or commitment is used up.
     #[must_use]
-    pub fn marginal(&self, discounted: &PriceSheet, adjustments: &Adjustments, now: Timestamp) -> MarginalRates {
+    pub fn marginal(&self, discounted: &PriceSheet, adjustments: &Adjustments) -> MarginalRates {
         let rates = discounted.marginal(&self.month_to_date(discounted));
-        if adjustments.commitments(discounted, now).any(|counted| self.money_left(counted) > Exact::ZERO) {
+        if adjustments.commitments(discounted).any(|counted| self.money_left(counted) > Exact::ZERO) {
             return rates.free();
         }
-        let covered = adjustments.packages(now).filter(|(counted, _)| self.units_left(counted) > Quantity::ZERO);
+        let covered = adjustments.packages().filter(|(counted, _)| self.units_left(counted) > Quantity::ZERO);
         covered.fold(rates, |rates, (_, meter)| match discounted.meters().line_of(meter) {
             Ok(line) => rates.with_free(line),
             Err(_) => rates,
@@ -146,6 +146,25 @@ impl Pools {
     }
 }
 
+impl PriceSheet {
+    /// A whole month as [`PriceSheet::invoice`], with the adjustments that are in force for all of it and of which nothing was
+    /// used. What the sheet asks for in any case stays: the base fee, and an hour's least.
+    ///
+    /// # Errors
+    /// [`Overflow`] when a total does not fit.
+    ///
+    /// # Panics
+    /// When quantities belong to a sheet with other lines.
+    pub fn adjusted_invoice<F: Ord>(
+        &self,
+        usage: impl IntoIterator<Item = ((u64, F), Metered)>,
+        adjustments: &Adjustments,
+    ) -> Result<Exact, Overflow> {
+        let (mut pools, discounted) = (Pools::new(), adjustments.discounted(self));
+        self.invoice_by(usage, |metered| Ok(pools.charge(self, &discounted, adjustments, metered)?.charge))
+    }
+}
+
 /// So many units of a currency.
 fn whole(amount: Rate) -> Exact {
     amount.times(Quantity::from_units(1)).unwrap_or(Exact::ZERO)
@@ -158,17 +177,17 @@ impl Counted {
 }
 
 impl Adjustments {
-    fn packages(&self, now: Timestamp) -> impl Iterator<Item = (&Counted, Meter)> {
-        self.0.iter().filter_map(move |counted| match counted.adjustment.kind {
-            AdjustmentKind::Package { meter, .. } if counted.adjustment.holds_at(now) => Some((counted, meter)),
+    fn packages(&self) -> impl Iterator<Item = (&Counted, Meter)> {
+        self.0.iter().filter_map(|counted| match counted.adjustment.kind {
+            AdjustmentKind::Package { meter, .. } => Some((counted, meter)),
             _ => None,
         })
     }
 
-    fn commitments<'a>(&'a self, sheet: &'a PriceSheet, now: Timestamp) -> impl Iterator<Item = &'a Counted> {
+    fn commitments<'a>(&'a self, sheet: &'a PriceSheet) -> impl Iterator<Item = &'a Counted> {
         self.0.iter().filter(move |counted| {
             let is_one = matches!(counted.adjustment.kind, AdjustmentKind::Commitment { .. });
-            is_one && counted.adjustment.holds_at(now) && counted.adjustment.is_for(sheet)
+            is_one && counted.adjustment.is_for(sheet)
         })
     }
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{amount, lasting, quantity, rounded, sheet, size};
 use crate::{
-    Adjusted, Adjustment, AdjustmentKind, Adjustments, Balance, Date, Meter, Metered, MonthToDate, Pools, PriceSheet,
-    Renewed, Standing, Taken,
+    Adjusted, Adjustment, AdjustmentKind, Adjustments, Balance, Date, MarginalRates, Meter, Metered, MonthToDate,
+    Pools, PriceSheet, Renewed, Standing, Taken,
 };
 
 fn date(text: &str) -> Date {
@@ -51,7 +51,7 @@ impl Account {
 
     fn charge(&mut self, metered: &Metered, now: Timestamp) -> Adjusted {
         let Self { list, discounted, adjustments, pools } = self;
-        pools.charge(list, discounted, adjustments, metered, now).expect("fits")
+        pools.charge(list, discounted, &adjustments.in_force(list, now), metered).expect("fits")
     }
 
     /// So many GB-seconds, each a call of one second and 1,024 MB.
@@ -60,9 +60,12 @@ impl Account {
         call.checked_mul(count).expect("fits")
     }
 
+    fn marginals(&self, now: Timestamp) -> MarginalRates {
+        self.pools.marginal(&self.discounted, &self.adjustments.in_force(&self.list, now))
+    }
+
     fn marginal(&self, meter: Meter, now: Timestamp) -> String {
-        let rates = self.pools.marginal(&self.discounted, &self.adjustments, now);
-        rates.iter().find(|(own, _)| *own == meter).expect("billed").1.to_string()
+        self.marginals(now).iter().find(|(own, _)| *own == meter).expect("billed").1.to_string()
     }
 }
 
@@ -153,7 +156,7 @@ fn days_are_respected_to_the_microsecond() {
         let mut account = Account::new(LAMBDA, vec![own.clone()]);
         let charged = account.charge(&account.gb_seconds(1_000_000), now);
         assert_eq!(charged.charge == Exact::ZERO, holds, "{now:?}");
-        let rates = account.pools.marginal(&account.discounted, &account.adjustments, now);
+        let rates = account.marginals(now);
         assert_eq!(rates.cost(&account.gb_seconds(1)) == Exact::ZERO, holds);
         assert_eq!(account.adjustments.in_force(&account.list, now).is_empty(), !holds);
     }
@@ -295,6 +298,24 @@ fn by_hand(account: &Account, sum: &Metered) -> Exact {
     })
 }
 
+#[test]
+fn a_months_invoice_is_adjusted() {
+    let account = Account::new(LAMBDA, vec![discount(50, &[]), commitment("plan", "5", Renewed::Monthly)]);
+    let month = [((0, ()), account.gb_seconds(1_000_000))];
+    let plain = account.list.invoice(month).expect("fits");
+    let adjusted = |adjustments: &Adjustments| account.list.adjusted_invoice(month, adjustments).expect("fits");
+    assert_eq!(adjusted(&Adjustments::default()), plain);
+    assert_eq!(rounded(adjusted(&account.adjustments)), "0.00001", "half of 10.00002, less 5");
+    // An hour's least stands: nobody knows of a provider that takes it from a commitment.
+    let hourly = sheet("alibaba-fc/cn");
+    let one = hourly.meter(&size(512).with_vcpu_milli(350), &lasting(1_000)).expect("sold");
+    let free = Adjustments::new([discount(100, &[])]);
+    let hours = [((0, ()), one), ((1, ()), one)];
+    let (plain, adjusted) =
+        (hourly.invoice(hours).expect("fits"), hourly.adjusted_invoice(hours, &free).expect("fits"));
+    assert!(adjusted > Exact::ZERO && adjusted <= plain, "{adjusted:?} of {plain:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -308,13 +329,13 @@ proptest! {
         for (micros, calls) in pieces {
             let call = account.list.meter(&size(512).with_vcpu_milli(350), &lasting(micros)).expect("sold");
             let piece = call.checked_mul(calls).expect("fits");
-            let rates = account.pools.marginal(&account.discounted, &account.adjustments, now);
+            let rates = account.marginals(now);
             let before = account.pools.clone();
             let adjusted = account.charge(&call.checked_mul(0).expect("fits"), now);
             prop_assert_eq!((adjusted, &account.pools), (Adjusted::default(), &before), "nothing costs nothing");
             let adjusted = account.charge(&piece, now);
             prop_assert!(adjusted.charge <= adjusted.list, "{:?}", adjusted);
-            let after = account.pools.marginal(&account.discounted, &account.adjustments, now);
+            let after = account.marginals(now);
             if rates == after && account.pools.balances(&account.adjustments).all(|(_, its)| is_used_up(its.left)) {
                 prop_assert_eq!(rates.cost(&piece), adjusted.charge, "no edge was crossed");
             }

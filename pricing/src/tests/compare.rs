@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use merit_units::{Currency, ExchangeRate, Micros, Money};
+use merit_units::{Currency, ExchangeRate, Micros, Money, Rate};
 use proptest::prelude::*;
 
 use super::{amount, lasting, rounded, sheet, size};
-use crate::{Comparison, HOURS_PER_MONTH, Metered, PriceSheet, Usage, Workload, crossovers, price_month};
+use crate::{
+    Adjustment, AdjustmentKind, Adjustments, Comparison, HOURS_PER_MONTH, Metered, PriceSheet, Renewed, Usage,
+    Workload, crossovers, price_month,
+};
 
 fn workload(megabytes: u64, millis: u64, calls: u64) -> Workload {
     Workload {
@@ -20,12 +23,12 @@ fn workload(megabytes: u64, millis: u64, calls: u64) -> Workload {
 }
 
 fn month(name: &str, workload: &Workload) -> String {
-    let month = price_month(sheet(name), workload, ExchangeRate::USD).expect("priced");
+    let month = price_month(sheet(name), &Adjustments::default(), workload, ExchangeRate::USD).expect("priced");
     rounded(month.invoice)
 }
 
 fn why(name: &str, workload: &Workload) -> String {
-    price_month(sheet(name), workload, ExchangeRate::USD).expect_err("not priced").to_string()
+    price_month(sheet(name), &Adjustments::default(), workload, ExchangeRate::USD).expect_err("not priced").to_string()
 }
 
 /// By hand: 3 million calls of 512 MB and 300 ms are 450,000 GB-seconds, 50,000 of them and 2 million calls paid.
@@ -33,7 +36,9 @@ fn why(name: &str, workload: &Workload) -> String {
 fn a_lambda_month_is_what_is_above_the_grant() {
     let workload = workload(512, 300, 3_000_000);
     assert_eq!(month("aws-lambda/us-east-1/x86_64", &workload), "1.233335");
-    let month = price_month(sheet("aws-lambda/us-east-1/x86_64"), &workload, ExchangeRate::USD).expect("priced");
+    let month =
+        price_month(sheet("aws-lambda/us-east-1/x86_64"), &Adjustments::default(), &workload, ExchangeRate::USD)
+            .expect("priced");
     assert_eq!(month.per_million.to_string(), "0.411111666667");
     // 150,000 GB-seconds and a million calls.
     assert_eq!(month.per_million_past_grant.to_string(), "2.700005");
@@ -67,8 +72,9 @@ fn alibabas_hours_are_rounded_up_one_by_one() {
 
 #[test]
 fn what_nobody_said_is_assumed_and_told() {
-    let priced =
-        |name: &str, workload: &Workload| price_month(sheet(name), workload, ExchangeRate::USD).expect("priced");
+    let priced = |name: &str, workload: &Workload| {
+        price_month(sheet(name), &Adjustments::default(), workload, ExchangeRate::USD).expect("priced")
+    };
     let alibaba = priced("alibaba-fc/intl", &workload(512, 250, 1_000));
     // Lambda gives 512 MB 0.289 of a vCPU; the next that is sold is 0.3.
     assert_eq!((alibaba.size.vcpu_milli, alibaba.vcpu_assumed, alibaba.cpu_assumed), (Some(300), true, false));
@@ -83,6 +89,43 @@ fn what_nobody_said_is_assumed_and_told() {
     assert!(!priced("aws-lambda/us-east-1/x86_64", &sending).egress_unpriced);
 }
 
+/// A sheet without adjustments.
+fn listed(name: &str) -> (Arc<PriceSheet>, Adjustments) {
+    (Arc::clone(sheet(name)), Adjustments::default())
+}
+
+#[test]
+fn adjustments_move_a_sheet_up() {
+    let names = ["google-run/tier1", "aws-lambda/us-east-1/x86_64"];
+    let half = AdjustmentKind::Discount { off_ppm: 500_000, meters: Vec::new() };
+    let plan = AdjustmentKind::Commitment {
+        amount: "10".parse().expect("an amount"),
+        elsewhere: Rate::FREE,
+        currency: Currency::USD,
+        renewed: Renewed::Monthly,
+    };
+    let agreed = [("half", half), ("plan", plan)].map(|(name, kind)| Adjustment {
+        name: name.parse().expect("a name"),
+        from: "2026-01-01".parse().expect("a day"),
+        until: None,
+        kind,
+    });
+    let workload = workload(512, 250, 20_000_000);
+    let dear = month(names[1], &workload);
+    let with = |adjustments: Adjustments| {
+        let sheets = [listed(names[0]), (Arc::clone(sheet(names[1])), adjustments)];
+        let comparison = Comparison::new(sheets, &workload, |_| Some(ExchangeRate::USD));
+        comparison.priced.into_iter().find(|month| month.sheet.name().as_str() == names[1]).expect("priced")
+    };
+    let plain = with(Adjustments::default());
+    assert_eq!((plain.usd.to_string(), plain.usd), (dear, plain.list_usd));
+    let adjusted = with(Adjustments::new(agreed));
+    assert_eq!(adjusted.list_usd, plain.usd);
+    // Past the grant of both meters: 2,100,000 GB-seconds and 19 million requests, at half, less 10.
+    assert_eq!([plain.usd.to_string(), adjusted.usd.to_string()], ["38.80007", "9.400035"]);
+    assert_eq!(adjusted.per_million_past_grant.pico() * 2, plain.per_million_past_grant.pico());
+}
+
 #[test]
 fn what_cannot_be_compared_says_why_and_what_to_do() {
     let workload = workload(512, 250, 1_000_000);
@@ -95,7 +138,7 @@ fn what_cannot_be_compared_says_why_and_what_to_do() {
         why(provisioned, &workload),
         "it prices instances that are kept warm; say how many with --warm-instances"
     );
-    let sheets = ["tencent-scf/cn", "cloudflare-workers", "google-run/tier1"].map(|name| Arc::clone(sheet(name)));
+    let sheets = ["tencent-scf/cn", "cloudflare-workers", "google-run/tier1"].map(listed);
     let comparison =
         Comparison::new(sheets, &workload, |currency| (currency == Currency::USD).then_some(ExchangeRate::USD));
     let names: Vec<&str> = comparison.priced.iter().map(|month| month.sheet.name().as_str()).collect();
@@ -124,8 +167,7 @@ fn the_cheapest_month_comes_first_and_ties_are_broken_past_the_grant() {
     let sheets = ["aws-lambda/us-east-1/x86_64", "google-run/tier1", "aws-lambda/us-east-1/arm64", "alibaba-fc/cn"];
     let cny: ExchangeRate = "0.1405".parse().expect("a rate");
     let dollars = |currency: Currency| Some(if currency == Currency::USD { ExchangeRate::USD } else { cny });
-    let comparison =
-        Comparison::new(sheets.map(|name| Arc::clone(sheet(name))), &workload(512, 250, 1_000_000), dollars);
+    let comparison = Comparison::new(sheets.map(listed), &workload(512, 250, 1_000_000), dollars);
     let ranked: Vec<(&str, String)> =
         comparison.priced.iter().map(|month| (month.sheet.name().as_str(), month.usd.to_string())).collect();
     assert_eq!(ranked[0], ("aws-lambda/us-east-1/arm64", "0".to_owned()));
@@ -142,14 +184,16 @@ fn a_crossover_is_found_to_the_microsecond() {
     let usage = Usage { cpu: Micros::from_millis(2), ..lasting(100_000) };
     let workload = Workload { usage, cpu_given: true, ..workload(128, 100, 1_000_000_000) };
     let pair = ["aws-lambda/us-east-1/x86_64", "cloudflare-workers"];
-    let pair = pair.map(|name| (Arc::clone(sheet(name)), ExchangeRate::USD));
+    let pair = pair.map(|name| (Arc::clone(sheet(name)), Adjustments::default(), ExchangeRate::USD));
     let grid: Vec<Micros> = [1, 10, 100, 1_000, 10_000].map(Micros::from_millis).to_vec();
     let found = crossovers(&pair, &workload, &grid).expect("priced");
     let order: Vec<usize> = found.iter().map(|crossover| crossover.sheet).collect();
     assert_eq!(order, [0, 1], "{found:?}");
     assert_eq!(found[0].duration, Micros::from_millis(1));
     let at = |duration: Micros, which: usize| {
-        price_month(&pair[which].0, &workload.lasting(duration), ExchangeRate::USD).expect("priced").usd
+        price_month(&pair[which].0, &Adjustments::default(), &workload.lasting(duration), ExchangeRate::USD)
+            .expect("priced")
+            .usd
     };
     let (here, before) = (found[1].duration, Micros::new(found[1].duration.get() - 1));
     assert!(at(here, 1) < at(here, 0) && at(before, 1) >= at(before, 0), "{here:?}");
@@ -175,7 +219,7 @@ proptest! {
         let workload = Workload { usage, cold_ppm: percent * 10_000, ..workload(512, 1, calls) };
         let cold = (u128::from(calls) * u128::from(percent) + 50) / 100;
         let bill = split(sheet(name), &workload, u64::try_from(cold).expect("fits"));
-        let month = price_month(sheet(name), &workload, ExchangeRate::USD).expect("priced");
+        let month = price_month(sheet(name), &Adjustments::default(), &workload, ExchangeRate::USD).expect("priced");
         prop_assert_eq!(month.invoice, sheet(name).invoice(bill).expect("fits"));
     }
 
@@ -183,7 +227,7 @@ proptest! {
     #[test]
     fn hours_cost_at_most_a_unit_more_each(millis in 1_u64..10_000, calls in 0_u64..10_000_000) {
         let (sheet, workload) = (sheet("alibaba-fc/intl"), workload(1024, millis, calls));
-        let priced = price_month(sheet, &workload, ExchangeRate::USD).expect("priced");
+        let priced = price_month(sheet, &Adjustments::default(), &workload, ExchangeRate::USD).expect("priced");
         let summed = sheet.charge(&priced.metered, &crate::MonthToDate::month_start(sheet)).expect("fits");
         let (hourly, summed) = (priced.usd, summed.round_half_even().expect("fits"));
         prop_assert!(hourly >= summed);

@@ -5,8 +5,8 @@ use merit_units::FunctionId;
 use merit_wire::{AskView, BookView, ExclusionView, QuoteView};
 use reqwest::Method;
 
-use super::follow;
 use super::terms::Terms;
+use super::{adjustments, follow};
 use crate::Exit;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -73,6 +73,7 @@ fn show(asks: &[AskView], excluded: &[ExclusionView], output: &mut Output<'_>) -
     if !asks.is_empty() {
         output.table(&ask_table(asks))?;
     }
+    adjustments::of_asks(asks, output)?;
     if !excluded.is_empty() {
         output.heading("not eligible")?;
         output.table(&exclusion_table(excluded))?;

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use merit_units::{InvocationId, Money};
-use merit_wire::{AttemptView, CandidateView, ReceiptView, RepricedView};
+use merit_wire::{AttemptView, CandidateView, ReceiptView, RepricedLine, RepricedView};
 
-use super::events;
+use super::{adjustments, events};
 use crate::Exit;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -138,6 +138,10 @@ fn show_charge(receipt: &ReceiptView, candidates: &[CandidateView], output: &mut
     output.heading("charge")?;
     let estimated = if receipt.estimated { ", partly estimated because a venue told no meters" } else { "" };
     output.line(&format!("charged    {}{estimated}", dollars(&receipt.charge)))?;
+    if let Some(list) = &receipt.list_charge {
+        output.line(&format!("by list    {}", dollars(list)))?;
+    }
+    adjustments::applied(&receipt.adjustments, output)?;
     let charge: Option<Money> = receipt.charge.parse().ok();
     let against = |other: &str| {
         let compared = charge.zip(other.parse().ok()).and_then(|(charge, other)| compared(charge, other));
@@ -167,12 +171,9 @@ fn reprice(view: &RepricedView, output: &mut Output<'_>) -> Result<Exit, Failure
         output.line(&format!("currency   {currency}, at {usd} dollars"))?;
     }
     if !view.lines.is_empty() {
-        let mut table = Table::new(&["meter", "quantity", "of it free", "charge"]);
-        for line in &view.lines {
-            table.row([line.meter.clone(), line.quantity.clone(), line.free.clone(), dollars(&line.charge)]);
-        }
-        output.table(&table)?;
+        output.table(&line_table(&view.lines))?;
     }
+    adjustments::applied(&view.adjustments, output)?;
     output.line(&format!("charged    {}", dollars(&view.charge)))?;
     if let Some(repriced) = &view.repriced {
         output.line(&format!("comes to   {}{}", dollars(repriced), if view.same { ", the same" } else { "" }))?;
@@ -183,6 +184,21 @@ fn reprice(view: &RepricedView, output: &mut Output<'_>) -> Result<Exit, Failure
         None => {}
     }
     Ok(exit)
+}
+
+/// What each quantity comes to; with what was prepaid of it where something was.
+fn line_table(lines: &[RepricedLine]) -> Table {
+    let prepaid = lines.iter().any(|line| line.prepaid.is_some());
+    let all = ["meter", "quantity", "of it free", "prepaid", "charge"];
+    let titles: Vec<&str> = all.into_iter().filter(|title| prepaid || *title != "prepaid").collect();
+    let mut table = Table::new(&titles);
+    for line in lines {
+        let mut cells = vec![line.meter.clone(), line.quantity.clone(), line.free.clone()];
+        cells.extend(prepaid.then(|| or_dash(line.prepaid.as_deref())));
+        cells.push(dollars(&line.charge));
+        table.row(cells);
+    }
+    table
 }
 
 fn cost(candidate: &CandidateView) -> Option<Money> {

@@ -13,6 +13,7 @@ use merit_wire::{PriceChangeView, VenueList, VenueView};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
+use super::adjustments;
 use crate::Exit;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -177,6 +178,7 @@ fn show(venue: &VenueView, output: &mut Output<'_>) -> Result<Exit, Failure> {
     if let Some(percent) = venue.honesty_percent {
         output.line(&format!("{:<12} {percent} % of what it charges was quoted", "honesty"))?;
     }
+    adjustments::standing(&venue.adjustments, output)?;
     warn_of_prices(venue, output)?;
     Ok(Exit::Ok)
 }

@@ -10,7 +10,7 @@ use super::broker::Broker;
 use crate::Exit;
 
 const INVOKE: &str = "POST /v1/functions/thumbnail/invocations";
-const ID: &str = "0199f0a2-7c1e-7c3a-9d4e-0a1b2c3d4e5f";
+pub(super) const ID: &str = "0199f0a2-7c1e-7c3a-9d4e-0a1b2c3d4e5f";
 const REPLY: [(&str, &str); 7] = [
     ("content-type", "text/plain"),
     (header::INVOCATION_ID, ID),
@@ -181,7 +181,7 @@ async fn a_terminal_gets_text_only_and_is_not_read_from() {
     assert_eq!(broker.run_in(setting, &["invoke", "thumbnail"]).await.out, "no newline\n");
 }
 
-fn ask(venue: &str, cost: &str, basis: &str) -> AskView {
+pub(super) fn ask(venue: &str, cost: &str, basis: &str) -> AskView {
     AskView {
         venue: venue.to_owned(),
         deployment: format!("{venue}-512"),
@@ -198,6 +198,8 @@ fn ask(venue: &str, cost: &str, basis: &str) -> AskView {
         region: "us-east-1".to_owned(),
         isolation: "provider".to_owned(),
         architecture: "x86_64".to_owned(),
+        list_cost: None,
+        adjustments: Vec::new(),
         rule: None,
     }
 }
@@ -266,7 +268,7 @@ async fn a_book_is_shown_in_color_on_a_terminal() {
     assert_eq!(always, colored);
 }
 
-fn receipt() -> ReceiptView {
+pub(super) fn receipt() -> ReceiptView {
     let attempt = |venue: &str, result: &str, outcome: &str, charge: &str, message: &str| AttemptView {
         venue: venue.to_owned(),
         deployment: format!("{venue}-512"),
@@ -298,6 +300,8 @@ fn receipt() -> ReceiptView {
         estimate: "0.0000023".to_owned(),
         charge: "0.0000022".to_owned(),
         estimated: false,
+        list_charge: None,
+        adjustments: Vec::new(),
         meters: vec![
             MeterView { meter: "request".to_owned(), quantity: "1".to_owned() },
             MeterView { meter: "gb_second".to_owned(), quantity: "0.1255".to_owned() },
@@ -417,8 +421,10 @@ async fn an_old_charge_is_computed_again_and_a_difference_fails() {
             meter: "compute_unit".to_owned(),
             quantity: "1.9588".to_owned(),
             free: "0".to_owned(),
+            prepaid: None,
             charge: "0.000030273254".to_owned(),
         }],
+        adjustments: Vec::new(),
     };
     let line = format!("GET /v1/invocations/{ID}/repriced");
     broker.json(&line, &view);

@@ -53,6 +53,7 @@ fn view() -> CatalogView {
             old: true,
             source: "the pricing page".to_owned(),
         }],
+        adjustments: Vec::new(),
         rates: vec![ExchangeRateView {
             currency: "CNY".to_owned(),
             usd: Some("0.1405".to_owned()),
@@ -88,6 +89,7 @@ async fn live_prices_are_shown_with_their_age_and_warnings() {
         sheets: vec![],
         held: vec![],
         ages: vec![],
+        adjustments: Vec::new(),
         rates: vec![],
         warnings: vec![],
     };

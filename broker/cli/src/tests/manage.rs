@@ -146,6 +146,7 @@ pub(super) fn venue(ineligible: Option<&str>) -> VenueView {
         sheet_retrieved: Some("2026-11-01".to_owned()),
         trial: None,
         honesty_percent: None,
+        adjustments: Vec::new(),
         price_warning: ineligible.map(|_| "its price feed ali fails: the server answered 503".to_owned()),
         ineligible: ineligible.map(str::to_owned),
         deployments: 4,

@@ -33,6 +33,7 @@ pub(in crate::doors) fn catalog(broker: &Broker, now: Timestamp) -> CatalogView 
         warnings: failing.chain(held).chain(unconvertible).chain(old).collect(),
         ages,
         rates,
+        adjustments: broker.adjustments(now),
         sheets: state.live.iter().map(|(name, live)| sheet(name, live, now)).collect(),
         held: state.held.iter().map(|(name, held)| held_sheet(&state, name, held, now)).collect(),
         feeds,

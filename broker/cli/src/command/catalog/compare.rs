@@ -10,7 +10,8 @@ mod show;
 use std::path::PathBuf;
 
 use clap::Args;
-use merit_pricing::{Architecture, Comparison, Size, Usage, Workload};
+use merit_config::Config;
+use merit_pricing::{Architecture, Comparison, Date, Size, Usage, Workload};
 use merit_units::{Currency, ExchangeRate, MemoryMb, Micros};
 
 use crate::client::Client;
@@ -28,9 +29,12 @@ alone in its account and its calls spread evenly over 730 hours. It is taken to 
 bills and no option says is assumed and marked: without --cpu-ms all of the duration is CPU time; without --vcpu,
 where it has to be chosen, the least that is sold with as much CPU as AWS Lambda gives for the memory. Sheets in other
 currencies need an exchange rate, from --rate or from [exchange_rates] of the configuration.
+With --adjust, discounts, packages and commitments are applied for all of the month; of those that do not begin anew
+each month, all that is left is for this one. What a commitment costs itself is not in the figures: it is due in any case.
 
   merit catalog compare --memory-mb 512 --duration-ms 250 --calls 1e6 --rate CNY=0.14
-  merit catalog compare aws azure --memory-mb 1024 --duration-ms 80 --calls 5e7 --plot months.svg")]
+  merit catalog compare aws azure --memory-mb 1024 --duration-ms 80 --calls 5e7 --plot months.svg
+  merit catalog compare aws google --memory-mb 1024 --duration-ms 80 --calls 5e7 --adjust 2026-12-01 --config merit.toml")]
 pub struct CompareArgs {
     /// Only sheets (with --live: venues) whose name contains one of these
     #[arg(value_name = "TEXT")]
@@ -77,7 +81,11 @@ pub struct CompareArgs {
     /// Dollars for one unit of a currency, such as CNY=0.1405; before those of the configuration. May be repeated
     #[arg(long, value_name = "CURRENCY=X", value_parser = parse_rate)]
     pub rate: Vec<(Currency, ExchangeRate)>,
-    /// The configuration with exchange rates; without, MERIT_CONFIG or merit.toml in the working folder
+    /// Apply the adjustments that hold on this day, such as 2026-12-01: those of the configuration, to the sheets that its
+    /// venues are billed by; with --live those of the broker, to its venues
+    #[arg(long, value_name = "DAY")]
+    pub adjust: Option<Date>,
+    /// The configuration with exchange rates and adjustments; without, MERIT_CONFIG or merit.toml in the working folder
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Ask the broker for its venues, and compare those by the sheets in force there
@@ -125,9 +133,13 @@ pub(super) async fn compare(
     client: impl FnOnce() -> Result<Client, Failure>,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let rates = candidates::Rates::read(args, output.env())?;
-    let candidates =
-        if args.live { Candidates::of_broker(args, &client()?).await? } else { Candidates::of_catalogue(args) };
+    let config = Config::load(args.config.as_deref(), output.env())?;
+    let rates = candidates::Rates::read(args, &config);
+    let candidates = if args.live {
+        Candidates::of_broker(args, &client()?).await?
+    } else {
+        Candidates::of_catalogue(args, &config)
+    };
     if candidates.is_empty() {
         let known = if args.live { "`merit venues list`" } else { "`merit catalog list`" };
         return Err(Failure::usage(format!("no sheet is left by these filters; {known} shows what there is")));

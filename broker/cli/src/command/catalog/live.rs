@@ -12,6 +12,7 @@ use reqwest::Method;
 
 use crate::Exit;
 use crate::client::Client;
+use crate::command::adjustments;
 use crate::failure::Failure;
 use crate::output::{Output, Table};
 use crate::values::or_dash;
@@ -31,6 +32,7 @@ pub(super) async fn overview(client: &Client, output: &mut Output<'_>) -> Result
     output.line(&schedule)?;
     rates(&view.rates, output)?;
     ages(&view.ages, output)?;
+    adjustments::standing(&view.adjustments, output)?;
     if view.feeds.is_empty() {
         output.line("none has been looked at yet: all prices are the built-in ones")?;
         return Ok(Exit::Ok);

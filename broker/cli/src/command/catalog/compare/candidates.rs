@@ -1,17 +1,19 @@
 //! What is compared: the sheets of the catalogue or of a broker's venues, and the exchange rates.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use merit_config::{Config, Env};
-use merit_pricing::{Catalogue, PriceSheet};
+use merit_config::Config;
+use merit_pricing::{Adjustment, AdjustmentKind, Adjustments, Catalogue, PriceSheet, Renewed};
 use merit_units::{Currency, ExchangeRate};
-use merit_wire::VenueList;
+use merit_wire::{AdjustmentView, VenueList};
 use reqwest::Method;
 
 use super::CompareArgs;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::values::parse_ppm;
 
 /// A sheet that may be compared.
 pub(super) struct Candidate {
@@ -20,6 +22,8 @@ pub(super) struct Candidate {
     /// What stands for it in a picture: a provider, or the venue.
     pub(super) provider: String,
     pub(super) sheet: Arc<PriceSheet>,
+    /// What is agreed besides it and holds on the day that was asked for.
+    pub(super) adjustments: Adjustments,
 }
 
 /// All of them, and venues that have none.
@@ -30,11 +34,23 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    pub(super) fn of_catalogue(args: &CompareArgs) -> Self {
+    /// The sheets of the catalogue; with the adjustments of the first venue of the configuration that is billed by it and
+    /// has some.
+    pub(super) fn of_catalogue(args: &CompareArgs, config: &Config) -> Self {
+        let agreed = |sheet: &PriceSheet| {
+            let venues = config
+                .venues
+                .iter()
+                .filter(|(_, venue)| venue.sheet.as_ref().is_some_and(|own| own.name() == sheet.name()));
+            let agreed = venues.map(|(name, venue)| config.adjustments_of(name, venue));
+            agreed.map(|agreed| args.adjusted(&agreed, sheet)).find(|own| !own.is_empty()).unwrap_or_default()
+        };
         let sheets = Catalogue::builtin().iter().map(|sheet| {
             let name = sheet.name().to_string();
             let provider = name.split('/').next().unwrap_or_default().to_owned();
-            (Candidate { name, provider, sheet: Arc::clone(sheet) }, sheet.region().map(ToString::to_string))
+            let (sheet, adjustments) = (Arc::clone(sheet), agreed(sheet));
+            let region = sheet.region().map(ToString::to_string);
+            (Candidate { name, provider, sheet, adjustments }, region)
         });
         let kept = sheets.filter(|(candidate, region)| args.keeps(candidate, region.as_deref()));
         Self { list: kept.map(|(candidate, _)| candidate).collect(), without: Vec::new() }
@@ -55,7 +71,11 @@ impl Candidates {
             let text = response.text().await.map_err(|error| strange(error.to_string()))?;
             let sheet = PriceSheet::parse_toml(&text)
                 .map_err(|errors| strange(format!("a sheet that is refused ({errors})")))?;
-            let candidate = Candidate { provider: venue.name.clone(), name: venue.name, sheet: Arc::new(sheet) };
+            let agreed = venue.adjustments.iter().map(|view| agreed(view).map_err(strange));
+            let agreed = Adjustments::new(agreed.collect::<Result<Vec<_>, _>>()?);
+            let adjustments = args.adjusted(&agreed, &sheet);
+            let candidate =
+                Candidate { provider: venue.name.clone(), name: venue.name, sheet: Arc::new(sheet), adjustments };
             if args.keeps(&candidate, Some(&venue.region)) {
                 list.push(candidate);
             }
@@ -67,8 +87,8 @@ impl Candidates {
         self.list.is_empty()
     }
 
-    pub(super) fn sheets(&self) -> impl Iterator<Item = Arc<PriceSheet>> {
-        self.list.iter().map(|candidate| Arc::clone(&candidate.sheet))
+    pub(super) fn sheets(&self) -> impl Iterator<Item = (Arc<PriceSheet>, Adjustments)> {
+        self.list.iter().map(|candidate| (Arc::clone(&candidate.sheet), candidate.adjustments.clone()))
     }
 
     /// Whose sheet this is. Venues billed by sheets alike have one each.
@@ -78,7 +98,46 @@ impl Candidates {
     }
 }
 
+/// An adjustment of a broker, with what is left of it; one that begins anew each month has all of it.
+fn agreed(view: &AdjustmentView) -> Result<Adjustment, String> {
+    fn read<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+        text.parse().map_err(|error| format!("an adjustment with `{text}`: {error}"))
+    }
+    let or_zero = |text: &Option<String>| text.clone().unwrap_or_else(|| "0".to_owned());
+    let (renewed, rest, elsewhere) = if view.monthly {
+        (Renewed::Monthly, view.amount.clone(), or_zero(&view.used_elsewhere))
+    } else {
+        (Renewed::Never, or_zero(&view.left), "0".to_owned())
+    };
+    let kind = match view.kind.as_str() {
+        "discount" => AdjustmentKind::Discount {
+            off_ppm: parse_ppm(&view.amount)?,
+            meters: view.meters.iter().map(|meter| read(meter)).collect::<Result<_, _>>()?,
+        },
+        "commitment" => AdjustmentKind::Commitment {
+            amount: read(&rest)?,
+            elsewhere: read(&elsewhere)?,
+            currency: read(&view.unit)?,
+            renewed,
+        },
+        "package" => AdjustmentKind::Package {
+            meter: read(&view.unit)?,
+            quantity: read(&rest)?,
+            elsewhere: read(&elsewhere)?,
+            renewed,
+        },
+        other => return Err(format!("an adjustment of a kind that this `merit` does not know: {other}")),
+    };
+    let until = view.until.as_deref().map(read).transpose()?;
+    Ok(Adjustment { name: read(&view.name)?, from: read(&view.from)?, until, kind })
+}
+
 impl CompareArgs {
+    /// What of it holds for a sheet on the day that was asked for; nothing when none was.
+    fn adjusted(&self, agreed: &Adjustments, sheet: &PriceSheet) -> Adjustments {
+        self.adjust.map(|day| agreed.in_force(sheet, day.start())).unwrap_or_default()
+    }
+
     fn keeps(&self, candidate: &Candidate, region: Option<&str>) -> bool {
         let named = self.filter.is_empty() || self.filter.iter().any(|text| candidate.name.contains(text.as_str()));
         let built =
@@ -93,8 +152,7 @@ pub(super) struct Rates(BTreeMap<Currency, (ExchangeRate, String)>);
 
 impl Rates {
     /// Those of the command line, and for the rest those of the configuration.
-    pub(super) fn read(args: &CompareArgs, env: &Env) -> Result<Self, Failure> {
-        let config = Config::load(args.config.as_deref(), env)?;
+    pub(super) fn read(args: &CompareArgs, config: &Config) -> Self {
         let configured =
             config.exchange_rates.rates.iter().map(|(currency, rate)| {
                 (*currency, (rate.usd, format!("of {}, from {}", rate.day(), config.source())))
@@ -102,7 +160,7 @@ impl Rates {
         let mut rates: BTreeMap<_, _> = configured.collect();
         rates.extend(args.rate.iter().map(|(currency, rate)| (*currency, (*rate, "from --rate".to_owned()))));
         rates.insert(Currency::USD, (ExchangeRate::USD, String::new()));
-        Ok(Self(rates))
+        Self(rates)
     }
 
     pub(super) fn at(&self, currency: Currency) -> Option<ExchangeRate> {

@@ -11,7 +11,7 @@ mod scale;
 
 use std::sync::Arc;
 
-use merit_pricing::{Comparison, PriceSheet, Workload, crossovers, price_month};
+use merit_pricing::{Adjustments, Comparison, PriceSheet, Workload, crossovers, price_month};
 use merit_units::{ExchangeRate, Micros};
 
 use super::candidates::{Candidates, Rates};
@@ -33,6 +33,7 @@ const MOST_LINES: usize = 10;
 struct Line {
     name: String,
     sheet: Arc<PriceSheet>,
+    adjustments: Adjustments,
     rate: ExchangeRate,
     /// Dollars at each duration.
     usd: Vec<f64>,
@@ -54,7 +55,8 @@ pub(super) fn draw(
     if lines.is_empty() {
         return Err(Failure::usage("there is nothing to draw: no sheet can be compared; run it without --plot"));
     }
-    let sheets: Vec<_> = lines.iter().map(|line| (Arc::clone(&line.sheet), line.rate)).collect();
+    let sheet = |line: &Line| (Arc::clone(&line.sheet), line.adjustments.clone(), line.rate);
+    let sheets: Vec<_> = lines.iter().map(sheet).collect();
     let cheapest = crossovers(&sheets, workload, &durations).map_err(|why| Failure::usage(why.to_string()))?;
     let most = lines.iter().flat_map(|line| line.usd.iter().copied()).fold(0.0, f64::max);
     let scale = Scale::new(&durations, most);
@@ -130,10 +132,12 @@ fn lines(
         seen.push(&candidate.provider);
         let usd = durations
             .iter()
-            .map(|&duration| price_month(sheet, &workload.lasting(duration), rate).map(|month| dollars(month.usd)));
+            .map(|&duration| price_month(sheet, &month.adjustments, &workload.lasting(duration), rate))
+            .map(|month| month.map(|month| dollars(month.usd)));
         let usd = usd.collect::<Result<Vec<f64>, _>>().map_err(|why| Failure::usage(why.to_string()))?;
         let colour = canvas::colour(lines.len());
-        lines.push(Line { name: candidate.name.clone(), sheet: Arc::clone(sheet), rate, usd, colour });
+        let (sheet, adjustments) = (Arc::clone(sheet), month.adjustments.clone());
+        lines.push(Line { name: candidate.name.clone(), sheet, adjustments, rate, usd, colour });
     }
     Ok(lines)
 }

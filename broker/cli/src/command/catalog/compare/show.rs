@@ -40,6 +40,11 @@ struct MonthView<'a> {
     assumed: Vec<&'static str>,
     egress_unpriced: bool,
     billed: BTreeMap<&'static str, String>,
+    /// What the month would be without adjustments; absent when none were applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list_usd: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    adjustments: Vec<String>,
     base_fee: String,
     retrieved: String,
     second_hand: bool,
@@ -91,6 +96,8 @@ impl Shown<'_> {
                 .filter(|(_, quantity)| *quantity > Quantity::ZERO)
                 .map(|(meter, quantity)| (meter.name(), quantity.to_string()))
                 .collect(),
+            list_usd: (!month.adjustments.is_empty()).then(|| month.list_usd.to_string()),
+            adjustments: month.adjustments.iter().map(ToString::to_string).collect(),
             base_fee: sheet.base_fee().to_string(),
             retrieved: sheet.source().retrieved.to_string(),
             second_hand: sheet.second_hand(),
@@ -146,7 +153,7 @@ impl Shown<'_> {
         for month in &self.comparison.priced {
             let candidate = self.candidates.of(&month.sheet);
             let alike = |(first, other, _): &&mut (&PricedMonth, &Candidate, Vec<String>)| {
-                let price = |month: &PricedMonth| (month.usd, month.per_million_past_grant, month.size);
+                let price = |month: &PricedMonth| (month.usd, month.list_usd, month.per_million_past_grant, month.size);
                 !self.args.all && other.provider == candidate.provider && price(first) == price(month)
             };
             match groups.iter_mut().find(alike) {
@@ -188,6 +195,10 @@ fn without_name(why: &str, name: &str) -> String {
 /// What a reader should know about one line.
 fn notes(month: &PricedMonth) -> String {
     let mut notes = Vec::new();
+    if !month.adjustments.is_empty() {
+        let adjustments: Vec<String> = month.adjustments.iter().map(ToString::to_string).collect();
+        notes.push(format!("{} by list; {}", four_decimals(month.list_usd), adjustments.join("; ")));
+    }
     if month.vcpu_assumed {
         notes.push(format!("{} vCPU assumed", month.size.vcpu_milli.map(vcpu_text).unwrap_or_default()));
     }
