@@ -10,6 +10,7 @@
 
 mod support;
 
+mod adjustments;
 mod authorization;
 mod command_line;
 mod damaged;
