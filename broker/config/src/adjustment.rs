@@ -174,7 +174,7 @@ fn renewed(section: &mut Section<'_, '_>) -> Renewed {
 
 fn check_elsewhere<T>(section: &mut Section<'_, '_>, key: &str, all: Option<T>, elsewhere: T)
 where
-    T: PartialOrd + std::fmt::Display,
+    T: Copy + PartialOrd + std::fmt::Display,
 {
     if let Some(all) = all.filter(|all| elsewhere > *all) {
         section.mistake("used_elsewhere", format!("must be at most `{key}` ({all}), got {elsewhere}"));

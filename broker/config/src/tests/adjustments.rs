@@ -130,3 +130,14 @@ percent_off = "0.00001"
     merit.toml:60:15: adjustments.g.percent_off: must be above 0 and at most 100, with four decimals at most, got 0.00001
     "#);
 }
+
+#[test]
+fn there_is_an_end_to_how_many_there_can_be() {
+    let one = |n: usize| {
+        format!("a{n} = {{ kind = \"discount\", venues = [\"aws\"], from = 2026-01-01, percent_off = 1 }}\n")
+    };
+    let of = |count: usize| format!("{VENUES}[adjustments]\n{}", (0..count).map(one).collect::<String>());
+    parse(&of(256)).expect("as many as there can be");
+    let error = mistakes(&of(257));
+    assert_eq!(error, "merit.toml:14:2: adjustments: has 257 adjustments; there can be 256");
+}
