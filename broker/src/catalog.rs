@@ -19,6 +19,7 @@ mod judge;
 mod list;
 mod pages;
 mod plan;
+mod products;
 mod rates;
 mod refresh;
 mod state;

@@ -2,13 +2,8 @@
 
 pub mod targets;
 
-// The readers of price lists need nothing of the crate they are in, and that crate brings the AWS SDK.
-#[path = "../../adapters/aws-lambda/src"]
-pub mod aws_lambda {
-    pub mod offers;
-}
-
-// Nor do the readers of what Azure and Google answer, and those crates bring the providers' libraries.
+// The readers of what Azure and Google answer need nothing of the crates they are in, and those bring the providers'
+// libraries.
 #[path = "../../adapters/azure-functions/src"]
 mod azure_functions {
     pub(crate) mod arm;
@@ -23,10 +18,9 @@ mod google_run {
 
 use std::path::Path;
 
-use aws_lambda::offers;
 use azure_functions::{arm, poll};
 use google_run::{exchange, jwt, quantity};
-use merit_price_lists::{Reading, azure, google, rates};
+use merit_price_lists::{Reading, aws, azure, google, rates};
 
 pub use targets::{ALL, Target};
 

@@ -3,18 +3,13 @@
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
+use merit_price_lists::aws::sample::OfferSample;
 use merit_units::{Money, Rate};
 use merit_wire::{BookView, CatalogRefreshView, CatalogView, VenueView};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use self::sample::OfferSample;
 use crate::support::{Client, KEY, Process, Setup, Upstream, Worth, dollars, merit_command, run_to_end, script};
-
-// Price lists in AWS's format. The file needs nothing of the crate it is in, and that crate brings the AWS SDK.
-#[path = "../../adapters/aws-lambda/src/offers/sample.rs"]
-#[expect(dead_code, unreachable_pub, reason = "made for several users")]
-mod sample;
 
 const X86: &str = "aws-lambda/us-east-1/x86_64";
 

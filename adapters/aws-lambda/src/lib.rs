@@ -21,11 +21,7 @@ mod config;
 mod credentials;
 mod discover;
 mod failure;
-#[cfg(test)]
-#[expect(unreachable_pub, reason = "the target is the library of the fuzzer too")]
-mod fuzz;
 mod meaning;
-pub mod offers;
 mod provider;
 mod reply;
 mod stream;

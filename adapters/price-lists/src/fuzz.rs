@@ -4,10 +4,17 @@
 mod exchange_rates;
 #[path = "../../../fuzz/src/targets/google_skus.rs"]
 mod google_skus;
+#[path = "../../../fuzz/src/targets/offer_file.rs"]
+mod offer_file;
 #[path = "../../../fuzz/src/targets/retail_prices.rs"]
 mod retail_prices;
 #[path = "../../../fuzz/src/smoke.rs"]
 mod smoke;
+
+#[test]
+fn awss_offers() {
+    smoke::smoke(offer_file::run, &offer_file::seeds());
+}
 
 #[test]
 fn azures_retail_prices() {

@@ -1,12 +1,13 @@
-//! Price lists as Azure and Google Cloud publish them, read into price sheets; and lists of exchange rates.
+//! Price lists as AWS, Azure and Google Cloud publish them, read into price sheets; and lists of exchange rates.
 //!
 //! ```text
-//! pages -> RetailPrices::read_page | CloudSkus::read_page -> sheets() -> a sheet for each region and plan
+//! one file -> Offers::read_file -> sheets() -> a sheet for each region and architecture
+//! pages -> Offers::read_page | RetailPrices::read_page | CloudSkus::read_page -> sheets()
 //! one file -> RateList::read -> dollars for each currency
 //! ```
 //!
 //! This crate only computes. Who fetches the pages, in which order and how many of them, is the broker's business, as
-//! is judging what they say (`merit_pricing::Change`). AWS's lists are read beside its adapter, which came first.
+//! is judging what they say (`merit_pricing::Change`).
 //!
 //! Invariants: a meter that is not understood (a unit that is not known, two prices for one thing, none for small
 //! quantities) is never guessed at; it makes its sheet an error with the reason and leaves the others alone. No number goes
@@ -16,6 +17,7 @@
 //! Known limitation: a list has rates and no rounding rule, no sizes and often no egress. Those come from the built-in
 //! sheet of the same plan, and the sheets say so in a note.
 
+pub mod aws;
 pub mod azure;
 #[cfg(test)]
 #[expect(unreachable_pub, reason = "the targets are the library of the fuzzer too")]

@@ -26,12 +26,51 @@ pub struct Catalog {
     pub timeout_ms: u64,
     /// AWS Lambda's price list, with `{region}` for each region in use.
     pub aws_lambda_url: Option<String>,
+    /// AWS's API in place of its files.
+    pub aws_products: Option<AwsProducts>,
     /// Azure's, paged.
     pub azure_functions_url: Option<String>,
     /// Google Cloud Run's, paged.
     pub google_run_url: Option<String>,
     /// The key that Google wants with it.
     pub google_api_key: Option<Secret>,
+}
+
+/// AWS's Price List Query API, and who asks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsProducts {
+    /// Its address.
+    pub url: String,
+    /// The access key's id.
+    pub access_key_id: Secret,
+    /// Its secret.
+    pub secret_access_key: Secret,
+    /// The token of temporary keys.
+    pub session_token: Option<Secret>,
+}
+
+impl AwsProducts {
+    fn read(section: &mut Section<'_, '_>) -> Option<Self> {
+        let env = section.reader.env;
+        let secret = |text: &str| match text {
+            "" => Ok(None),
+            text => Secret::read(text, env).map(Some),
+        };
+        let url = section.value("aws_products_url", &[Kind::String], list_address);
+        let access_key_id = section.secret_value("aws_access_key_id", secret);
+        let secret_access_key = section.secret_value("aws_secret_access_key", secret);
+        let session_token = section.secret_value("aws_session_token", secret);
+        let url = url?;
+        if url.starts_with("http:") && !is_loopback(&url) {
+            section.mistake("aws_products_url", "must be https: it is asked with a key");
+        }
+        let (Some(access_key_id), Some(secret_access_key)) = (access_key_id, secret_access_key) else {
+            let message = "wants aws_access_key_id and aws_secret_access_key, of a key that may pricing:GetProducts";
+            section.mistake("aws_products_url", message);
+            return None;
+        };
+        Some(Self { url, access_key_id, secret_access_key, session_token })
+    }
 }
 
 impl Catalog {
@@ -50,6 +89,7 @@ impl Catalog {
             page_pause_ms: section.number("page_pause_ms", 0..=60_000),
             timeout_ms: section.number("timeout_ms", 100..=3_600_000),
             aws_lambda_url: section.value("aws_lambda_url", text, address),
+            aws_products: AwsProducts::read(&mut section),
             azure_functions_url: section.value("azure_functions_url", text, list_address),
             google_run_url: section.value("google_run_url", text, list_address),
             google_api_key: section.secret_value("google_api_key", |text| match text {

@@ -40,7 +40,7 @@ use merit_units::{AccountId, AdjustmentId, FunctionId, VenueId};
 
 pub use account::AccountBudget;
 pub use adjustment::{AgreedAdjustment, Whose};
-pub use catalog::Catalog;
+pub use catalog::{AwsProducts, Catalog};
 pub use env::Env;
 pub use equivalence::{Compare, Demand, Equivalence};
 pub use events::{Events, FunctionEvents};

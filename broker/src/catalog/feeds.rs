@@ -22,6 +22,8 @@ pub struct Feed {
 }
 
 const AWS_LAMBDA: &str = "aws-lambda";
+/// How the address of AWS's index of regions ends.
+const REGION_INDEX: &str = "/region_index.json";
 const GOOGLE_RUN: &str = "google-run";
 pub(super) const EXCHANGE_RATES: &str = "exchange-rates";
 /// Answers nobody without a key; a mirror may.
@@ -32,7 +34,7 @@ impl Feed {
     pub(super) fn covers(&self, sheet: &str) -> bool {
         let within = |name: &str| sheet.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
         match self.format {
-            Format::AwsOffers | Format::AwsProducts => within(&self.name),
+            Format::AwsOffers | Format::AwsRegions | Format::AwsProducts => within(&self.name),
             Format::AzureRetail => ["azure-consumption", "azure-flex", "azure-premium"].into_iter().any(within),
             Format::GoogleSkus => within(GOOGLE_RUN),
             Format::ExchangeRates => false,
@@ -77,13 +79,14 @@ impl Broker {
         let catalog = &settings.catalog;
         let mut feeds = Vec::new();
         match &catalog.aws_lambda_url {
-            Some(url) if url.contains(Catalog::REGION) => {
+            url if self.is_by_region(url.as_deref()) => {
                 let in_use = self.sheets_in_use();
                 let regions: BTreeSet<RegionId> = in_use.iter().filter_map(|sheet| aws_region(sheet)).collect();
                 feeds.extend(regions.iter().filter_map(|region| self.aws_region_feed(region.as_str())));
             }
             Some(url) => {
-                feeds.push(Feed { name: AWS_LAMBDA.to_owned(), url: url.clone(), format: Format::AwsOffers });
+                let format = if url.ends_with(REGION_INDEX) { Format::AwsRegions } else { Format::AwsOffers };
+                feeds.push(Feed { name: AWS_LAMBDA.to_owned(), url: url.clone(), format });
             }
             None => {}
         }
@@ -101,9 +104,18 @@ impl Broker {
     fn aws_region_feed(&self, region: &str) -> Option<Feed> {
         let region = RegionId::try_new(region).ok()?;
         let settings = self.settings.load();
+        let name = format!("{AWS_LAMBDA}/{region}");
+        if let Some(api) = &settings.catalog.aws_products {
+            return Some(Feed { name, url: api.url.clone(), format: Format::AwsProducts });
+        }
         let url = settings.catalog.aws_lambda_url.as_ref().filter(|url| url.contains(Catalog::REGION))?;
-        let (name, url) = (format!("{AWS_LAMBDA}/{region}"), url.replace(Catalog::REGION, region.as_str()));
-        Some(Feed { name, url, format: Format::AwsOffers })
+        Some(Feed { name, url: url.replace(Catalog::REGION, region.as_str()), format: Format::AwsOffers })
+    }
+
+    /// Whether AWS is asked for one region at a time.
+    fn is_by_region(&self, url: Option<&str>) -> bool {
+        let by_file = url.is_some_and(|url| url.contains(Catalog::REGION));
+        by_file || self.settings.load().catalog.aws_products.is_some()
     }
 
     /// The names of the sheets that something is billed by.
@@ -138,8 +150,9 @@ impl Broker {
     }
 }
 
-fn aws_region(sheet: &str) -> Option<RegionId> {
-    let region = sheet.strip_prefix(AWS_LAMBDA)?.strip_prefix('/')?.split('/').next()?;
+/// The region of a sheet's or a feed's name.
+pub(super) fn aws_region(name: &str) -> Option<RegionId> {
+    let region = name.strip_prefix(AWS_LAMBDA)?.strip_prefix('/')?.split('/').next()?;
     RegionId::try_new(region).ok()
 }
 

@@ -6,11 +6,14 @@
 
 use std::error::Error;
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response, redirect};
 use serde::{Deserialize, Serialize};
+
+use super::products::Products;
 
 /// Tries of one fetch.
 const TRIES: u32 = 4;
@@ -18,6 +21,31 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 /// The longest a server may say nothing.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// What is asked for.
+pub(super) enum Ask {
+    /// A file or a page, by its address.
+    Get(String),
+    /// A page of AWS's `GetProducts` at this address, behind this token.
+    Products(Arc<Products>, String, Option<String>),
+}
+
+impl Ask {
+    fn url(&self) -> &str {
+        match self {
+            Self::Get(url) | Self::Products(_, url, _) => url,
+        }
+    }
+
+    fn request(&self, client: &Client) -> Result<RequestBuilder, FetchError> {
+        match self {
+            Self::Get(url) => Ok(client.get(url)),
+            Self::Products(products, url, token) => {
+                products.request(client, url, token.as_deref()).map_err(FetchError::Unsigned)
+            }
+        }
+    }
+}
 
 /// What a server gave to recognise a version by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +90,10 @@ pub(super) struct Packed {
 pub(super) enum FetchError {
     #[error("the server answered {0}{hint}", hint = hint(*.0))]
     Status(StatusCode),
+    #[error("the server answered {0}: {1}{hint}", hint = hint(*.0))]
+    Named(StatusCode, String),
+    #[error("the request can't be signed: {0}")]
+    Unsigned(String),
     #[error("the server answered {0} and wants to be left alone for {1} s")]
     Throttled(StatusCode, u64),
     #[error("{0}")]
@@ -96,6 +128,7 @@ impl FetchError {
         match self {
             Self::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
             Self::Transfer(_) | Self::Throttled(..) => true,
+            Self::Named(_, said) => said.contains("Throttl"),
             _ => false,
         }
     }
@@ -105,9 +138,9 @@ impl FetchError {
 const API_KEY: &str = "x-goog-api-key";
 
 /// A client for a price list. Redirects are followed, but never from https to http, and a key is never sent to
-/// another place than the one it is for.
-pub(super) fn client(url: &str, key: Option<&str>) -> Result<Client, String> {
-    let has_key = key.is_some();
+/// another place than the one it is for; nor is a request that is `signed`.
+pub(super) fn client(url: &str, key: Option<&str>, signed: bool) -> Result<Client, String> {
+    let has_key = key.is_some() || signed;
     let policy = redirect::Policy::custom(move |attempt| {
         let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
         let elsewhere = attempt.previous().last().is_some_and(|url| url.origin() != attempt.url().origin());
@@ -143,7 +176,7 @@ pub(super) fn client(url: &str, key: Option<&str>) -> Result<Client, String> {
 /// Fetches a file, unless it is the one that `known` tells.
 pub(super) async fn fetch(
     client: &Client,
-    url: &str,
+    ask: &Ask,
     known: &Validators,
     limits: FetchLimits,
 ) -> Result<Fetched, FetchError> {
@@ -151,7 +184,7 @@ pub(super) async fn fetch(
         let mut packed = Packed::default();
         let mut pause = PAUSE;
         for last in (0..TRIES).map(|number| number + 1 == TRIES) {
-            match attempt(client, url, known, limits, &mut packed).await {
+            match attempt(client, ask, known, limits, &mut packed).await {
                 Ok(true) => return Ok(Fetched::File(packed)),
                 Ok(false) => return Ok(Fetched::NotModified),
                 Err(error) if last || !error.passes() => return Err(error),
@@ -160,7 +193,7 @@ pub(super) async fn fetch(
                     return Err(FetchError::Throttled(status, seconds));
                 }
                 Err(error) => {
-                    tracing::debug!(url, %error, "fetching a price list is tried again");
+                    tracing::debug!(url = ask.url(), %error, "fetching a price list is tried again");
                     if let FetchError::Throttled(_, seconds) = error {
                         pause = pause.max(Duration::from_secs(seconds));
                     }
@@ -178,12 +211,12 @@ pub(super) async fn fetch(
 /// One try, which goes on with what is there. Whether there is a file now; `false`: nothing has changed.
 async fn attempt(
     client: &Client,
-    url: &str,
+    ask: &Ask,
     known: &Validators,
     limits: FetchLimits,
     packed: &mut Packed,
 ) -> Result<bool, FetchError> {
-    let mut request = client.get(url).header(header::ACCEPT_ENCODING, "gzip");
+    let mut request = ask.request(client)?.header(header::ACCEPT_ENCODING, "gzip");
     let resumable = packed.validators.etag.clone().filter(|etag| !etag.starts_with("W/") && !packed.bytes.is_empty());
     if let Some(etag) = &resumable {
         request =
@@ -212,10 +245,33 @@ async fn attempt(
             *packed = Packed::default();
             return Err(FetchError::Transfer(format!("the server answered {status} to a request for the rest")));
         }
+        StatusCode::BAD_REQUEST if matches!(ask, Ask::Products(..)) => return Err(named(response).await),
         status => return Err(FetchError::Status(status)),
     }
     receive(response, limits, &mut packed.bytes).await?;
     Ok(true)
+}
+
+/// AWS's refusal by its name, such as `UnrecognizedClientException`; throttles are among them.
+async fn named(mut response: Response) -> FetchError {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(rename = "__type")]
+        kind: String,
+        #[serde(alias = "Message", default)]
+        message: String,
+    }
+    let status = response.status();
+    let first = response.chunk().await.ok().flatten().unwrap_or_default();
+    match serde_json::from_slice::<Body>(&first) {
+        Ok(Body { kind, message }) => {
+            let kind = kind.rsplit('#').next().unwrap_or_default();
+            let said: String =
+                format!("{kind} {message}").chars().filter(|char| !char.is_control()).take(200).collect();
+            FetchError::Named(status, said.trim().to_owned())
+        }
+        Err(_) => FetchError::Status(status),
+    }
 }
 
 fn begin(headers: &HeaderMap) -> Result<Packed, FetchError> {

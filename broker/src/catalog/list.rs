@@ -1,15 +1,14 @@
 //! The formats of price lists: how each one's pages become sheets.
 //!
-//! Reading a format is its provider's own business (`merit_venue_aws_lambda::offers`, `merit_price_lists`); here they
-//! are brought to one shape.
+//! Reading a format is its provider's own business (`merit_price_lists`); here they are brought to one shape.
 
+use merit_price_lists::aws::{Offers, region_files};
 use merit_price_lists::azure::RetailPrices;
 use merit_price_lists::google::CloudSkus;
 use merit_price_lists::rates::RateList;
 use merit_price_lists::{ListError, SheetOffer};
 use merit_pricing::{Date, PriceSheet};
 use merit_units::SheetName;
-use merit_venue_aws_lambda::offers::{OfferError, Offers, Reading};
 
 use super::feeds::Feed;
 
@@ -18,6 +17,8 @@ use super::feeds::Feed;
 pub enum Format {
     /// AWS's offer file.
     AwsOffers,
+    /// AWS's index of regions, and the offer file of each of them.
+    AwsRegions,
     /// Pages of AWS's `GetProducts`.
     AwsProducts,
     /// Pages of Azure's Retail Prices.
@@ -39,10 +40,33 @@ pub(super) struct Read {
 /// A list while its pages are read.
 pub(super) enum List {
     Offers(Offers),
+    Regions(Regions),
     Products(Offers),
     Retail(RetailPrices),
     Skus(CloudSkus),
     Rates(Option<RateList>),
+}
+
+/// The offers of regions, file by file.
+#[derive(Default)]
+pub(super) struct Regions {
+    read: Vec<Offers>,
+    /// Addresses that are still to be asked, the next one last; nothing before the index is read.
+    left: Option<Vec<String>>,
+}
+
+impl Regions {
+    fn add(&mut self, bytes: &[u8], today: Date) -> Result<Option<Next>, ListError> {
+        match &mut self.left {
+            None => {
+                let mut files = region_files(bytes)?;
+                files.reverse();
+                self.left = Some(files);
+            }
+            Some(_) => self.read.push(Offers::read_file(bytes, today)?),
+        }
+        Ok(self.left.as_mut().and_then(Vec::pop).map(Next::Link))
+    }
 }
 
 /// Where the next page is.
@@ -50,7 +74,7 @@ pub(super) enum List {
 pub(super) enum Next {
     /// At this address.
     Link(String),
-    /// At the first address, with this as `pageToken`.
+    /// At the first address, with this as `pageToken`; of `GetProducts` as `NextToken`.
     Token(String),
 }
 
@@ -63,6 +87,7 @@ impl Format {
     pub(super) fn list(self) -> List {
         match self {
             Self::AwsOffers => List::Offers(Offers::default()),
+            Self::AwsRegions => List::Regions(Regions::default()),
             Self::AwsProducts => List::Products(Offers::default()),
             Self::AzureRetail => List::Retail(RetailPrices::default()),
             Self::GoogleSkus => List::Skus(CloudSkus::default()),
@@ -77,13 +102,11 @@ impl List {
         let told = |error: ListError| error.to_string();
         match self {
             Self::Offers(offers) => {
-                *offers = Offers::read_file(bytes, today).map_err(|error: OfferError| error.to_string())?;
+                *offers = Offers::read_file(bytes, today).map_err(told)?;
                 Ok(None)
             }
-            Self::Products(offers) => {
-                let next = offers.read_page(bytes, today).map_err(|error: OfferError| error.to_string())?;
-                Ok(next.map(Next::Token))
-            }
+            Self::Regions(regions) => regions.add(bytes, today).map_err(told),
+            Self::Products(offers) => Ok(offers.read_page(bytes, today).map_err(told)?.map(Next::Token)),
             Self::Retail(prices) => Ok(prices.read_page(bytes, today).map_err(told)?.map(Next::Link)),
             Self::Skus(skus) => Ok(skus.read_page(bytes, today).map_err(told)?.map(Next::Token)),
             Self::Rates(rates) => {
@@ -102,11 +125,13 @@ impl List {
             Ok(Read { version, sheets, rates: None })
         };
         match self {
-            Self::Products(offers) if offers.is_empty() => Err(OfferError::Empty.to_string()),
             Self::Offers(offers) | Self::Products(offers) => {
-                let sheets = offers.sheets(&Reading { url: &feed.url, day: today });
-                let sheets = sheets.into_iter().map(|offer| (offer.name, offer.sheet)).collect();
-                Ok(Read { version: offers.version().to_owned(), sheets, rates: None })
+                offers.check().map_err(told)?;
+                read(offers.version().to_owned(), offers.sheets(&reading))
+            }
+            Self::Regions(regions) => {
+                let sheets = regions.read.iter().flat_map(|offers| offers.sheets(&reading));
+                read(digest, sheets.collect())
             }
             Self::Retail(prices) => {
                 prices.check().map_err(told)?;

@@ -8,6 +8,7 @@
 //! old, which the next look mends; what contradicts itself is held.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -15,8 +16,9 @@ use merit_pricing::Date;
 use reqwest::Url;
 
 use super::feeds::Feed;
-use super::fetch::{self, FetchError, FetchLimits, Fetched, Validators};
+use super::fetch::{self, Ask, FetchError, FetchLimits, Fetched, Validators};
 use super::list::{List, Next, Read};
+use super::products::Products;
 
 /// What bounds the pages of one list.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,15 @@ pub(super) struct PageLimits {
     pub(super) fetch: FetchLimits,
     pub(super) max_pages: usize,
     pub(super) pause: Duration,
+}
+
+/// Who asks.
+#[derive(Clone, Default)]
+pub(super) struct Who<'a> {
+    /// The key of Google's.
+    pub(super) key: Option<&'a str>,
+    /// The signer of AWS's `GetProducts`.
+    pub(super) products: Option<Arc<Products>>,
 }
 
 /// What a look at a list came to.
@@ -35,31 +46,31 @@ pub(super) enum Looked {
 /// Fetches and reads a list; unless it is one file and the one that is known.
 pub(super) async fn look(
     feed: &Feed,
-    key: Option<&str>,
+    who: Who<'_>,
     known: &Validators,
     limits: PageLimits,
     today: Date,
 ) -> Result<Looked, String> {
-    let whole = tokio::time::timeout(limits.fetch.timeout, look_untimed(feed, key, known, limits, today));
+    let whole = tokio::time::timeout(limits.fetch.timeout, look_untimed(feed, who, known, limits, today));
     let too_slow = || FetchError::TooSlow(limits.fetch.timeout.as_millis()).to_string();
     whole.await.unwrap_or_else(|_| Err(too_slow()))
 }
 
 async fn look_untimed(
     feed: &Feed,
-    key: Option<&str>,
+    who: Who<'_>,
     known: &Validators,
     limits: PageLimits,
     today: Date,
 ) -> Result<Looked, String> {
-    let client = fetch::client(&feed.url, key)?;
+    let client = fetch::client(&feed.url, who.key, who.products.is_some())?;
     let known = if feed.format.is_one_file() { known.clone() } else { Validators::default() };
-    let mut way = Way::from(&feed.url)?;
+    let (mut way, mut ask) = Way::from(&feed.url, who.products)?;
     let mut reading = Reading { list: feed.format.list(), digest: Context::new(&SHA256), today };
-    let (mut url, mut used) = (feed.url.clone(), 0);
+    let mut used = 0;
     loop {
         let left = FetchLimits { used, ..limits.fetch };
-        let fetched = fetch::fetch(&client, &url, &known, left).await.map_err(|error| way.told(&error))?;
+        let fetched = fetch::fetch(&client, &ask, &known, left).await.map_err(|error| way.told(&error))?;
         let Fetched::File(packed) = fetched else { return Ok(Looked::NotModified) };
         let validators = packed.validators.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -76,7 +87,7 @@ async fn look_untimed(
             let made = tokio::task::spawn_blocking(move || list.finish(&feed, today, version));
             return Ok(Looked::Read(made.await.map_err(|error| error.to_string())??, validators));
         };
-        url = way.follow(&next, limits.max_pages)?;
+        ask = way.follow(&next, limits.max_pages)?;
         tokio::time::sleep(limits.pause).await;
     }
 }
@@ -113,16 +124,20 @@ pub(super) fn version_of(bytes: &[u8]) -> String {
 struct Way {
     first: Url,
     asked: BTreeSet<String>,
+    products: Option<Arc<Products>>,
 }
 
 impl Way {
-    fn from(url: &str) -> Result<Self, String> {
+    fn from(url: &str, products: Option<Arc<Products>>) -> Result<(Self, Ask), String> {
         let first = Url::parse(url).map_err(|error| error.to_string())?;
-        let asked = BTreeSet::from([first.to_string()]);
-        Ok(Self { first, asked })
+        let ask = match &products {
+            None => Ask::Get(url.to_owned()),
+            Some(products) => Ask::Products(Arc::clone(products), url.to_owned(), None),
+        };
+        Ok((Self { asked: BTreeSet::from([first.to_string()]), first, products }, ask))
     }
 
-    fn follow(&mut self, next: &Next, max_pages: usize) -> Result<String, String> {
+    fn follow(&mut self, next: &Next, max_pages: usize) -> Result<Ask, String> {
         if self.asked.len() >= max_pages {
             return Err(format!("it has more than catalog.max_pages = {max_pages} pages"));
         }
@@ -142,7 +157,12 @@ impl Way {
         if !self.asked.insert(url.to_string()) {
             return Err(format!("its pages go in a circle: page {} again leads to an earlier one", self.asked.len()));
         }
-        Ok(url.into())
+        Ok(match (&self.products, next) {
+            (Some(products), Next::Token(token)) => {
+                Ask::Products(Arc::clone(products), self.first.to_string(), Some(token.clone()))
+            }
+            _ => Ask::Get(url.into()),
+        })
     }
 
     /// A problem with the page it is of, when there are several.

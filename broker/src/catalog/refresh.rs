@@ -8,11 +8,12 @@ use merit_pricing::{Change, Date, MoveLimit};
 use merit_store::StoreError;
 use merit_units::{SheetName, Timestamp};
 
-use super::feeds::Feed;
+use super::feeds::{Feed, aws_region};
 use super::fetch::FetchLimits;
 use super::list::{Format, Read};
-use super::pages::{self, Looked, PageLimits};
+use super::pages::{self, Looked, PageLimits, Who};
 use super::plan::{Plan, in_force, json, unlimited};
+use super::products::Products;
 use super::rates;
 use super::state::{FeedState, State};
 use crate::Broker;
@@ -73,16 +74,24 @@ impl Broker {
             max_pages: catalog.max_pages,
             pause: Duration::from_millis(catalog.page_pause_ms),
         };
-        let key = match feed.format {
-            Format::GoogleSkus => catalog.google_api_key.as_ref().map(Secret::expose),
-            _ => None,
+        let who = match feed.format {
+            Format::GoogleSkus => Who { key: catalog.google_api_key.as_ref().map(Secret::expose), ..Who::default() },
+            Format::AwsProducts => Who { products: self.products(feed), ..Who::default() },
+            _ => Who::default(),
         };
         let state = self.catalog.state();
         let known = state.feeds.get(&feed.name).filter(|known| known.url == feed.url);
         let validators = known.map(|known| known.validators.clone()).unwrap_or_default();
         let today = day_of(self.clock.now());
-        let looked = pages::look(feed, key, &validators, limits, today).await?;
+        let looked = pages::look(feed, who, &validators, limits, today).await?;
         Ok((looked, self.clock.now()))
+    }
+
+    /// Who asks AWS's API for a region's prices.
+    fn products(&self, feed: &Feed) -> Option<Arc<Products>> {
+        let settings = self.settings.load();
+        let (own, region) = (settings.catalog.aws_products.as_ref()?, aws_region(&feed.name)?);
+        Some(Arc::new(Products::new(own, self.clock.clone(), region)))
     }
 
     /// Judges an answer, stores what follows, and puts it in force.

@@ -9,9 +9,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use merit_config::{Config, Env, Source};
+use merit_price_lists::aws::sample::OfferSample;
 use merit_pricing::{Meter, PriceSheet};
 use merit_units::Rate;
-use merit_venue_aws_lambda::offers::sample::OfferSample;
 
 use self::server::{Answer, Server};
 use super::*;

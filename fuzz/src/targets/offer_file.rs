@@ -1,9 +1,11 @@
-//! AWS's price lists, as offer files and as pages of `GetProducts`: sheets or reasons, never a panic.
+//! AWS's price lists, as offer files and as pages of `GetProducts`: sheets or reasons, never a panic. And the index of
+//! regions.
 
 use merit_pricing::Date;
 
-use crate::offers::sample::OfferSample;
-use crate::offers::{Offers, Reading};
+use crate::Reading;
+use crate::aws::sample::OfferSample;
+use crate::aws::{Offers, region_files};
 
 /// Reads the bytes both ways and makes every sheet.
 ///
@@ -13,6 +15,9 @@ pub fn run(data: &[u8]) {
     let day: Date = "2026-11-21".parse().expect("a day");
     let reading = Reading { url: "https://pricing.example/index.json", day };
     let mut page = Offers::default();
+    if let Ok(files) = region_files(data) {
+        assert!(!files.is_empty(), "an index without a region is none");
+    }
     let paged = page.read_page(data, day).map(|_| page);
     for offers in [Offers::read_file(data, day), paged].into_iter().flatten() {
         for offer in offers.sheets(&reading) {
@@ -30,6 +35,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let one = OfferSample::of_regions(&["us-east-1"]);
     let two = OfferSample::of_regions(&["eu-west-1", "us-east-1"]);
     let mut seeds = vec![one.to_file().into_bytes(), two.to_file().into_bytes()];
+    let index = r#"{"formatVersion":"v1.0","regions":{"us-east-1":{"currentVersionUrl":"/us-east-1/index.json"}}}"#;
+    seeds.push(index.as_bytes().to_vec());
     seeds.extend(two.to_pages(2).into_iter().map(String::into_bytes));
     seeds
 }

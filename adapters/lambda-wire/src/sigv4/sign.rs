@@ -1,7 +1,7 @@
 //! The other end: requests are signed by the `aws-sigv4` crate itself.
 //!
 //! Merit's adapter signs through the SDK; this is for tests, benches and tools that speak to a Lambda
-//! door without one.
+//! door without one, and for the few other services of AWS that Merit asks.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -18,6 +18,7 @@ use super::SERVICE;
 pub struct Signer {
     credentials: Credentials,
     region: String,
+    service: &'static str,
 }
 
 /// A request that can't be signed, such as one with a URI that is none.
@@ -30,7 +31,13 @@ impl Signer {
     #[must_use]
     pub fn new(access_key: &str, secret: &str, session_token: Option<&str>, region: &str) -> Self {
         let credentials = Credentials::new(access_key, secret, session_token.map(str::to_owned), None, "merit");
-        Self { credentials, region: region.to_owned() }
+        Self { credentials, region: region.to_owned(), service: SERVICE }
+    }
+
+    /// For another service than Lambda, by the name it is signed for, such as `pricing`.
+    #[must_use]
+    pub fn for_service(self, service: &'static str) -> Self {
+        Self { service, ..self }
     }
 
     /// Adds the headers of a signature made at `now`. Signs every header there is, and `host` by the URI when it
@@ -69,7 +76,7 @@ impl Signer {
         let params = SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name(SERVICE)
+            .name(self.service)
             .time(UNIX_EPOCH + Duration::from_micros(now.micros()))
             .settings(settings)
             .build()

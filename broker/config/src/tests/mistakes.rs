@@ -297,3 +297,11 @@ fn venues_at_tencent_and_cloudflare_are_checked_closely() {
         assert!(found.contains(words), "{words}: {found}");
     }
 }
+
+#[test]
+fn awss_api_wants_a_key_and_no_clear_text() {
+    insta::assert_snapshot!(mistakes("[catalog]\naws_products_url = \"http://prices.example/\"\naws_access_key_id = \"A\"\n"), @r"
+    merit.toml:2:20: catalog.aws_products_url: must be https: it is asked with a key
+    merit.toml:2:20: catalog.aws_products_url: wants aws_access_key_id and aws_secret_access_key, of a key that may pricing:GetProducts
+    ");
+}

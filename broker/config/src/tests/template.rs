@@ -115,6 +115,10 @@ fn the_defaults_change_only_on_purpose() {
     catalog.page_pause_ms = 200
     catalog.timeout_ms = 120000
     catalog.aws_lambda_url = https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSLambda/current/{region}/index.json
+    catalog.aws_products_url = 
+    catalog.aws_access_key_id = 
+    catalog.aws_secret_access_key = 
+    catalog.aws_session_token = 
     catalog.azure_functions_url = https://prices.azure.com/api/retail/prices?$filter=serviceName%20eq%20%27Functions%27
     catalog.google_run_url = https://cloudbilling.googleapis.com/v1/services/152E-C115-5142/skus?pageSize=5000
     catalog.google_api_key = 

@@ -4,7 +4,7 @@ use merit_config::{Config, Env, Source};
 use merit_price_lists::azure::sample::RetailSample;
 use merit_price_lists::google::sample::CatalogSample;
 
-use super::server::{Answer, Server};
+use super::server::{Answer, BODY, Server};
 use super::*;
 use crate::clock::Clock;
 use crate::testing::START;
@@ -21,10 +21,17 @@ struct Stage {
 impl Stage {
     /// A broker with a venue under each provider's sheet, and a key for Google.
     async fn new(more: &str) -> Self {
+        Self::with("", more).await
+    }
+
+    /// With another address below the server's for the prices of AWS; `URL` in `more` is the server's.
+    async fn with(aws: &str, more: &str) -> Self {
         let (folder, clock, server) = (tempfile::tempdir().unwrap(), Clock::manual(START), Server::start().await);
         let url = &server.url;
+        let aws = if aws.is_empty() { String::new() } else { format!("{url}{aws}") };
+        let more = more.replace("URL", url);
         let mut text = format!(
-            "[store]\ndir = \"{}\"\n[catalog]\naws_lambda_url = \"\"\nazure_functions_url = \"{url}/retail\"\n\
+            "[store]\ndir = \"{}\"\n[catalog]\naws_lambda_url = \"{aws}\"\nazure_functions_url = \"{url}/retail\"\n\
              google_run_url = \"{url}/skus?pageSize=9\"\ngoogle_api_key = \"sesame\"\npage_pause_ms = 0\n{more}\n",
             folder.path().display(),
         );
@@ -214,4 +221,62 @@ async fn feeds_are_asked_when_something_is_billed_by_them_or_when_they_are_named
     stage.broker.settings.store(Arc::new(settings));
     let refused = stage.broker.feeds_named(&["google-run"]).expect_err("no key").to_string();
     assert!(refused.contains("set catalog.google_api_key"), "{refused}");
+}
+
+const PRODUCTS: &str =
+    "aws_products_url = \"URL/products\"\naws_access_key_id = \"AKIDEXAMPLE\"\naws_secret_access_key = \"hunter2\"";
+const VIRGINIA: &str = "aws-lambda/us-east-1";
+
+/// What AWS's API tells of a region.
+fn products() -> Vec<Answer> {
+    let mut sample = OfferSample::of_regions(&["us-east-1"]);
+    sample.products.retain(|product| !product.region.is_empty());
+    pages(sample.to_pages(7))
+}
+
+#[tokio::test]
+async fn awss_api_is_asked_page_by_page_with_signed_requests() {
+    let stage = Stage::with("/{region}.json", PRODUCTS).await;
+    let answers = products();
+    let count = answers.len();
+    let first = stage.look(VIRGINIA, answers).await;
+    assert_eq!(outcome(&first), "read version 20260521184754", "{first:?}");
+    assert_eq!((first.put.len(), stage.server.targets()), (4, vec!["/products".to_owned(); count]), "not the file");
+    let signed = stage.server.last("authorization").expect("a signature");
+    assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{signed}");
+    assert!(signed.contains("/us-east-1/pricing/aws4_request") && signed.contains("x-amz-target"), "{signed}");
+    assert_eq!(stage.server.last("x-amz-target").as_deref(), Some("AWSPriceListService.GetProducts"));
+    let body: serde_json::Value = serde_json::from_str(&stage.server.last(BODY).expect("a body")).expect("JSON");
+    assert_eq!((&body["ServiceCode"], &body["Filters"][0]["Value"]), (&"AWSLambda".into(), &"us-east-1".into()));
+    assert!(body["NextToken"].is_string(), "the last page is asked for by its token: {body}");
+    let shown = format!("{:?} {:?}", stage.broker.catalog.state().feeds, stage.broker.settings.load());
+    assert!(!shown.contains("hunter2"), "{shown}");
+
+    // A throttle passes, and a key that is refused does not.
+    let again = stage.look(VIRGINIA, [Answer::named("ThrottlingException")].into_iter().chain(products())).await;
+    assert!(outcome(&again).ends_with(", as before"), "{again:?}");
+    let refused = stage.look(VIRGINIA, [Answer::named("UnrecognizedClientException")]).await;
+    let problem = refused.feeds[0].outcome.as_ref().expect_err("refused");
+    assert!(problem.contains("UnrecognizedClientException so it is; it wants credentials"), "{problem}");
+    let away = stage.look(VIRGINIA, [Answer::redirect("http://localhost:9/products")]).await;
+    assert!(outcome(&away).contains("which the key is not for"), "{away:?}");
+}
+
+#[tokio::test]
+async fn every_region_of_awss_index_comes_into_force_or_none() {
+    let stage = Stage::with("/current/region_index.json", "").await;
+    let of = |region: &str| OfferSample::of_regions(&[region]).to_file().into_bytes();
+    let index = r#"{"formatVersion":"v1.0","regions":{"us-east-1":{"regionCode":"us-east-1","currentVersionUrl":"/v2/us-east-1/index.json"},
+        "eu-west-1":{"regionCode":"eu-west-1","currentVersionUrl":"/v2/eu-west-1/index.json"}}}"#;
+    let answers = |last: Answer| [Answer::ok(index.into()), Answer::ok(of("eu-west-1")), last];
+    let html = Answer::ok(b"<html>sign in</html>".to_vec());
+    let broken = stage.look("aws-lambda", answers(html)).await;
+    let problem = broken.feeds[0].outcome.as_ref().expect_err("a page is no offer");
+    assert!(problem.starts_with("page 3: it is not an AWS offer file") && broken.put.is_empty(), "{broken:?}");
+    stage.server.targets();
+    let whole = stage.look("aws-lambda", answers(Answer::ok(of("us-east-1")))).await;
+    assert!(outcome(&whole).starts_with("read version sha256:"), "{whole:?}");
+    assert_eq!(whole.put.len(), 8, "{whole:?}");
+    let asked = ["/current/region_index.json", "/v2/eu-west-1/index.json", "/v2/us-east-1/index.json"];
+    assert_eq!(stage.server.targets(), asked);
 }

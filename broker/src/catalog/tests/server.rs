@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+/// What the last request's body is kept as, among its headers.
+pub(super) const BODY: &str = "(body)";
+
 /// One answer.
 pub(super) struct Answer {
     status: &'static str,
@@ -40,6 +43,12 @@ impl Answer {
             other => panic!("no line for {other}"),
         };
         Self::new(line, Vec::new())
+    }
+
+    /// A refusal of AWS's, by its name.
+    pub(super) fn named(name: &str) -> Self {
+        let body = format!(r#"{{"__type":"com.amazon.coral.service#{name}","message":"so it is"}}"#);
+        Self::new("400 Bad Request", body.into_bytes())
     }
 
     pub(super) fn redirect(to: &str) -> Self {
@@ -101,7 +110,7 @@ impl Server {
         std::mem::take(&mut self.shared.targets.lock().unwrap())
     }
 
-    /// A header of the last request.
+    /// A header of the last request, or its body as [`BODY`].
     pub(super) fn last(&self, header: &str) -> Option<String> {
         self.shared.last.lock().unwrap().get(header).cloned()
     }
@@ -119,7 +128,12 @@ async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
     shared.targets.lock().unwrap().push(target);
     let headers = head.lines().filter_map(|line| line.split_once(": "));
-    *shared.last.lock().unwrap() = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let mut last: BTreeMap<String, String> =
+        headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let mut body = vec![0; last.get("content-length").map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).await.unwrap();
+    last.insert(BODY.to_owned(), String::from_utf8(body).unwrap());
+    *shared.last.lock().unwrap() = last;
     let answer = shared.script.lock().unwrap().pop_front();
     let Some(Answer { status, headers, body, length, silent }) = answer else { return };
     if silent {

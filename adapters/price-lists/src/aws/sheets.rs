@@ -4,29 +4,12 @@
 //! The rounding, the sizes, egress and who shares the free grant are no part of an offer; they come from the
 //! built-in sheet of the region, or from that of `us-east-1` for a region the catalogue does not have yet.
 
-use merit_pricing::{Architecture, Catalogue, Date, Meter, PriceSheet, RevisedGrant, RevisedLine, Revision, Source};
+use merit_pricing::{Architecture, Catalogue, Meter, RevisedGrant, RevisedLine, Revision, Source};
 use merit_units::{RegionId, SheetName};
 
 use super::meters::{Priced, Tiers};
 use super::{Offers, Region};
-
-/// When and where the offers were read.
-#[derive(Clone, Debug)]
-pub struct Reading<'a> {
-    /// The address, as a person could open it.
-    pub url: &'a str,
-    /// The day.
-    pub day: Date,
-}
-
-/// A sheet as the offers have it.
-#[derive(Clone, Debug)]
-pub struct SheetOffer {
-    /// Its name, such as `aws-lambda/eu-west-1/arm64/provisioned`.
-    pub name: SheetName,
-    /// The sheet with the sequence number of the built-in one, or everything that speaks against making it.
-    pub sheet: Result<PriceSheet, Vec<String>>,
-}
+use crate::{Reading, SheetOffer};
 
 /// Where a region is looked up that the catalogue does not have.
 const TEMPLATE_REGION: &str = "us-east-1";

@@ -16,7 +16,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::meters::{Product, Term, Tiers, Wanted};
-use super::{OfferError, Offered, Offers};
+use super::{Offered, Offers, other_format, other_offer};
+use crate::ListError;
 
 /// The values of an object, whatever their keys.
 pub(super) struct Values<T>(pub(super) Vec<T>);
@@ -186,18 +187,18 @@ impl Offers {
     /// Reads a bulk offer file, of one region or of all. `today` chooses between terms that begin later.
     ///
     /// # Errors
-    /// [`OfferError`] when it is not such a file. A product that is not understood is no error here, but one of
+    /// [`ListError`] when it is not such a file. A product that is not understood is no error here, but one of
     /// its sheet.
-    pub fn read_file(bytes: &[u8], today: Date) -> Result<Self, OfferError> {
-        let unreadable = |error: serde_json::Error| OfferError::unreadable(WANTED, bytes, &error);
+    pub fn read_file(bytes: &[u8], today: Date) -> Result<Self, ListError> {
+        let unreadable = |error: serde_json::Error| ListError::unreadable(WANTED, bytes, &error);
         let mut json = serde_json::Deserializer::from_slice(bytes);
         let mut file = json.deserialize_map(WholeFile).map_err(unreadable)?;
         json.end().map_err(unreadable)?;
         if file.offer_code != "AWSLambda" {
-            return Err(OfferError::OtherOffer(file.offer_code.chars().take(40).collect()));
+            return Err(other_offer(&file.offer_code));
         }
         if file.format != "v1.0" {
-            return Err(OfferError::OtherFormat(file.format.chars().take(40).collect()));
+            return Err(other_format(&file.format));
         }
         let products = file.products.take().unwrap_or_default();
         let mut terms = match (file.terms.take(), file.early_terms) {
@@ -213,7 +214,7 @@ impl Offers {
             let terms = terms.remove(sku).unwrap_or_default();
             offers.add(wanted, &terms, today);
         }
-        if offers.regions.is_empty() { Err(OfferError::Empty) } else { Ok(offers) }
+        offers.check().map(|()| offers)
     }
 
     pub(super) fn named(version: &str, published: &str) -> Self {

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::file::Values;
 use super::meters::{Product, Term, Wanted};
-use super::{OfferError, Offers};
+use super::{NO_PRICE, Offers, other_format, other_offer};
+use crate::ListError;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -51,19 +52,19 @@ impl Offers {
     /// [`Offers::default`].
     ///
     /// # Errors
-    /// [`OfferError`] when it is not such a page; what it had in front is added then. A product that is not understood
+    /// [`ListError`] when it is not such a page; what it had in front is added then. A product that is not understood
     /// is no error here, but one of its sheet.
-    pub fn read_page(&mut self, bytes: &[u8], today: Date) -> Result<Option<String>, OfferError> {
-        let unreadable = |error: serde_json::Error| OfferError::unreadable(WANTED, bytes, &error);
+    pub fn read_page(&mut self, bytes: &[u8], today: Date) -> Result<Option<String>, ListError> {
+        let unreadable = |error: serde_json::Error| ListError::unreadable(WANTED, bytes, &error);
         let page: Page<'_> = serde_json::from_slice(bytes).map_err(unreadable)?;
         if let Some(format) = page.format_version.filter(|format| format != "aws_v1") {
-            return Err(OfferError::OtherFormat(format.chars().take(40).collect()));
+            return Err(other_format(&format));
         }
         for Entry(text) in &page.price_list {
             let listed: Listed<'_> = serde_json::from_str(text)
-                .map_err(|error| OfferError::unreadable("a product of GetProducts (JSON)", text.as_bytes(), &error))?;
+                .map_err(|error| ListError::unreadable("a product of GetProducts (JSON)", text.as_bytes(), &error))?;
             if listed.service_code != "AWSLambda" {
-                return Err(OfferError::OtherOffer(listed.service_code.chars().take(40).collect()));
+                return Err(other_offer(&listed.service_code));
             }
             if listed.version > self.version {
                 let named = Self::named(&listed.version, &listed.publication_date);
@@ -76,9 +77,11 @@ impl Offers {
         Ok(page.next_token.filter(|token| !token.is_empty()))
     }
 
-    /// Whether there is any price to make a sheet of.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.regions.is_empty()
+    /// Whether the pages had any price, once all of them are read.
+    ///
+    /// # Errors
+    /// [`ListError::Empty`].
+    pub fn check(&self) -> Result<(), ListError> {
+        if self.regions.is_empty() { Err(NO_PRICE) } else { Ok(()) }
     }
 }

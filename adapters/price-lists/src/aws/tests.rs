@@ -4,7 +4,8 @@ use merit_pricing::{Catalogue, Change, Date, Meter, MoveLimit, PriceSheet};
 use merit_units::Timestamp;
 
 use super::sample::{OfferSample, ProductSample};
-use super::{OfferError, Offers, Reading, SheetOffer};
+use super::{NO_PRICE, Offers};
+use crate::{Reading, SheetOffer};
 
 const LIMIT: MoveLimit = MoveLimit { percent: 25 };
 
@@ -239,7 +240,7 @@ fn what_is_no_offer_file_is_refused_with_the_reason() {
     );
     assert!(read(&whole.replace("\"v1.0\"", "\"v2.0\"")).contains("v2.0"));
     let none = OfferSample { products: Vec::new(), ..OfferSample::of_regions(&[]) };
-    assert_eq!(Offers::read_file(none.to_file().as_bytes(), day("2026-11-21")).err(), Some(OfferError::Empty));
+    assert_eq!(Offers::read_file(none.to_file().as_bytes(), day("2026-11-21")).err(), Some(NO_PRICE));
     let mut page = Offers::default();
     for bad in [
         "{}",
@@ -250,5 +251,5 @@ fn what_is_no_offer_file_is_refused_with_the_reason() {
     ] {
         assert!(page.read_page(bad.as_bytes(), day("2026-11-21")).is_err(), "{bad}");
     }
-    assert!(page.is_empty());
+    assert_eq!(page.check(), Err(NO_PRICE));
 }
