@@ -34,9 +34,13 @@ endif
 fuzz: ## Runs every fuzz target for a minute, guided by coverage; FUZZ_SECONDS changes that.
 	fuzz/run.sh
 
-lint: ## Checks formatting, clippy and, when cargo-deny is there, licences and bans.
+# A build without the clouds is another program: what only the clouds use would be left over in it.
+SMALL := -p merit --no-default-features --features http,pool
+
+lint: ## Checks formatting, clippy (of the small build too) and, when cargo-deny is there, licences and bans.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked $(SMALL) --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
 	else echo 'lint: SKIPPED cargo-deny, which is not installed (cargo install --locked cargo-deny)'; fi
 

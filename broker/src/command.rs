@@ -3,9 +3,12 @@
 //! Each of the servers prints one line on stdout when it takes connections, `listening on
 //! http://ADDRESS`, so that a parent process can wait for it and learn the port.
 
+#[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "pool")]
 mod pool;
 mod serve;
+#[cfg(feature = "sim")]
 mod sim;
 
 use std::io::{self, Write as _};
@@ -15,9 +18,12 @@ use merit_cli::Exit;
 use merit_config::{Log, LogFormat, LogLevel};
 use tracing_subscriber::EnvFilter;
 
+#[cfg(feature = "demo")]
 pub(crate) use demo::{DemoArgs, demo};
+#[cfg(feature = "pool")]
 pub(crate) use pool::{PoolArgs, pool};
 pub(crate) use serve::{ServeArgs, serve};
+#[cfg(feature = "sim")]
 pub(crate) use sim::{SimArgs, sim};
 
 /// Why a command failed, and the code it ends with.
@@ -70,6 +76,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 /// Completes at SIGTERM or Ctrl-C.
+#[cfg(any(feature = "sim", feature = "pool"))]
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };

@@ -4,6 +4,7 @@ mod command;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use merit_cli::{Exit, Globals, Io};
@@ -11,9 +12,14 @@ use merit_cli::{Exit, Globals, Io};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What `--version` says: the version, and the kinds of venues that are built in.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    format!("{}\nvenue kinds: {}", env!("CARGO_PKG_VERSION"), merit_config::VenueKind::built_in().join(", "))
+});
+
 /// An exchange for function calls: each call runs at the cheapest healthy venue that meets its terms
 #[derive(Parser)]
-#[command(name = "merit", version, after_help = Exit::HELP, max_term_width = 100)]
+#[command(name = "merit", version, long_version = VERSION.as_str(), after_help = Exit::HELP, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -24,12 +30,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// See it work: simulated clouds, a pool, a mixed load, moving prices
+    #[cfg(feature = "demo")]
     Demo(command::DemoArgs),
     /// Run the broker
     Serve(command::ServeArgs),
     /// Play simulated clouds on loopback
+    #[cfg(feature = "sim")]
     Sim(command::SimArgs),
     /// Run functions on this machine for a broker
+    #[cfg(feature = "pool")]
     Pool(command::PoolArgs),
     #[command(flatten)]
     Client(merit_cli::Command),
@@ -38,9 +47,12 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        #[cfg(feature = "demo")]
         Command::Demo(args) => command::demo(&args, &cli.globals),
         Command::Serve(args) => command::serve(&args),
+        #[cfg(feature = "sim")]
         Command::Sim(args) => command::sim(&args),
+        #[cfg(feature = "pool")]
         Command::Pool(args) => command::pool(args),
         Command::Client(command) => client(command, &cli.globals),
     };

@@ -7,6 +7,7 @@ mod cloudflare;
 mod google_run;
 mod headers;
 mod keys;
+mod kind;
 mod preset;
 mod provider;
 mod secret;
@@ -26,6 +27,8 @@ use crate::function::{CONCURRENCY, DEFAULT_CONCURRENCY};
 use crate::reader::{Kind, Reader, Section};
 use crate::server::{one_of, path};
 use crate::sheets;
+
+use kind::{WORDS, Word};
 
 pub use alibaba::AlibabaFc;
 pub use aws::{AwsKeys, AwsLambda};
@@ -126,6 +129,12 @@ impl VenueKind {
             Self::Provider(_) => "provider",
         }
     }
+
+    /// The kinds that the program was built with: features of this crate.
+    #[must_use]
+    pub fn built_in() -> Vec<&'static str> {
+        WORDS.iter().filter(|(_, word)| word.is_built_in()).map(|(text, _)| *text).collect()
+    }
 }
 
 /// How a venue's guests are kept apart.
@@ -174,7 +183,10 @@ pub(crate) fn read_all(reader: &mut Reader<'_>, folder: &Path) -> BTreeMap<Venue
 }
 
 fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
-    let word = section.required("kind", &[Kind::String], kind);
+    let word = section.required("kind", &[Kind::String], kind::read);
+    if let Some(left_out) = word.and_then(|word| kind::left_out(word, Word::is_built_in)) {
+        section.mistake("kind", left_out);
+    }
     let kind = match word {
         Some(Word::AwsLambda) => aws::read(&mut section).map(|own| VenueKind::AwsLambda(Box::new(own))),
         Some(Word::AlibabaFc) => Some(VenueKind::AlibabaFc(Box::new(alibaba::read(&mut section)))),
@@ -231,38 +243,6 @@ fn read_http(section: &mut Section<'_, '_>, folder: &Path) -> Option<Http> {
         url: url?,
     };
     Some(own)
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Word {
-    Http,
-    AwsLambda,
-    AlibabaFc,
-    GoogleRun,
-    AzureFunctions,
-    TencentScf,
-    CloudflareWorkers,
-    Provider,
-}
-
-const WORDS: [(&str, Word); 8] = [
-    ("http", Word::Http),
-    ("aws-lambda", Word::AwsLambda),
-    ("alibaba-fc", Word::AlibabaFc),
-    ("google-run", Word::GoogleRun),
-    ("azure-functions", Word::AzureFunctions),
-    ("tencent-scf", Word::TencentScf),
-    ("cloudflare-workers", Word::CloudflareWorkers),
-    ("provider", Word::Provider),
-];
-
-fn kind(text: &str) -> Result<Word, String> {
-    one_of(text, &WORDS).map_err(|_| {
-        let kinds = "`http` reaches any function behind HTTP; `aws-lambda`, `alibaba-fc`, `tencent-scf`, `google-run`, \
-                     `azure-functions` and `cloudflare-workers` reach functions of these clouds; a `provider` says itself \
-                     what it runs";
-        format!("`{text}` is not a venue kind of this version; {kinds}")
-    })
 }
 
 /// Visible characters only: a line break of a file that was pasted would make a header wrong.

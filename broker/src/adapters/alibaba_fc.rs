@@ -7,7 +7,8 @@ use merit_config::{AlibabaFc, Config};
 use merit_venue::Venue;
 use merit_venue_alibaba_fc::{FcConfig, FcVenue, Keys};
 
-use super::{meters, reach};
+use super::meters;
+use super::reach::reach;
 use crate::clock::unix_seconds;
 
 pub(super) fn adapter(venue: &merit_config::Venue, own: &AlibabaFc, config: &Config) -> Result<Arc<dyn Venue>, String> {

@@ -10,7 +10,7 @@ use merit_units::Micros;
 use merit_venue::Venue;
 use merit_venue_cloudflare_workers::{AccessToken, Api, CpuEstimate, Secret, WorkersConfig, WorkersVenue};
 
-use super::reach;
+use super::reach::reach;
 
 pub(super) fn adapter(
     venue: &merit_config::Venue,

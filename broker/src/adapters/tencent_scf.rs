@@ -7,7 +7,8 @@ use merit_config::{Config, TencentScf};
 use merit_venue::Venue;
 use merit_venue_tencent_scf::{Action, Events, Keys, ScfConfig, ScfVenue};
 
-use super::{meters, reach};
+use super::meters;
+use super::reach::reach;
 use crate::clock::unix_seconds;
 
 pub(super) fn adapter(
