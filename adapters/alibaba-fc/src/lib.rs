@@ -19,6 +19,7 @@
 //! Known limitations: no SDK credential chain but the variables `ALIBABA_CLOUD_*`, which the configuration reads; a
 //! cold start is not told by any header, so that its initialisation is charged only as far as the duration has it.
 
+mod check;
 mod config;
 mod discover;
 mod meaning;

@@ -12,7 +12,9 @@ use merit_cloud_wire::fc::{self, ErrorBody};
 use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Arriving, Route, Transport, excerpt, failure, retry_after};
 use merit_units::{Micros, Timestamp};
-use merit_venue::{Call, ConfigErrors, Discovered, ErrorKind, Limits, Lockout, Outcome, Reply, Venue, VenueError};
+use merit_venue::{
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Lockout, Outcome, Reply, Step, Target, Venue, VenueError,
+};
 use tokio::time::Instant;
 
 use crate::config::{Checked, FcConfig, MAX_BODY_BYTES, Place};
@@ -24,7 +26,7 @@ const NAME: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// What stands for the want of keys.
-const NO_KEYS: &str = "it has no access key: give it [venues.NAME.credentials], or set ALIBABA_CLOUD_ACCESS_KEY_ID and \
+pub(crate) const NO_KEYS: &str = "it has no access key: give it [venues.NAME.credentials], or set ALIBABA_CLOUD_ACCESS_KEY_ID and \
                        ALIBABA_CLOUD_ACCESS_KEY_SECRET";
 
 /// The functions of one account in one region of Function Compute.
@@ -63,7 +65,7 @@ impl FcVenue {
         Ok(Self { transport, place, signer, lockout: Lockout::new(config.credentials_retry), config, limits })
     }
 
-    async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
+    pub(crate) async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
         let begun = Instant::now();
         let called = target::called(&call.target, &self.place, &self.config.trigger_hosts)?;
         let route = called.route();
@@ -240,5 +242,9 @@ impl Venue for FcVenue {
     fn unready(&self) -> Option<Arc<str>> {
         let lacks_keys = self.signer.is_none() && self.config.sign_triggers;
         if lacks_keys { Some(Arc::from(NO_KEYS)) } else { self.lockout.why() }
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move { self.look(&targets).await })
     }
 }

@@ -29,7 +29,7 @@ mod target;
 mod venue;
 
 pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
-pub use check::{Step, StepResult};
+pub use check::{Step, StepResult, absent};
 pub use config::{ConfigError, ConfigErrors, check_url, no_call, no_time, shown_url};
 pub use error::{ErrorKind, Outcome, VenueError};
 pub use lockout::Lockout;

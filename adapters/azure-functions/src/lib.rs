@@ -18,6 +18,7 @@
 //! streamed. An orchestration whose caller's time runs out goes on.
 
 mod arm;
+mod check;
 mod config;
 mod discover;
 mod durable;

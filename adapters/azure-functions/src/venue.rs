@@ -14,7 +14,8 @@ use merit_transport::tokens::{Keyring, NoToken};
 use merit_transport::{Answer, Reach, Route, Transport, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Venue, VenueError, meter_header,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Step, Target, Venue, VenueError,
+    meter_header,
 };
 use tokio::time::Instant;
 
@@ -51,7 +52,7 @@ pub struct AzureVenue {
 
 /// What proves who calls, and where it is from.
 #[derive(Clone, Debug)]
-struct Proof {
+pub(crate) struct Proof {
     keyring: Arc<Keyring>,
     value: HeaderValue,
 }
@@ -141,9 +142,19 @@ impl AzureVenue {
         if ends <= begun {
             return Err(failure::timed_out(Outcome::NotStarted, "before calling", &shown, Duration::ZERO));
         }
-        let key = proof(self.app_keys.get(app_of(&route)).or(self.key.as_ref()), &shown, ends).await?;
-        let token = proof(self.token.as_ref(), &shown, ends).await?;
+        let (key, token) = self.proofs(&route, ends).await?;
         Ok(Admitted { route, shown, key, token, ends })
+    }
+
+    /// The key and the token that are sent along a route, where there are any.
+    pub(crate) async fn proofs(
+        &self,
+        route: &Route,
+        ends: Instant,
+    ) -> Result<(Option<Proof>, Option<Proof>), VenueError> {
+        let shown = route.shown();
+        let key = proof(self.app_keys.get(app_of(route)).or(self.key.as_ref()), &shown, ends).await?;
+        Ok((key, proof(self.token.as_ref(), &shown, ends).await?))
     }
 
     /// Reads the reply of a function that ran; and where to ask, when it only began an orchestration.
@@ -294,5 +305,9 @@ impl Venue for AzureVenue {
         let mut reasons = self.key.iter().chain(self.app_keys.values()).map(Keyring::unready);
         let first = reasons.next()??;
         reasons.all(|reason| reason.is_some()).then_some(first)
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move { self.look(&targets).await })
     }
 }

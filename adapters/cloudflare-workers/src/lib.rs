@@ -22,6 +22,7 @@
 //! Known limitation: a Worker that itself answers 401, 403, 404, 413 or 429 is taken for what stands before it, and not
 //! billed, as with plain HTTP venues.
 
+mod check;
 mod config;
 mod cpu;
 mod discover;

@@ -11,7 +11,8 @@ use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Origin, Route, Transport, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, FunctionError, Limits, Lockout, Measured, Outcome, Reply, Venue, VenueError,
+    Call, ConfigErrors, Discovered, FunctionError, Limits, Lockout, Measured, Outcome, Reply, Step, Target, Venue,
+    VenueError,
 };
 use tokio::time::Instant;
 
@@ -28,9 +29,9 @@ pub struct WorkersVenue {
     /// The place of the list of scripts, and who asks.
     pub(crate) api: Option<(Arc<Origin>, String, HeaderValue)>,
     pub(crate) config: WorkersConfig,
-    base: Option<(Arc<Origin>, String)>,
-    credentials: Vec<(HeaderName, HeaderValue)>,
-    lockout: Lockout,
+    pub(crate) base: Option<(Arc<Origin>, String)>,
+    pub(crate) credentials: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) lockout: Lockout,
     limits: Limits,
 }
 
@@ -174,5 +175,9 @@ impl Venue for WorkersVenue {
 
     fn unready(&self) -> Option<Arc<str>> {
         self.lockout.why()
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move { self.look(&targets).await })
     }
 }

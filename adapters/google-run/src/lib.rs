@@ -14,6 +14,7 @@
 //! that the configuration gives, and the charge is an estimate. HTTP/1.1 only. Replies are not streamed.
 
 mod assertion;
+mod check;
 mod config;
 mod discover;
 mod exchange;

@@ -14,7 +14,8 @@ use merit_transport::tokens::Keyring;
 use merit_transport::{Answer, Reach, Transport, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Venue, VenueError, meter_header,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Step, Target, Venue, VenueError,
+    meter_header,
 };
 use tokio::time::Instant;
 
@@ -34,8 +35,8 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("merit/", env!(
 #[derive(Debug)]
 pub struct GoogleRunVenue {
     pub(crate) config: GoogleRunConfig,
-    routes: Routes,
-    transport: Transport,
+    pub(crate) routes: Routes,
+    pub(crate) transport: Transport,
     /// One for each audience: a token is good for one service.
     keyrings: RwLock<BTreeMap<String, Arc<Keyring>>>,
     limits: Limits,
@@ -121,7 +122,7 @@ impl GoogleRunVenue {
     }
 
     /// The keyring of an audience; there are no more of them than deployments have targets.
-    fn keyring(&self, audience: &str) -> Arc<Keyring> {
+    pub(crate) fn keyring(&self, audience: &str) -> Arc<Keyring> {
         let known = self.keyrings.read().unwrap_or_else(PoisonError::into_inner).get(audience).cloned();
         known.unwrap_or_else(|| {
             let mut keyrings = self.keyrings.write().unwrap_or_else(PoisonError::into_inner);
@@ -228,5 +229,9 @@ impl Venue for GoogleRunVenue {
         let mut reasons = keyrings.values().map(Keyring::unready);
         let first = reasons.next()??;
         reasons.all(|reason| reason.is_some()).then_some(first)
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move { self.look(&targets).await })
     }
 }

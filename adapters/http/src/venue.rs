@@ -10,8 +10,8 @@ use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Route, Transport, Unread, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Step, StepResult, Streamed,
-    Target, Venue, VenueError,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Step, Streamed, Target, Venue,
+    VenueError,
 };
 use tokio::time::Instant;
 
@@ -196,11 +196,8 @@ impl HttpVenue {
     /// The servers of the targets, step by step, and what can be told without a call.
     async fn look(&self, targets: &[Arc<Target>]) -> Vec<Step> {
         let mut steps = Vec::new();
-        for origin in self.routes.origins(targets) {
-            steps.extend(self.transport.look(&origin).await);
-            if steps.iter().any(|step| step.result == StepResult::Failed) {
-                return steps;
-            }
+        if !self.transport.look(self.routes.origins(targets), &mut steps).await {
+            return steps;
         }
         if let Some(preset) = &self.preset {
             steps.push(preset.look(&self.base_url, &self.transport, Instant::now() + LOOK).await);
@@ -209,7 +206,7 @@ impl HttpVenue {
         let told =
             if self.signing.is_some() { "calls are signed".to_owned() } else { format!("{sent} headers are sent") };
         steps.push(Step::none("credentials", format!("{told}; only a call shows whether they are taken")));
-        steps.push(Step::none("dry invocation", "HTTP has none"));
+        steps.push(Step::no_dry_run("HTTP has none"));
         steps
     }
 

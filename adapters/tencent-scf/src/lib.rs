@@ -22,6 +22,7 @@
 //! of functions does not tell their memory; asynchronous calls are not made, because SCF takes no id for them and would
 //! run a repeated one twice.
 
+mod check;
 mod config;
 mod discover;
 mod event;

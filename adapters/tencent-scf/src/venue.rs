@@ -14,7 +14,8 @@ use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Arriving, Route, Transport, excerpt, failure, retry_after};
 use merit_units::{Micros, Timestamp};
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Lockout, Measured, Outcome, Reply, Venue, VenueError,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Lockout, Measured, Outcome, Reply, Step, Target, Venue,
+    VenueError,
 };
 use serde::Serialize;
 use tokio::time::Instant;
@@ -31,7 +32,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AROUND_BYTES: usize = 64 * 1024;
 
 /// What stands for the want of keys.
-const NO_KEYS: &str = "it has no access key: give it [venues.NAME.credentials], or set TENCENTCLOUD_SECRET_ID and \
+pub(crate) const NO_KEYS: &str = "it has no access key: give it [venues.NAME.credentials], or set TENCENTCLOUD_SECRET_ID and \
                        TENCENTCLOUD_SECRET_KEY";
 
 /// The functions of one account in one region of SCF.
@@ -68,7 +69,7 @@ impl ScfVenue {
         Ok(Self { transport, route: Route::new(&origin, path), lockout, config, signer, region, limits })
     }
 
-    async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
+    pub(crate) async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
         let begun = Instant::now();
         let called = target::called(&call.target)?;
         let shown = format!("{} in {}", call.target, self.config.region);
@@ -80,6 +81,10 @@ impl ScfVenue {
         let answer = self.transport.send(&self.route, ends, |_| self.request(action, body.clone())).await;
         let answer = answer.inspect_err(|error| self.lockout.note_unreachable(error))?;
         self.receive(&call, &shown, answer, ends).await
+    }
+
+    pub(crate) const fn has_keys(&self) -> bool {
+        self.signer.is_some()
     }
 
     /// The action and its body.
@@ -272,7 +277,7 @@ impl Venue for ScfVenue {
     }
 
     fn invoke(&self, call: Call) -> BoxFuture<'_, Result<Reply, VenueError>> {
-        if self.signer.is_none() {
+        if !self.has_keys() {
             let message = format!("`{}` can't be called: {NO_KEYS}", call.target);
             let error = VenueError::not_started(ErrorKind::BadCredentials, message);
             return Box::pin(std::future::ready(Err(error)));
@@ -294,6 +299,10 @@ impl Venue for ScfVenue {
     }
 
     fn unready(&self) -> Option<Arc<str>> {
-        if self.signer.is_none() { Some(Arc::from(NO_KEYS)) } else { self.lockout.why() }
+        if self.has_keys() { self.lockout.why() } else { Some(Arc::from(NO_KEYS)) }
+    }
+
+    fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {
+        Box::pin(async move { self.look(&targets).await })
     }
 }

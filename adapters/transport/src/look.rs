@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use merit_venue::{ErrorKind, Step, VenueError};
+use merit_venue::Step;
 use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
@@ -20,7 +20,7 @@ impl Connector {
         let until = Instant::now() + self.timeout;
         let addresses = match timeout(self.timeout, self.resolve(origin)).await {
             Ok(Ok(addresses)) => addresses,
-            Ok(Err(error)) => return vec![failed("name", &error)],
+            Ok(Err(error)) => return vec![Step::of_error("name", &error)],
             Err(_) => {
                 let found = format!("`{}` did not resolve within {:?}", origin.host(), self.timeout);
                 return vec![Step::failed("name", found, "check this machine's name servers")];
@@ -31,7 +31,7 @@ impl Connector {
         let tcp = match connect_tcp(&addresses, origin, until).await {
             Ok(tcp) => tcp,
             Err(error) => {
-                steps.push(failed("connection", &error));
+                steps.push(Step::of_error("connection", &error));
                 return steps;
             }
         };
@@ -47,19 +47,9 @@ impl Connector {
         };
         steps.push(match timeout(TLS_PATIENCE, TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await {
             Ok(Ok(_)) => Step::ok("tls", "its certificate is trusted"),
-            Ok(Err(error)) => failed("tls", &tls_failure(origin, error)),
+            Ok(Err(error)) => Step::of_error("tls", &tls_failure(origin, error)),
             Err(_) => Step::failed("tls", format!("no answer within {TLS_PATIENCE:?}"), "check that it speaks TLS"),
         });
         steps
     }
-}
-
-fn failed(name: &'static str, error: &VenueError) -> Step {
-    let todo = match error.kind {
-        ErrorKind::Dns => "check the venue's URL and this machine's name servers",
-        ErrorKind::AddressForbidden => "set private_addresses or allow_addresses, if the venue is really there",
-        ErrorKind::Tls => "name the PEM file of its authority in ca_file, or mend its certificate or the clocks",
-        _ => "check that it runs and listens there, and the firewalls between",
-    };
-    Step::failed(name, error.message.clone(), todo)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use merit_venue::{ConfigError, Outcome, Step, VenueError};
+use merit_venue::{ConfigError, Outcome, Step, StepResult, VenueError};
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
@@ -69,9 +69,23 @@ impl Transport {
         timeout_at(ends, self.pool.admit_owned()).await.map_err(|_| waited_in_vain(route, begun))
     }
 
-    /// Looks, step by step, whether a server can be reached; sends it no request.
-    pub async fn look(&self, origin: &Origin) -> Vec<Step> {
-        self.pool.connector().look(origin).await
+    /// Looks, step by step, whether servers can be reached, each once; sends them no request. Ends at the first that
+    /// can't, and says so.
+    pub async fn look(&self, origins: impl IntoIterator<Item = Arc<Origin>>, steps: &mut Vec<Step>) -> bool {
+        let mut seen = Vec::new();
+        for origin in origins {
+            if seen.contains(&origin) {
+                continue;
+            }
+            let found = self.pool.connector().look(&origin).await;
+            let reached = found.iter().all(|step| step.result != StepResult::Failed);
+            steps.extend(found);
+            if !reached {
+                return false;
+            }
+            seen.push(origin);
+        }
+        true
     }
 
     /// Sends a request on an idle connection, or on a new one, and waits for the head of the answer. The caller

@@ -269,7 +269,12 @@ async fn of_two_that_differ_the_one_with_the_weaker_standing_is_suspected() {
     stage.venues[0].then(std::iter::repeat_n(Step::Say("gone"), 50));
     let shadows = tokio::spawn(shadow::run(Arc::clone(&stage.broker)));
     stage.call_until(|stage| stage.deployment("a").equality.is_quarantined()).await;
-    let rows = stage.broker.store.divergences(&stage.work().id, &id("a")).unwrap();
+    let kept = || stage.broker.store.divergences(&stage.work().id, &id("a")).unwrap();
+    // It is in quarantine a moment before its last reply is on disk.
+    while kept().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let rows = kept();
     assert_eq!((rows[0].given.as_slice(), rows[0].reply.as_slice()), (&b"done"[..], &b"gone"[..]));
     assert!(rows[0].difference.contains("expected \"done\", got \"gone\""), "{}", rows[0].difference);
     assert_eq!(stage.runs_at().await, Ok("b".to_owned()));

@@ -1,6 +1,7 @@
 //! The adapter against real sockets: the conformance cards, and what only Function Compute can get wrong.
 
 mod cards;
+mod check;
 mod discover;
 mod errors;
 mod requests;
