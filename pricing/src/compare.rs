@@ -6,7 +6,8 @@
 //!
 //! Invariant: what has no price, no exchange rate or no such size is named with the reason and never ranked.
 //! Known limitations: the function is alone in its account, so the grants are all its own; it takes the same time
-//! everywhere, whatever CPU a size comes with; instances kept warm are paid for, and not credited with fewer cold starts.
+//! everywhere, whatever CPU a size comes with; instances kept warm are paid for, and not credited with fewer cold starts;
+//! with a CPU that is always allocated, the time that instances idle which nobody keeps is left out.
 
 use std::sync::Arc;
 
@@ -156,18 +157,22 @@ pub fn price_month(
     workload: &Workload,
     dollars: ExchangeRate,
 ) -> Result<PricedMonth, NotComparable> {
-    if workload.warm_instances == 0 && sheet.standing().next().is_some() {
+    if workload.warm_instances == 0 && sheet.is_for_kept_instances() {
         return Err(NotComparable::WarmInstances);
     }
     let (size, vcpu_assumed) = size_under(sheet, &workload.size);
     let bills = |meter| sheet.billed_meters().any(|billed| billed == meter);
     let warm = sheet.meter(&size, &workload.call(false))?;
     let cold = sheet.meter(&size, &workload.call(true))?;
-    let hours = hours(sheet, workload, &warm, &cold).map_err(MeterError::from)?;
+    let mut hours = hours(sheet, workload, &warm, &cold).map_err(MeterError::from)?;
     let sum = |sum: Metered, (_, hour): &Hour| sum.checked_add(hour);
-    let metered = hours.iter().try_fold(sheet.zero(), sum).map_err(MeterError::from)?;
+    let used = hours.iter().try_fold(sheet.zero(), sum).map_err(MeterError::from)?;
     let month = Micros::from_secs(HOURS_PER_MONTH * 3600);
-    let kept = sheet.standing_cost(&size, workload.warm_instances, month)?;
+    let (metered, kept) = sheet.keep(&size, workload.warm_instances, month, &used)?;
+    if metered != used {
+        // Kept instances are billed as used; no sheet that does so rounds by the hour.
+        hours = vec![((0, ()), metered)];
+    }
     let invoice = |calls: Result<Exact, Overflow>| calls?.checked_add(kept);
     let list = invoice(sheet.invoice(hours.iter().copied())).and_then(|list| Ok((list, list.to_usd(dollars)?)));
     let (list, list_usd) = list.map_err(MeterError::from)?;

@@ -13,23 +13,25 @@ mod mistake;
 mod offered;
 mod raw;
 mod revise;
+mod standing;
 mod validate;
 mod write;
 
 use std::fmt;
 
-use merit_units::{Currency, Exact, Micros, Overflow, Quantity, Rate, RegionId, SheetName, Timestamp};
+use merit_units::{Currency, Micros, Quantity, Rate, RegionId, SheetName, Timestamp};
 
 pub(crate) use line::{Grant, Line, Part, PartKind, Tier};
 pub use mistake::{SheetErrors, SheetMistake};
 pub use offered::OfferedRateError;
 pub(crate) use raw::RawSheet;
 pub use revise::{RevisedGrant, RevisedLine, Revision};
+use standing::Standing;
 
 use crate::date::Date;
 use crate::meter::{Meter, Metered, Meters};
-use crate::rule::{MeterError, Rule};
-use crate::size::{Architecture, Size, Usage};
+use crate::rule::Rule;
+use crate::size::{Architecture, Usage};
 
 /// A venue's prices and its billing rule.
 #[derive(Clone)]
@@ -67,15 +69,6 @@ pub struct Source {
     pub retrieved: Date,
     /// Whether it quotes the provider instead of being the provider's own, or derives the price.
     pub second_hand: bool,
-}
-
-/// What a warm instance costs for as long as it is kept, used or not.
-#[derive(Clone, Copy)]
-struct Standing {
-    /// GB-second or GiB-second of configured memory, or vCPU-second.
-    meter: Meter,
-    rate: Rate,
-    source: u8,
 }
 
 /// What the invoice does to the sum of one function's calls in one hour.
@@ -176,33 +169,6 @@ impl PriceSheet {
     /// Each meter with a free grant and its monthly quantity.
     pub fn grants(&self) -> impl Iterator<Item = (Meter, Quantity)> {
         self.lines.iter().filter_map(|line| Some((line.meter, line.grant.as_ref()?.quantity)))
-    }
-
-    /// The prices of keeping an instance warm, used or not, per GB-second or GiB-second of configured memory or per
-    /// vCPU-second; none on sheets that bill calls only.
-    pub fn standing(&self) -> impl Iterator<Item = Price<'_>> {
-        self.standing.iter().map(|standing| Price {
-            meter: standing.meter,
-            up_to: None,
-            rate: standing.rate,
-            source: &self.sources[usize::from(standing.source)],
-        })
-    }
-
-    /// What keeping `instances` of this size warm for `length` costs, used or not.
-    ///
-    /// # Errors
-    /// [`MeterError`] when the size is not sold under the sheet or the amount does not fit.
-    pub fn standing_cost(&self, size: &Size, instances: u32, length: Micros) -> Result<Exact, MeterError> {
-        let held = u128::from(length.get()) * u128::from(instances);
-        self.standing.iter().try_fold(Exact::ZERO, |sum, standing| {
-            let (amount, per_unit) = match standing.meter {
-                Meter::VcpuSecond => (self.rule.vcpu_milli(&self.name, size)?, 1_000_000_000),
-                _ => (self.rule.memory_mb(&self.name, size, &Usage::default())?, 1024 * 1_000_000),
-            };
-            let raw = held.checked_mul(u128::from(amount)).ok_or(Overflow)?;
-            Ok(sum.checked_add(standing.rate.times(Quantity::ratio(raw, per_unit)?)?)?)
-        })
     }
 
     /// What the month costs before anything is used.

@@ -204,7 +204,12 @@ pub(crate) struct RawTier {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawStanding {
     pub(crate) meter: String,
+    /// Left out with `billed = "lifetime"`, where it is that of the meter's line.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) rate: String,
+    /// `always` (when left out), `idle` or `lifetime`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) billed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
 }

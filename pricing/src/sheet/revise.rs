@@ -85,6 +85,7 @@ impl PriceSheet {
             let write = |(meter, rate): &(Meter, Rate)| RawStanding {
                 meter: meter.to_string(),
                 rate: rate.to_string(),
+                billed: None,
                 source: Some(key.clone()),
             };
             raw.standing = standing.iter().map(write).collect();

@@ -2,6 +2,7 @@
 
 mod line;
 mod rule;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,9 +11,9 @@ use std::hash::{Hash, Hasher};
 use merit_units::{Rate, SheetName};
 
 use super::mistake::Mistakes;
-use super::raw::{RawHourly, RawSheet, RawSource, RawStanding};
-use super::{Hourly, PriceSheet, SheetErrors, SheetMistake, Source, Standing};
-use crate::meter::{Meter, Meters};
+use super::raw::{RawHourly, RawSheet, RawSource};
+use super::{Hourly, PriceSheet, SheetErrors, SheetMistake, Source};
+use crate::meter::Meters;
 
 impl PriceSheet {
     /// Reads a sheet written as TOML.
@@ -69,7 +70,7 @@ fn build(raw: &RawSheet, mistakes: &mut Mistakes) -> Option<PriceSheet> {
     let rule = rule::check(&raw.rule, mistakes);
     let lines = line::check_all(raw, rule.as_ref(), &mut sources, mistakes);
     let rule_source = sources.find(raw.rule.source.as_deref(), "rule", mistakes);
-    let standing = check_standing(&raw.standing, &mut sources, mistakes);
+    let standing = standing::check_all(raw, lines.as_deref(), &mut sources, mistakes);
     let base_fee = raw.base_fee.as_deref().and_then(|fee| line::rate(fee, "base_fee", mistakes));
     let hourly = raw.hourly.as_ref().and_then(|hourly| check_hourly(hourly, mistakes));
     let (rule, lines) = (rule?, lines?);
@@ -103,26 +104,6 @@ fn optional<T: std::str::FromStr<Err: fmt::Display>>(
     text: Option<&str>,
 ) -> Option<T> {
     text.and_then(|text| mistakes.check(at, text.parse()))
-}
-
-fn check_standing(raw: &[RawStanding], sources: &mut Sources<'_>, mistakes: &mut Mistakes) -> Vec<Standing> {
-    let mut standing = Vec::new();
-    for (index, raw) in raw.iter().enumerate() {
-        let at = format!("standing[{index}]");
-        let meter = mistakes.check(format_args!("{at}.meter"), raw.meter.parse());
-        let rate = line::rate(&raw.rate, &format!("{at}.rate"), mistakes);
-        let source = sources.find(raw.source.as_deref(), &at, mistakes);
-        if let (Some(meter), Some(rate)) = (meter, rate) {
-            if matches!(meter, Meter::GbSecond | Meter::GibSecond | Meter::VcpuSecond) {
-                standing.push(Standing { meter, rate, source });
-            } else {
-                let problem =
-                    format_args!("`{meter}` has no price while idle; use gb_second, gib_second or vcpu_second");
-                mistakes.add(format_args!("{at}.meter"), problem);
-            }
-        }
-    }
-    standing
 }
 
 fn check_hourly(raw: &RawHourly, mistakes: &mut Mistakes) -> Option<Hourly> {

@@ -7,6 +7,7 @@ use merit_units::{Quantity, Rate};
 use super::raw::{
     RawGrant, RawHourly, RawLine, RawMemory, RawPart, RawRule, RawSheet, RawSource, RawStanding, RawTier, RawVcpu,
 };
+use super::standing::{Billed, Standing};
 use super::{Grant, Line, Part, PartKind, PriceSheet};
 use crate::meter::Meter;
 use crate::rule::{Basis, Init, MemoryRule, Rule, VcpuRange, VcpuRule};
@@ -43,15 +44,7 @@ impl PriceSheet {
                 floor: (hourly.floor > Rate::FREE).then(|| hourly.floor.to_string()),
             }),
             lines: self.lines.iter().map(|line| line_to_raw(line, &key)).collect(),
-            standing: self
-                .standing
-                .iter()
-                .map(|standing| RawStanding {
-                    meter: standing.meter.to_string(),
-                    rate: standing.rate.to_string(),
-                    source: key(standing.source),
-                })
-                .collect(),
+            standing: self.standing.iter().map(|standing| standing_to_raw(standing, &key)).collect(),
             sources: self.sources_to_raw(),
         }
     }
@@ -84,6 +77,16 @@ fn line_to_raw(line: &Line, key: &impl Fn(u8) -> Option<String>) -> RawLine {
                 source: key(tier.source),
             })
             .collect(),
+    }
+}
+
+fn standing_to_raw(standing: &Standing, key: &impl Fn(u8) -> Option<String>) -> RawStanding {
+    let Standing { meter, rate, billed, source } = *standing;
+    RawStanding {
+        meter: meter.to_string(),
+        rate: if billed == Billed::Lifetime { String::new() } else { rate.to_string() },
+        billed: (billed != Billed::Always).then(|| billed.word().to_owned()),
+        source: key(source),
     }
 }
 

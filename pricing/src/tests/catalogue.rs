@@ -19,6 +19,7 @@ fn has_the_sheets_of_every_provider() {
         "azure-flex/eastus/always-ready",
         "cloudflare-workers",
         "google-run/tier1",
+        "google-run/tier1/always-on",
         "google-run/tier2",
         "own/default",
         "tencent-scf/cn",
@@ -38,7 +39,7 @@ fn every_price_says_where_and_when_it_was_read() {
         assert!(sheet.prices().count() >= 1, "{name}");
         for price in sheet.prices() {
             assert!(!price.source.title.is_empty(), "{name}");
-            assert_eq!(price.source.retrieved.to_string(), "2026-11-21", "{name}");
+            assert!(["2026-11-21", "2026-11-22"].contains(&&*price.source.retrieved.to_string()), "{name}");
             let own = price.meter != Meter::EgressGb;
             assert!(!(quoted.contains(&name) && own) || price.source.second_hand, "{name} {}", price.meter);
         }
@@ -72,9 +73,35 @@ fn lambda_prices_are_the_regions_own() {
 fn keeping_instances_warm_costs_whether_they_run_or_not() {
     // AWS: 1,024 MB x 100 instances x 4 hours at 0.0000041667 is 6.000048 dollars.
     let sheet = sheet("aws-lambda/us-east-1/x86_64/provisioned");
-    let cost = sheet.standing_cost(&size(1024), 100, merit_units::Micros::from_secs(4 * 3600)).expect("fits");
-    assert_eq!(rounded(cost), "6.000048");
+    let four_hours = merit_units::Micros::from_secs(4 * 3600);
+    let used = sheet.meter(&size(1024), &lasting(1_000_000)).expect("sold");
+    let (billed, cost) = sheet.keep(&size(1024), 100, four_hours, &used).expect("fits");
+    assert_eq!((rounded(cost).as_str(), billed), ("6.000048", used), "beside what calls cost");
     assert!(sheet.grants().all(|(meter, _)| meter == Meter::EgressGb), "no free grant with provisioned concurrency");
+}
+
+#[test]
+fn cloud_runs_instances_cost_while_they_idle_or_as_long_as_they_live() {
+    // 30 days of an instance with a vCPU and 2 GiB, of which calls used 1,000,000 seconds.
+    let month = merit_units::Micros::from_secs(30 * 24 * 3600);
+    let keep = |name: &str, used_seconds: u64| {
+        let used =
+            sheet(name).meter(&size(2048), &lasting(1_000_000)).and_then(|call| Ok(call.checked_mul(used_seconds)?));
+        let (billed, cost) = sheet(name).keep(&size(2048), 1, month, &used.expect("sold")).expect("fits");
+        (billed.get(Meter::VcpuSecond).to_string(), rounded(cost))
+    };
+    let is = |vcpu_seconds: &str, cost: &str| (vcpu_seconds.to_owned(), cost.to_owned());
+    // (2,592,000 - 1,000,000) x (0.0000025 + 2 x 0.0000025), and 1.4 times that.
+    assert_eq!(keep("google-run/tier1", 1_000_000), is("1000000", "11.94"));
+    assert_eq!(keep("google-run/tier2", 1_000_000), is("1000000", "16.716"));
+    assert_eq!(keep("google-run/tier1", 3_000_000), is("3000000", "0"), "instances that never idle cost no more");
+    assert_eq!(keep("google-run/tier1/always-on", 1_000_000), is("2592000", "0"), "its line bills all of its life");
+    assert_eq!(keep("google-run/tier1/always-on", 3_000_000), is("3000000", "0"), "and calls beyond what is kept");
+    assert!(
+        !sheet("google-run/tier1").is_for_kept_instances()
+            && sheet("google-run/tier1/always-on").is_for_kept_instances()
+    );
+    assert_eq!(sheet("google-run/tier1/always-on").prices().filter(|price| price.meter == Meter::Request).count(), 0);
 }
 
 #[test]

@@ -162,6 +162,22 @@ fn instances_kept_warm_are_paid_for_all_month() {
     assert_eq!(month("aws-lambda/us-east-1/x86_64", &kept), "0");
 }
 
+/// Cloud Run, a vCPU and 2 GiB: an instance kept for 730 hours lives 2,628,000 seconds, of which a million calls of a
+/// second use a million. Grants: 180,000 and 360,000 by request, 240,000 and 450,000 by instance; 2 million requests.
+#[test]
+fn kept_instances_of_cloud_run_are_paid_while_idle_and_with_their_cpu_always_allocated_all_month() {
+    let one = Workload { warm_instances: 1, ..workload(2048, 1000, 1_000_000) };
+    // 820,000 x 0.000024 + 1,640,000 x 0.0000025 + 1,628,000 x 0.0000075.
+    assert_eq!(month("google-run/tier1", &one), "35.99");
+    // 2,388,000 x 0.000018 + 4,806,000 x 0.000002.
+    assert_eq!(month("google-run/tier1/always-on", &one), "52.596");
+    let none = Workload { warm_instances: 0, ..one };
+    assert_eq!(month("google-run/tier1", &none), "23.78", "keeping instances is a choice");
+    assert!(why("google-run/tier1/always-on", &none).contains("--warm-instances"));
+    let idle = workload(2048, 0, 0);
+    assert_eq!(month("google-run/tier1/always-on", &Workload { warm_instances: 1, ..idle }), "52.596", "calls or not");
+}
+
 #[test]
 fn the_cheapest_month_comes_first_and_ties_are_broken_past_the_grant() {
     let sheets = ["aws-lambda/us-east-1/x86_64", "google-run/tier1", "aws-lambda/us-east-1/arm64", "alibaba-fc/cn"];

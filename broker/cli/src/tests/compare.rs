@@ -34,7 +34,7 @@ async fn months_are_listed_cheapest_first() {
     1 CNY is 0.14 USD, from --rate
 
     not comparable
-    aws-lambda/us-east-1/x86_64/provisioned: it prices instances that are kept warm; say how many with --warm-instances
+    aws-lambda/us-east-1/x86_64/provisioned and 1 more: it prices instances that are kept warm; say how many with --warm-instances
     cloudflare-workers: 512 MB of memory is not sold under it; choose at most 128 MB
     ---
     --- Ok

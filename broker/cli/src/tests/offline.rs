@@ -164,9 +164,10 @@ async fn every_sheet_has_a_rule_and_can_be_shown() {
 #[tokio::test]
 async fn the_catalogue_is_listed_and_shown() {
     insta::assert_snapshot!(run(&["catalog", "list", "google"]).await.shown(), @r#"
-    SHEET             CURRENCY  METERS                                       RETRIEVED   SOURCE
-    google-run/tier1  USD       request, vcpu_second, gib_second, egress_gb  2026-11-21  partly second-hand
-    google-run/tier2  USD       request, vcpu_second, gib_second, egress_gb  2026-11-21  partly second-hand
+    SHEET                       CURRENCY  METERS                                       RETRIEVED   SOURCE
+    google-run/tier1            USD       request, vcpu_second, gib_second, egress_gb  2026-11-21  partly second-hand
+    google-run/tier1/always-on  USD       vcpu_second, gib_second, egress_gb           2026-11-21  partly second-hand
+    google-run/tier2            USD       request, vcpu_second, gib_second, egress_gb  2026-11-21  partly second-hand
     ---
     --- Ok
     "#);
