@@ -15,6 +15,8 @@ mod authorization;
 mod command_line;
 mod damaged;
 mod disconnects;
+mod doctor;
+mod equivalence;
 mod estimates;
 mod events;
 mod example_provider;
