@@ -62,14 +62,14 @@ fn main() -> anyhow::Result<()> {
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let (_server, address) = start_server()?;
     runtime.block_on(async {
-        compare(address, &filter).await?;
+        Box::pin(compare(address, &filter)).await?;
         caches::measure(address).await
     })
 }
 
 /// Gives the adapters their turns, and prints what they cost.
 async fn compare(address: SocketAddr, filter: &str) -> anyhow::Result<()> {
-    let mut venues = venues::all(address, u32::try_from(CONCURRENCY)?).await?;
+    let mut venues = Box::pin(venues::all(address, u32::try_from(CONCURRENCY)?)).await?;
     venues.retain(|(name, _)| *name == HTTP || name.contains(filter));
     let mut tallies: Vec<Tally> = venues.iter().map(|_| Tally::default()).collect();
     for round in 0..=ROUNDS {
