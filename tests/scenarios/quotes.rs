@@ -106,6 +106,14 @@ async fn bad_quotes_by_rest_are_refused_with_the_reason_and_counted() {
         let answer: Value = put(&provider, "pool/offers", &json!({ "offers": [bad] })).await.json(200);
         assert_eq!((&answer["accepted"], &answer["rejected"][0]["reason"]), (&json!(0), &json!(word)), "{answer}");
     }
+    for (url, why) in [
+        ("http://169.254.169.254/latest/", "a link-local address, where metadata services live"),
+        ("http://[fd00:ec2::254]:80/", "AWS's metadata and link services"),
+    ] {
+        let endpoint = json!({ "url": url, "secret": SECRET });
+        let problem = put(&provider, "pool/endpoint", &endpoint).await.problem(400, "bad-request");
+        assert!(problem.detail.contains(why) && problem.detail.ends_with("(bad_endpoint)"), "{problem:?}");
+    }
     put(&provider, "other/offers", &json!({ "offers": [offer("a", "f")] })).await.problem(403, "forbidden");
     let three: Vec<Value> = (0..3).map(|number| offer(&number.to_string(), "f")).collect();
     let many = put(&provider, "pool/offers", &json!({ "offers": three })).await.problem(400, "bad-request");

@@ -140,6 +140,16 @@ impl HttpConfig {
     }
 
     /// How its servers are reached.
+    /// Why the host of `base_url` may not be called, when it is an address and no name. What a name resolves to is
+    /// judged at each connection.
+    #[must_use]
+    pub fn forbidden(&self) -> Option<String> {
+        let uri: http::Uri = self.base_url.parse().ok()?;
+        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+        let what = self.reach().refusal(host.parse().ok()?)?;
+        Some(format!("{host} is {what}, and must not be called"))
+    }
+
     pub(crate) fn reach(&self) -> Reach {
         Reach {
             connect_timeout: self.connect_timeout,

@@ -1,10 +1,13 @@
 //! How a venue's servers are reached: what every such venue's configuration has.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use merit_venue::{ConfigError, no_call, no_time};
+
+use crate::address::AddressPolicy;
 
 /// Timeouts, bounds and addresses of a venue's connections.
 #[derive(Clone, Debug)]
@@ -46,6 +49,16 @@ impl Default for Reach {
 }
 
 impl Reach {
+    /// What an address is that may not be called. Connections are checked for themselves, whatever this said before.
+    #[must_use]
+    pub fn refusal(&self, address: IpAddr) -> Option<&'static str> {
+        self.policy().refusal(address)
+    }
+
+    pub(crate) fn policy(&self) -> AddressPolicy {
+        AddressPolicy { allow: self.allow_addresses.clone(), private: self.private_addresses }
+    }
+
     /// Adds what is wrong with the numbers; certificates are checked where they are parsed.
     pub fn check(&self, errors: &mut Vec<ConfigError>) {
         let timeouts = [("connect_timeout", self.connect_timeout), ("first_byte_timeout", self.first_byte_timeout)];

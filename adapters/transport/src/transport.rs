@@ -13,7 +13,6 @@ use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
-use crate::address::AddressPolicy;
 use crate::answer::{Answer, Arriving};
 use crate::connect::Connector;
 use crate::pool::Pool;
@@ -43,8 +42,7 @@ impl Transport {
                 return None;
             }
         };
-        let policy = AddressPolicy { allow: reach.allow_addresses.clone(), private: reach.private_addresses };
-        let connector = Connector { policy, tls, timeout: reach.connect_timeout };
+        let connector = Connector { policy: reach.policy(), tls, timeout: reach.connect_timeout };
         Some(Self {
             pool: Arc::new(Pool::new(connector, reach.max_connections, reach.max_idle, reach.idle_timeout)),
             first_byte_timeout: reach.first_byte_timeout,

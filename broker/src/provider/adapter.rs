@@ -78,6 +78,10 @@ impl ProviderVenue {
     pub fn put_endpoint(&self, url: &str, secret: &str) -> Result<(), EndpointError> {
         let former = self.reached.load_full();
         let endpoint = Endpoint::new(&former.config, url, SharedSecret::parse(secret)?)?;
+        // A new one only: what is configured anew later holds at each connection.
+        if let Some(why) = (HttpConfig { base_url: url.to_owned(), ..(*former.config).clone() }).forbidden() {
+            return Err(EndpointError::Url(why));
+        }
         let config = Arc::clone(&former.config);
         self.reached.store(Arc::new(Reached { config, endpoint: Some(endpoint), shut: None }));
         Ok(())
