@@ -115,7 +115,7 @@ async fn boto3_calls_functions_as_it_calls_lambda() {
 async fn boto3_is_refused_as_lambda_refuses() {
     let stage = Stage::new().await;
     let passed = stage.run(stage.client(&python(), &["aws/refusals.py"])).await;
-    assert_eq!(passed.len(), 17, "{passed:?}");
+    assert_eq!(passed.len(), 19, "{passed:?}");
     assert!(stage.functions.seen("echo").is_empty(), "nothing that was refused has run");
 }
 

@@ -131,18 +131,84 @@ async fn what_is_deployed_at_lambda_is_shown_first_and_put_when_asked() {
     assert!(discover("").await.changes.is_empty(), "nothing differs any more");
 }
 
+fn now() -> Timestamp {
+    Timestamp::from_micros(u64::try_from(jiff::Timestamp::now().as_microsecond()).expect("after 1970"))
+}
+
+fn signer(key: &KeyCreated) -> Signer {
+    Signer::new(&key.id, &key.secret, None, "us-east-1")
+}
+
+/// A call by the Lambda-compatible door with these headers, not signed yet.
+fn order(broker: &Process, function: &str, headers: &[(&'static str, &'static str)]) -> http::Request<Bytes> {
+    let url = format!("http://{}/2015-03-31/functions/{function}/invocations", broker.address());
+    let mut request = http::Request::post(url).header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Bytes::from_static(b"{}")).expect("a request")
+}
+
 /// Invokes by the Lambda-compatible door; the status and the answer.
 async fn invoke_signed(broker: &Process, key: &KeyCreated, function: &str) -> (u16, String) {
-    let now = u64::try_from(jiff::Timestamp::now().as_microsecond()).expect("after 1970");
-    let now = Timestamp::from_micros(now);
-    let url = format!("http://{}/2015-03-31/functions/{function}/invocations", broker.address());
-    let mut request = http::Request::post(url).body(Bytes::from_static(b"{}")).expect("a request");
-    request.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
-    Signer::new(&key.id, &key.secret, None, "us-east-1").sign(&mut request, now).expect("a signature");
+    let mut request = order(broker, function, &[]);
+    signer(key).sign(&mut request, now()).expect("a signature");
+    sent(request).await
+}
+
+async fn sent(request: http::Request<Bytes>) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
     let request = reqwest::Request::try_from(request).expect("a request");
     let answer = client.execute(request).await.expect("an answer");
     (answer.status().as_u16(), answer.text().await.expect("a body"))
+}
+
+/// A key that signs requests.
+async fn signing_key(client: &Client) -> KeyCreated {
+    let spec = KeySpec {
+        account: "app".to_owned(),
+        roles: vec!["invoke".to_owned()],
+        note: String::new(),
+        aws: true,
+        venues: Vec::new(),
+    };
+    Reply::of(client.request(Method::POST, "/v1/keys").json(&spec)).await.json(201)
+}
+
+#[tokio::test]
+async fn what_is_asked_for_is_signed_or_refused() {
+    let upstream = Upstream::start(script::replies("\"done\"")).await;
+    let setup = Setup::new().flat("a", &upstream.url(), "0.01").function("f", Worth::Once, &["a"]);
+    let mut command = setup.command();
+    command.env("MERIT_SECRETS_KEY", "5e".repeat(32));
+    let broker = Process::start(command, &setup.path("log")).await;
+    let client = Client::new(broker.address(), crate::support::KEY);
+    let key = signing_key(&client).await;
+    let terms = [("x-merit-max-price", "0.1"), ("X-Merit-Tags", "team=a")];
+
+    let mut signed = order(&broker, "f", &terms);
+    signer(&key).sign(&mut signed, now()).expect("a signature");
+    assert_eq!(sent(signed.clone()).await, (200, "\"done\"".to_owned()));
+    let ran = upstream.count();
+
+    let added = |mut request: http::Request<Bytes>| {
+        request.headers_mut().insert("x-merit-venues", HeaderValue::from_static("a"));
+        request
+    };
+    let mut presigned = order(&broker, "f", &[]);
+    signer(&key).presign(&mut presigned, now(), 600).expect("a signature");
+    let mut unsigned = order(&broker, "f", &[("x-amz-content-sha256", "UNSIGNED-PAYLOAD")]);
+    signer(&key).sign(&mut unsigned, now()).expect("a signature");
+    for (request, why) in [
+        (added(signed), "'x-merit-venues' must be a 'SignedHeader'"),
+        (added(presigned.clone()), "'x-merit-venues' must be a 'SignedHeader'"),
+        (unsigned, "'UNSIGNED-PAYLOAD' is not supported"),
+    ] {
+        let (status, body) = sent(request).await;
+        assert!(status == 403 && body.contains(why), "{status} {body} has no {why}");
+    }
+    assert_eq!(upstream.count(), ran, "nothing that was refused has run");
+    assert_eq!(sent(presigned).await.0, 200, "and as it was signed it runs");
 }
 
 #[tokio::test]
@@ -156,14 +222,7 @@ async fn keys_that_sign_outlive_a_restart_only_with_the_key_they_are_sealed_by()
     };
     let mut broker = start("5e").await;
     let client = Client::new(broker.address(), crate::support::KEY);
-    let spec = KeySpec {
-        account: "app".to_owned(),
-        roles: vec!["invoke".to_owned()],
-        note: String::new(),
-        aws: true,
-        venues: Vec::new(),
-    };
-    let key: KeyCreated = Reply::of(client.request(Method::POST, "/v1/keys").json(&spec)).await.json(201);
+    let key = signing_key(&client).await;
     assert_eq!(invoke_signed(&broker, &key, "f").await, (200, "\"done\"".to_owned()));
     assert!(broker.stop().await.success());
 

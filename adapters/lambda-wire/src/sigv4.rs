@@ -158,6 +158,15 @@ impl Presented {
         self.session_token.as_deref()
     }
 
+    /// Whether the header of this name, in lower case, is signed. [`Self::of`] demands it of what Lambda may read; what
+    /// else a service reads is for the service to demand.
+    #[must_use]
+    pub fn signs(&self, name: &str) -> bool {
+        // The list is the last line of the canonical head.
+        let list = self.canonical.strip_suffix(b"\n").and_then(|head| head.rsplit(|byte| *byte == b'\n').next());
+        list.is_some_and(|list| list.split(|byte| *byte == b';').any(|signed| signed == name.as_bytes()))
+    }
+
     /// What is said of the payload.
     #[must_use]
     pub const fn payload(&self) -> Payload {
@@ -299,6 +308,22 @@ impl AuthError {
     #[must_use]
     pub fn unknown_key() -> Self {
         Self::new(ErrorCode::UnrecognizedClient, "The security token included in the request is invalid.")
+    }
+
+    /// A header that has to be signed is not.
+    #[must_use]
+    pub fn unsigned_header(name: &str) -> Self {
+        let name = shortened(name);
+        Self::invalid(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."))
+    }
+
+    /// The payload is not signed.
+    #[must_use]
+    pub fn unsigned_payload() -> Self {
+        Self::invalid(format!(
+            "'{UNSIGNED}' is not supported: sign the SHA-256 of the payload, and leave x-amz-content-sha256 out or set it \
+             to that hash."
+        ))
     }
 
     /// It is signed for a region that is not served here.

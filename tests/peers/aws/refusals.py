@@ -8,10 +8,13 @@ import os
 import urllib.parse
 
 import botocore.auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from common import ENDPOINT, client, refused, run
 
 lam = client()
+CREDENTIALS = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
 
 
 def echo(**arguments):
@@ -152,6 +155,28 @@ def a_signature_in_pieces():
     assert raw("GET", "/aws", {}) == ("UnknownOperationException", 404)
 
 
+def sent_as_signed(request):
+    return raw(request.method, request.url[len(ENDPOINT) :], dict(request.headers), request.data)
+
+
+def terms_that_are_not_signed():
+    late = client()
+    add = lambda request, **_: request.headers.__setitem__("X-Merit-Venues", "here")
+    late.meta.events.register("before-send.lambda.Invoke", add)
+    code, status, error = refused(late.invoke, FunctionName="echo", Payload=b"{}")
+    assert (code, status) == ("InvalidSignatureException", 403) and "'x-merit-venues' must be" in str(error), error
+    request = AWSRequest("POST", ENDPOINT + PATH)
+    botocore.auth.SigV4QueryAuth(CREDENTIALS, "lambda", "eu-west-1", expires=60).add_auth(request)
+    request.headers["X-Merit-Max-Price"] = "1000"
+    assert sent_as_signed(request) == ("InvalidSignatureException", 403)
+
+
+def a_payload_that_is_not_signed():
+    request = AWSRequest("POST", ENDPOINT + PATH, {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}, b"{}")
+    botocore.auth.SigV4Auth(CREDENTIALS, "lambda", "eu-west-1").add_auth(request)
+    assert sent_as_signed(request) == ("InvalidSignatureException", 403)
+
+
 def a_refused_head_waits_for_no_body():
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(ENDPOINT).netloc, timeout=20)
     connection.putrequest("POST", PATH)
@@ -178,6 +203,8 @@ run(
         what_merit_does_not_do,
         nothing_signed,
         a_signature_in_pieces,
+        terms_that_are_not_signed,
+        a_payload_that_is_not_signed,
         a_refused_head_waits_for_no_body,
     ]
 )

@@ -29,7 +29,7 @@ pub(super) fn check_signed_headers(signed: &[&str], headers: &HeaderMap) -> Resu
     }
     let must_be = |name: &&str| name.starts_with("x-amz-") && !NEED_NOT_BE_SIGNED.contains(name);
     match headers.keys().map(http::HeaderName::as_str).filter(must_be).find(|name| !is_signed(name)) {
-        Some(name) => Err(AuthError::invalid(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."))),
+        Some(name) => Err(AuthError::unsigned_header(name)),
         None => Ok(()),
     }
 }

@@ -192,6 +192,18 @@ fn a_declared_hash_is_checked_and_an_unsigned_payload_is_told() {
 }
 
 #[test]
+fn it_tells_which_headers_are_signed() {
+    let mut signed = request("http://127.0.0.1:1/f");
+    signed.headers_mut().insert("x-merit-tags", HeaderValue::from_static("team=a"));
+    signer().sign(&mut signed, NOW).expect("signed");
+    signed.headers_mut().insert("x-merit-venues", HeaderValue::from_static("theirs"));
+    let presented = presented(&signed).expect("well-formed");
+    let told = ["host", "x-amz-date", "x-merit-tags", "x-merit-venues", "x-merit", "", "host;x-amz-date"];
+    assert_eq!(told.map(|name| presented.signs(name)), [true, true, true, false, false, false, false]);
+    assert_eq!(verify(&presented, "secret", b"{}"), Ok(()), "the signature itself holds");
+}
+
+#[test]
 fn an_http_date_will_do() {
     let request = Recorded::one("aws-invoke-basic");
     let mut headers = request.headers();

@@ -1,16 +1,20 @@
 //! Who signed a request, and whether the signature holds.
 //!
+//! All that a request asks for has to be signed: its payload, and besides what Lambda demands the terms in `X-Merit-*`
+//! headers. Or whoever holds a presigned URL, or stands in the way, could say what is paid by another.
+//!
 //! What a head says is checked before its body is read: form, time, key and, where the client declares the hash of
 //! its body, the signature too. Clients that declare none (botocore does not, for Lambda) have it checked when the
 //! body has come; until then they are nobody, so nothing is counted against their key or told of what exists.
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName};
 use merit_lambda_wire::error::{ErrorCode, LambdaError};
 use merit_lambda_wire::sigv4::{AuthError, BodyHash, Payload, Presented};
 
 use super::payload::Unread;
-use super::{Asked, Denied};
+use super::{Asked, Denied, terms};
 use crate::Broker;
 use crate::keys::{Key, Role};
 
@@ -30,12 +34,17 @@ impl Signed {
         if presented.session_token().is_some() {
             return Err(token_refused().into());
         }
+        if let Some(name) = unsigned_term(&presented, &parts.headers) {
+            return Err(AuthError::unsigned_header(name).into());
+        }
+        if presented.payload() == Payload::Unsigned {
+            return Err(AuthError::unsigned_payload().into());
+        }
         let key = key_of(broker, presented.access_key())?;
         let mut signed = Self { presented, key, verified: false };
         let known = match signed.presented.payload() {
             Payload::Declared(hash) => Some(hash),
-            Payload::Unsigned => Some([0; 32]),
-            Payload::Undeclared => body.is_empty().then(|| BodyHash::of(b"")),
+            Payload::Unsigned | Payload::Undeclared => body.is_empty().then(|| BodyHash::of(b"")),
         };
         if let Some(hash) = known {
             signed.verify(&hash)?;
@@ -47,11 +56,6 @@ impl Signed {
     /// Whether the signature has been verified without the body.
     pub(super) const fn is_verified(&self) -> bool {
         self.verified
-    }
-
-    /// Whether the body's hash is needed.
-    pub(super) const fn wants_hash(&self) -> bool {
-        !matches!(self.presented.payload(), Payload::Unsigned)
     }
 
     /// Checks the signature against the body that came.
@@ -97,6 +101,12 @@ fn key_of(broker: &Broker, id: &str) -> Result<Arc<Key>, Denied> {
         }
         Err(why) => Err(LambdaError::new(ErrorCode::UnrecognizedClient, why.to_string()).into()),
     }
+}
+
+/// A term of Merit's in a header that is not signed.
+fn unsigned_term<'h>(presented: &Presented, headers: &'h HeaderMap) -> Option<&'h str> {
+    let mut terms = headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with(terms::PREFIX));
+    terms.find(|name| !presented.signs(name))
 }
 
 fn token_refused() -> LambdaError {

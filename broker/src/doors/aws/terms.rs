@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 use crate::terms::Stated;
 
 /// How the headers begin.
-const PREFIX: &str = "x-merit-";
+pub(super) const PREFIX: &str = "x-merit-";
 
 /// Reads them.
 ///
