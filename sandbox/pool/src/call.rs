@@ -56,7 +56,7 @@ impl Door {
     async fn signed(&self, head: Parts, body: Incoming, signer: &Signer) -> Result<Reply, Refusal> {
         let given = Given::read(&head.headers, (self.clock)()).map_err(Refusal::Unsigned)?;
         let arrives = Instant::now() + deadline(&head.headers)?.unwrap_or(PAYLOAD_WAIT).min(PAYLOAD_WAIT).to_std();
-        let payload = self.payload(body, arrives).await?;
+        let payload = self.unverified_payload(body, arrives).await?;
         signer.verify(&given, &payload, (self.clock)()).map_err(Refusal::Unsigned)?;
         let answered = async {
             let order = self.order(head)?;
@@ -123,7 +123,24 @@ impl Door {
         Err(Refusal::NotStarted(format!("`{}` has no instance that lives; see the pool's log", order.function.name)))
     }
 
-    async fn payload(&self, body: Incoming, deadline: Instant) -> Result<Bytes, Refusal> {
+    /// Reads a payload that anybody may have sent.
+    async fn unverified_payload(&self, body: Incoming, deadline: Instant) -> Result<Bytes, Refusal> {
+        let (arrival, given_up) = self.unverified.begin();
+        let counted = body.map_frame(|frame| {
+            arrival.grew(frame.data_ref().map_or(0, Bytes::len));
+            frame
+        });
+        tokio::select! {
+            read = self.payload(counted, deadline) => read,
+            Ok(()) = given_up => Err(Refusal::Crowded),
+        }
+    }
+
+    async fn payload<B>(&self, body: B, deadline: Instant) -> Result<Bytes, Refusal>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let limit = self.payload_bytes;
         if body.size_hint().lower() > limit as u64 {
             return Err(Refusal::PayloadTooLarge { limit });

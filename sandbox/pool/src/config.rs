@@ -40,6 +40,8 @@ pub struct PoolConfig {
     pub concurrency: u32,
     /// The largest payload in bytes; more is answered 413.
     pub payload_bytes: usize,
+    /// Bytes of payloads that may be held before their signatures are verified.
+    pub unverified_bytes: usize,
     /// How long calls may go on after the shutdown signal.
     pub drain: Duration,
     /// The bearer token callers need; `None` lets everyone in who can reach the port.
@@ -194,6 +196,7 @@ fn read<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>, folder: &Path) ->
         cache: reader.text(&mut pool, "cache", path),
         concurrency: reader.number(&mut pool, "concurrency", 1..=10_000, 32),
         payload_bytes: reader.number(&mut pool, "payload_bytes", BYTES, 6 << 20),
+        unverified_bytes: reader.number(&mut pool, "unverified_bytes", BYTES, 128 << 20),
         drain: Duration::from_millis(reader.number(&mut pool, "drain_ms", 0..=3_600_000, 10_000)),
         key: reader.text(&mut pool, "key", |text| Ok::<_, String>(text.to_owned())),
         wasm: wasm(reader, root),

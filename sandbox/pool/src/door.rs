@@ -15,6 +15,7 @@ use crate::reply::{self, Refusal, Reply};
 use crate::runner::Runner;
 use crate::schedule::FunctionIndex;
 use crate::sign::Signer;
+use crate::unverified::Unverified;
 
 /// Seconds since 1970.
 pub(crate) type Clock = fn() -> u64;
@@ -33,6 +34,7 @@ pub(crate) struct Door {
     pub(crate) payload_bytes: usize,
     pub(crate) signer: Option<Signer>,
     pub(crate) clock: Clock,
+    pub(crate) unverified: Unverified,
     key_digest: Option<[u8; 32]>,
     closed: AtomicBool,
 }
@@ -45,6 +47,7 @@ impl Door {
             payload_bytes: config.payload_bytes,
             signer: None,
             clock: || 0,
+            unverified: Unverified::new(config.unverified_bytes.max(config.payload_bytes)),
             key_digest: config.key.as_ref().map(|key| Sha256::digest(key).into()),
             closed: AtomicBool::new(false),
         }

@@ -27,6 +27,7 @@ mod reply;
 mod runner;
 mod schedule;
 mod sign;
+mod unverified;
 
 use std::future::Future;
 use std::pin::pin;

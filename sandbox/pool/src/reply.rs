@@ -49,6 +49,8 @@ pub(crate) enum Refusal {
     NotStarted(String),
     #[error("{0}")]
     Unsigned(Unsigned),
+    #[error("too much arrives whose signature can't be verified yet; send it at once, or later")]
+    Crowded,
     #[error("the pool is shutting down; send the call elsewhere")]
     Draining,
 }
@@ -63,7 +65,7 @@ impl Refusal {
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotStarted(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotStarted(_) | Self::Crowded | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -78,6 +80,7 @@ impl Refusal {
             Self::TooManyRequests(_) => "TooManyRequests",
             Self::NotStarted(_) => "NotStarted",
             Self::Unsigned(_) => "Unsigned",
+            Self::Crowded => "Crowded",
             Self::Draining => "Draining",
         }
     }

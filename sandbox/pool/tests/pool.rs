@@ -47,10 +47,12 @@ struct Running {
 
 impl Running {
     async fn start(config: PoolConfig) -> Self {
+        Self::serve(Pool::try_new(&config).expect("a pool"), config.functions).await
+    }
+
+    async fn serve(pool: Pool, functions: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let functions = config.functions.clone();
-        let pool = Pool::try_new(&config).expect("a pool");
         let sandbox = pool.sandbox().clone();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(pool.serve(listener, async { drop(stopped.await) }));
@@ -239,6 +241,43 @@ async fn first_line(stream: &mut TcpStream) -> String {
         assert!(stream.read_buf(&mut bytes).await.expect("reads") > 0, "closed without a reply");
     }
     String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn payloads_that_nobody_may_have_signed_do_not_pile_up() {
+    const NOW: u64 = 1_800_000_000;
+    let config = PoolConfig { payload_bytes: 1000, unverified_bytes: 1000, ..config() };
+    let secret = merit_pool::Secret::random();
+    let pool = Pool::try_new(&config).expect("a pool").signed(secret.clone(), || NOW);
+    let pool = Running::serve(pool, config.functions).await;
+    // Somebody without the secret sends a part, and waits.
+    let mut slow = TcpStream::connect(pool.address).await.expect("connects");
+    let head = format!(
+        "POST /primes HTTP/1.1\r\nhost: pool\r\nwebhook-id: x\r\nwebhook-timestamp: {NOW}\r\n\
+         webhook-signature: v1,AAAA\r\nexpect: 100-continue\r\ncontent-length: 900\r\n\r\n"
+    );
+    slow.write_all(head.as_bytes()).await.expect("sends");
+    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    slow.read_exact(&mut go_on).await.expect("its payload is waited for");
+    slow.write_all(&[b' '; 800]).await.expect("sends");
+    let call = async |id: &str| {
+        let body = format!("{:<900}", 7);
+        let request = Request::post("/primes").header("webhook-id", id).header("webhook-timestamp", NOW);
+        pool.send(request.header("webhook-signature", secret.sign(id, NOW, body.as_bytes())), body).await.status
+    };
+    // Until that part has arrived there is room for both; then the one that came first is given up.
+    let mut number = 0;
+    let refused = first_line(&mut slow);
+    let calls = async {
+        loop {
+            number += 1;
+            assert_eq!(call(&number.to_string()).await, StatusCode::OK, "who signs is served");
+        }
+    };
+    tokio::select! {
+        line = refused => assert!(line.contains("503"), "{line}"),
+        () = calls => {}
+    }
 }
 
 #[tokio::test]
