@@ -48,4 +48,4 @@ pub use place::{
 pub use retry::RetryBudget;
 pub use slot::{HealthState, Observation, Reservation, Room, Slot, VenueSlots, WindowCaps};
 pub use terms::Terms;
-pub use track::{Fill, TrackRecord, TrialRule};
+pub use track::{Fill, TrackRecord, TrialRule, Went};

@@ -6,11 +6,23 @@
 
 use merit_units::{Micros, Money};
 
+/// What a call says of the venue that ran it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Went {
+    /// It did its part.
+    Well,
+    /// The function ended with an error of its own, or so the venue says: it is charged for, and proves nothing. Or a
+    /// venue could pass its trial without running anything.
+    ErrorOfItsOwn,
+    /// It failed.
+    Wrong,
+}
+
 /// One call that a provider ran, as far as it is judged by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
-    /// Whether the venue did its part; an error of the function's own is no failure.
-    pub ok: bool,
+    /// Whether the venue did its part.
+    pub went: Went,
     /// What it was expected to be charged when it was matched.
     pub quoted: Money,
     /// What it was charged.
@@ -78,7 +90,7 @@ impl TrackRecord {
         self.fills += 1;
         self.quoted_pico = self.quoted_pico.saturating_add(fill.quoted.pico());
         self.charged_pico = self.charged_pico.saturating_add(fill.charged.pico());
-        if self.passed {
+        if self.passed || fill.went == Went::ErrorOfItsOwn {
             return false;
         }
         if self.calls >= rule.calls.saturating_mul(2) {
@@ -87,8 +99,8 @@ impl TrackRecord {
             (self.expected_us, self.took_us) = (self.expected_us / 2, self.took_us / 2);
         }
         self.calls += 1;
-        self.failures += u64::from(!fill.ok);
-        if fill.ok {
+        self.failures += u64::from(fill.went == Went::Wrong);
+        if fill.went == Went::Well {
             self.expected_us = self.expected_us.saturating_add(fill.expected.get());
             self.took_us = self.took_us.saturating_add(fill.took.get());
         }
@@ -127,13 +139,17 @@ mod tests {
     use super::*;
 
     const GOOD: Fill = Fill {
-        ok: true,
+        went: Went::Well,
         quoted: Money::from_pico(1000),
         charged: Money::from_pico(1000),
         expected: Micros::from_millis(10),
         took: Micros::from_millis(12),
     };
     const RULE: TrialRule = TrialRule::of_calls(100);
+
+    fn failing(fails: bool) -> Went {
+        if fails { Went::Wrong } else { Went::Well }
+    }
 
     /// After how many of these fills the trial is passed, if within 1,000.
     fn passed_after(fill: impl Fn(u64) -> Fill) -> Option<u64> {
@@ -144,7 +160,7 @@ mod tests {
     #[test]
     fn a_trial_is_passed_by_enough_calls_that_are_as_quoted() {
         assert_eq!(passed_after(|_| GOOD), Some(100));
-        let one_in = |n: u64| passed_after(move |number| Fill { ok: !number.is_multiple_of(n), ..GOOD });
+        let one_in = |n: u64| passed_after(move |number| Fill { went: failing(number.is_multiple_of(n)), ..GOOD });
         assert_eq!(one_in(20), Some(100), "5 % fail");
         assert_eq!(one_in(10), None, "10 % fail");
         assert_eq!(passed_after(|_| Fill { charged: Money::from_pico(1250), ..GOOD }), Some(100));
@@ -154,8 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn errors_of_the_functions_own_prove_nothing_and_are_charged_for() {
+        let error = |every: u64| {
+            let went = move |number: u64| if number.is_multiple_of(every) { Went::ErrorOfItsOwn } else { Went::Well };
+            move |number| Fill { went: went(number), ..GOOD }
+        };
+        assert_eq!(passed_after(error(1)), None, "nothing but errors");
+        assert_eq!(passed_after(error(2)), Some(199), "every other one");
+        let dear = |number: u64| Fill { charged: Money::from_pico(9000), ..error(2)(number) };
+        let dear = |number: u64| if number.is_multiple_of(2) { dear(number) } else { GOOD };
+        assert_eq!(passed_after(dear), None, "charges count, whatever came of the calls");
+    }
+
+    #[test]
     fn a_bad_start_is_forgiven_in_time() {
-        let after = passed_after(|number| Fill { ok: number > 90, ..GOOD }).expect("in the end");
+        let after = passed_after(|number| Fill { went: failing(number <= 90), ..GOOD }).expect("in the end");
         assert!((300..=900).contains(&after), "{after}");
     }
 

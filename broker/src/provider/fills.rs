@@ -3,7 +3,7 @@
 //! Called once an attempt, as it lands. A call that surely did not start is no fill, but it counts for the trial when
 //! the venue failed it.
 
-use merit_market::{Fill, Observation};
+use merit_market::{Fill, Observation, Went};
 use merit_units::{FunctionId, Micros, Money};
 use merit_wire::ServerFrame;
 
@@ -28,16 +28,17 @@ pub(crate) struct Landed<'a> {
 impl Provider {
     /// Learns from an attempt.
     pub(crate) fn landed(&self, broker: &Broker, venue: &VenueEntry, landed: &Landed<'_>) {
-        let ok = match landed.observation {
-            Observation::Ok | Observation::FunctionError => true,
-            Observation::Failed | Observation::Unknown => false,
+        let went = match landed.observation {
+            Observation::Ok => Went::Well,
+            Observation::FunctionError => Went::ErrorOfItsOwn,
+            Observation::Failed | Observation::Unknown => Went::Wrong,
             // It said that it is full: no promise was broken.
             Observation::Throttled { .. } => return,
         };
         let Landed { quoted, charged, expected, took, .. } = *landed;
         let passed = {
             let mut track = self.track();
-            track.observe(&Fill { ok, quoted, charged, expected, took }, &self.trial())
+            track.observe(&Fill { went, quoted, charged, expected, took }, &self.trial())
         };
         if passed && self.trial().calls > 0 {
             venue.slots.set_on_trial(false);
