@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use merit_market::{Isolation, Slot, VenueIndex};
 use merit_pricing::{Size, Usage, UsageProfile};
-use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp, vcpu_text};
+use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp, VenueId, vcpu_text};
 use merit_venue::Target;
 use merit_wire::DeploymentSpec;
 use tokio::sync::Notify;
@@ -187,6 +187,15 @@ pub struct DeploymentParts {
     pub from_file: Option<Timestamp>,
 }
 
+/// How much room a function has for offers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Deployments and offers in all.
+    pub(crate) deployments: usize,
+    /// Offers of one venue.
+    pub(crate) of_venue: usize,
+}
+
 /// A logical function.
 pub struct Function {
     /// Its name.
@@ -276,10 +285,22 @@ impl Function {
         self.deployments.iter().chain(self.offered.load().iter()).cloned().collect()
     }
 
-    /// Adds an offered deployment, or puts it in the place of the one of its name. Returns whether there is room: of
-    /// `max` deployments, where offers that have ended give way.
-    pub(crate) fn put_offered(&self, deployment: &Arc<Deployment>, max: usize) -> bool {
-        let room = max.saturating_sub(self.deployments.len());
+    /// Whether an offer of a venue, to be called `id`, would find room. Offers that have ended give way.
+    pub(crate) fn has_room_for(&self, id: &DeploymentId, venue: &VenueId, room: Room) -> bool {
+        let (mut standing, mut of_venue) = (self.deployments.len(), 0);
+        for other in self.offered.load().iter().filter(|other| other.id != *id && other.is_offered()) {
+            standing += 1;
+            of_venue += usize::from(other.venue.id == *venue);
+        }
+        standing < room.deployments && of_venue < room.of_venue
+    }
+
+    /// Adds an offered deployment, or puts it in the place of the one of its name. Returns whether there is room.
+    pub(crate) fn put_offered(&self, deployment: &Arc<Deployment>, room: Room) -> bool {
+        if !self.has_room_for(&deployment.id, &deployment.venue.id, room) {
+            return false;
+        }
+        let room = room.deployments.saturating_sub(self.deployments.len());
         let mut fits = true;
         self.offered.rcu(|offered| {
             let mut next: Vec<_> = offered.iter().filter(|other| other.id != deployment.id).cloned().collect();

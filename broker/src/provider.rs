@@ -5,12 +5,15 @@
 //! ([`requote`]); its kill switches and caps hold for the next decision at once, in the market's own state. What it
 //! did is judged by its [`fills`].
 //!
+//! What is written to disk or read by all its functions is paced: [`Provider::take_change`].
+//!
 //! Invariant: nothing runs at a provider's venue without an endpoint, a price sheet and an offer that stands.
 
 pub mod adapter;
 pub mod fills;
 mod offer;
 mod offers;
+mod places;
 pub mod requote;
 pub mod session;
 mod standing;
@@ -21,10 +24,12 @@ mod tests;
 pub mod views;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use merit_market::{BandLimits, TrackRecord, TrialRule, WindowCaps};
 use merit_pricing::PriceSheet;
 use merit_units::{Micros, Money, Timestamp};
@@ -83,6 +88,20 @@ pub struct Provider {
     trial_calls: AtomicU64,
     /// What its calls are signed with, to be kept encrypted.
     secret: Mutex<Option<String>>,
+    changes: Mutex<Changes>,
+}
+
+/// How often a provider may change what is kept of it.
+struct Changes {
+    per_minute: u32,
+    limiter: DefaultDirectRateLimiter,
+}
+
+impl Changes {
+    fn new(per_minute: u32) -> Self {
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
+        Self { per_minute, limiter: RateLimiter::direct(quota) }
+    }
 }
 
 /// What holds for the whole venue.
@@ -109,6 +128,7 @@ impl Provider {
             track: Mutex::default(),
             trial_calls: AtomicU64::new(0),
             secret: Mutex::default(),
+            changes: Mutex::new(Changes::new(house.config.providers.max_changes_per_minute)),
         }
     }
 
@@ -117,6 +137,24 @@ impl Provider {
         self.offers().rules = rules(own, house);
         self.trial_calls.store(own.trial_calls.unwrap_or(house.config.providers.trial_calls), Ordering::Relaxed);
         self.held().concurrency = house.venue.concurrency;
+        let (mut changes, per_minute) = (self.changes(), house.config.providers.max_changes_per_minute);
+        if changes.per_minute != per_minute {
+            *changes = Changes::new(per_minute);
+        }
+    }
+
+    /// Counts a change of the endpoint, the price sheet or the caps, or the switch being turned off.
+    pub(crate) fn take_change(&self) -> Result<(), Refused> {
+        let changes = self.changes();
+        let max = changes.per_minute;
+        changes.limiter.check().map_err(|_| {
+            let message = format!("a venue may change {max} things a minute, providers.max_changes_per_minute; wait");
+            Refused::new("rate_limited", message)
+        })
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn offers(&self) -> MutexGuard<'_, Offers> {
@@ -176,7 +214,7 @@ fn rules(own: &merit_config::ProviderVenue, house: &VenueHouse<'_>) -> OfferRule
             venue: house.id.clone(),
             isolation: crate::venues::isolation(house.venue.isolation),
             architecture: house.venue.architecture,
-            max_ttl: Micros::from_millis(limits.max_ttl_ms),
+            max_ttl: Micros::from_millis(own.max_ttl_ms.unwrap_or(limits.max_ttl_ms)),
         },
         bands: BandLimits { fall_percent: limits.band_fall_percent, rise_percent: limits.band_rise_percent },
         allowed: (!every).then(|| own.offers.iter().cloned().collect::<BTreeSet<_>>()),
@@ -244,6 +282,8 @@ impl Broker {
     pub(crate) fn confirm_offer(&self, venue: &Arc<VenueEntry>, provider: &Provider, id: &str) -> Option<bool> {
         let confirmed = provider.offers().confirm(id, self.scene(venue, None));
         if confirmed == Some(true) {
+            // Others may have waited for the same.
+            provider.come_back_at(self.clock.now());
             provider.tell(ServerFrame::Released { id: id.to_owned() });
         }
         confirmed
@@ -254,7 +294,7 @@ impl Broker {
         &self,
         venue: &Arc<VenueEntry>,
         provider: &Provider,
-        former: Option<&PriceSheet>,
+        former: Option<&Arc<PriceSheet>>,
         sheet: &Arc<PriceSheet>,
     ) {
         let scene = self.scene(venue, None);
@@ -290,13 +330,28 @@ impl Broker {
         }
     }
 
-    /// Turns a kill switch. The next decision knows; books follow.
-    pub(crate) fn switch(&self, venue: &Arc<VenueEntry>, provider: &Provider, by: Switch, kill: &KillSpec) {
+    /// Turns a kill switch. The next decision knows; books follow. Returns whether that changed anything.
+    ///
+    /// # Errors
+    /// When its provider turns it off too often; on it goes always.
+    pub(crate) fn switch(
+        &self,
+        venue: &Arc<VenueEntry>,
+        provider: &Provider,
+        by: Switch,
+        kill: &KillSpec,
+    ) -> Result<bool, Refused> {
         let mut held = provider.held();
         let place = match by {
             Switch::Provider => &mut held.provider,
             Switch::Operator => &mut held.operator,
         };
+        if place.as_ref().map(|killed| killed.why.as_str()) == kill.on.then(|| offer::shown(&kill.why)).as_deref() {
+            return Ok(false);
+        }
+        if by == Switch::Provider && place.is_some() {
+            provider.take_change()?;
+        }
         let killed = || Killed { why: offer::shown(&kill.why), at: self.clock.now() };
         *place = kill.on.then(killed);
         venue.slots.set_stopped(held.provider.is_some() || held.operator.is_some());
@@ -305,6 +360,7 @@ impl Broker {
         tracing::warn!(venue = %venue.id, by, on = kill.on, why, "a kill switch was turned");
         self.requotes.mark_all(venue.functions().iter());
         provider.tell(ServerFrame::Killed { by: by.to_owned(), on: kill.on, why: why.to_owned() });
+        Ok(true)
     }
 
     /// Changes what a provider takes at most.

@@ -73,6 +73,9 @@ pub enum Refusal {
         /// When the next call fits.
         retry_after: Micros,
     },
+    /// What is kept of a provider's venue was changed too often; what it says.
+    #[error("{0}")]
+    TooManyChanges(String),
     /// Too many readers of market data.
     #[error("{named}, {limit}, is reached for this {scope}; close a connection, or subscribe to more on one of them")]
     TooManyReaders {

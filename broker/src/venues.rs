@@ -197,7 +197,7 @@ impl Broker {
         let former = venue.prices.sheet();
         let reshaped = venue.prices.replace(self.new_sheet(&venue.id, Some(Arc::clone(sheet)), now));
         if let Some(provider) = &venue.provider {
-            self.resheet_offers(venue, provider, former.as_deref(), sheet);
+            self.resheet_offers(venue, provider, former.as_ref(), sheet);
         }
         if reshaped {
             self.rebase_profiles(venue, &venue.prices, sheet);

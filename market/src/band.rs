@@ -6,6 +6,9 @@
 //! towards the mean ([`Band::set`]), so a price that is meant and stays is in its band after some minutes. A price that
 //! comes to zero, or from it, has no band: it is held until it is confirmed ([`Band::confirm`]), and never set.
 //!
+//! A rate is a price only under terms: what is rounded up, what is free, in which currency. When those change there is
+//! nothing to compare, and whoever knows them says so ([`OutOfBand::Terms`]).
+//!
 //! The mean is over time, not over messages: how often a price is sent does not weigh. It covers the last five
 //! minutes to the minute: time is kept in minutes, of which the sixth is forgotten whole.
 //!
@@ -37,6 +40,9 @@ pub enum OutOfBand {
         /// What it would be.
         to: Rate,
     },
+    /// It is for something else than it was, so it can't be compared.
+    #[error("the price sheet bills otherwise than before: its currency, rounding, minimums, sizes, weights or grants")]
+    Terms,
     /// It falls by more than the limit.
     #[error("{to} is more than {percent} % below the five-minute mean, {mean}")]
     Fell {
@@ -65,6 +71,7 @@ impl OutOfBand {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::ToZero { .. } | Self::FromZero { .. } => "price_crossed_zero",
+            Self::Terms => "terms_changed",
             Self::Fell { .. } => "price_fell",
             Self::Rose { .. } => "price_rose",
         }

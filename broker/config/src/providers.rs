@@ -7,10 +7,14 @@ use crate::reader::Section;
 pub struct Providers {
     /// Offers that a venue may have at once.
     pub max_offers: usize,
+    /// Offers of one venue that a function takes at once.
+    pub max_offers_per_function: usize,
     /// Bytes that a frame of a session, or a mass quote by REST, may have.
     pub max_message_bytes: usize,
     /// Quotes a second that a session may send.
     pub max_quotes_per_second: u32,
+    /// Changes a minute of a venue's endpoint, price sheet and caps, and of its switch being turned off.
+    pub max_changes_per_minute: u32,
     /// The longest an offer may stand without being sent again, in milliseconds.
     pub max_ttl_ms: u64,
     /// Milliseconds between two heartbeats of a session; three without a frame end it.
@@ -27,8 +31,10 @@ impl Providers {
     pub(crate) fn read(mut section: Section<'_, '_>) -> Self {
         Self {
             max_offers: section.number("max_offers", 1..=1_000_000),
+            max_offers_per_function: section.number("max_offers_per_function", 1..=128),
             max_message_bytes: section.number("max_message_bytes", 1024..=1 << 28),
             max_quotes_per_second: section.number("max_quotes_per_second", 1..=10_000_000),
+            max_changes_per_minute: section.number("max_changes_per_minute", 1..=1_000_000),
             max_ttl_ms: section.number("max_ttl_ms", 1000..=86_400_000),
             heartbeat_ms: section.number("heartbeat_ms", 100..=60_000),
             band_fall_percent: section.number("band_fall_percent", 0..=100),

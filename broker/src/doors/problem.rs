@@ -92,6 +92,7 @@ fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
         Refusal::Unauthenticated(_) => (401, "unauthenticated", "Not authenticated", false),
         Refusal::Forbidden { .. } | Refusal::NotYourVenue { .. } => (403, "forbidden", "Not allowed", false),
         Refusal::RateLimited { .. } => (429, "rate-limited", "Too many calls", true),
+        Refusal::TooManyChanges(_) => (429, "rate-limited", "Too many changes", true),
         Refusal::TooManyReaders { .. } => (429, "too-many-readers", "Too many readers", true),
         Refusal::UnknownFunction { .. } => (404, "unknown-function", "No such function", false),
         Refusal::Unknown { .. } => (404, "not-found", "Not found", false),
@@ -117,6 +118,7 @@ pub(super) fn retry_after_seconds(refusal: &Refusal) -> Option<u64> {
         | Refusal::StoreBehind { .. }
         | Refusal::StoreBusy
         | Refusal::Draining
+        | Refusal::TooManyChanges(_)
         | Refusal::IdempotencyInFlight => Some(1),
         Refusal::EventQueueFull { .. } => Some(10),
         Refusal::RateLimited { retry_after, .. } => Some(retry_after.get().div_ceil(1_000_000).max(1)),

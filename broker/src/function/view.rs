@@ -99,13 +99,17 @@ impl View {
         Money::from_pico(self.book.asks()[row].ceiling_pico.into())
     }
 
-    /// What a call that used `usage` at that row is charged.
+    /// What a call that used `usage` at that row is charged. Where a provider says what was used it is the ceiling at
+    /// most, which is what was held: or what it says, such as more CPU time than there can be, would overspend budgets.
     #[must_use]
     pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
         let (deployment, prices) = (&self.places[row], &self.rows[row].prices);
         match prices.meter(&deployment.size, usage) {
             Some(metered) => {
-                let charged = deployment.prices.charge_under(prices, &metered);
+                let mut charged = deployment.prices.charge_under(prices, &metered);
+                if deployment.offer.is_some() {
+                    charged.charge = charged.charge.min(self.ceiling(row));
+                }
                 Bill::of(charged, Some(metered), basis)
             }
             None => self.expected_bill(row),

@@ -13,18 +13,22 @@ use std::sync::Arc;
 
 use merit_market::BandLimits;
 use merit_pricing::PriceSheet;
-use merit_units::{FunctionId, Micros, Timestamp};
+use merit_units::{Micros, Timestamp};
 use merit_wire::{OfferReason, OfferSpec, OffersTaken};
 
 use super::offer::{House, Offer, Refused, Runs};
+use super::places::{deploy, deploy_to, mark, withdraw};
 use super::standing::{Bands, OfferGate, OfferState, Standing};
 use crate::Broker;
-use crate::function::{Deployment, DeploymentParts, Function};
+use crate::function::{Deployment, Function};
 use crate::prices::Prices;
 use crate::venue::VenueEntry;
 
 /// How long an offer that has ended is shown, and its bands are known.
 pub(crate) const REMEMBERED: Micros = Micros::from_secs(600);
+
+/// Of the most offers that may stand, one in so many that have ended is forgotten at once when too many have.
+const FORGOTTEN_PART: usize = 8;
 
 /// Who is told of a change, and when it happens.
 #[derive(Clone, Copy)]
@@ -55,15 +59,29 @@ pub(crate) struct Offers {
     standing: usize,
     /// Of the venue's sheet: what the first price of an offer is compared with.
     bands: Bands,
+    /// A sheet by whose terms offers are meant to be billed: the first one, or the last of which an offer was confirmed.
+    meant: Option<Arc<PriceSheet>>,
 }
 
 impl Offers {
     pub(crate) fn new(rules: OfferRules) -> Self {
-        Self { rules, by_id: BTreeMap::new(), wanted: BTreeMap::new(), standing: 0, bands: Bands::default() }
+        Self {
+            rules,
+            by_id: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            standing: 0,
+            bands: Bands::default(),
+            meant: None,
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Standing> {
         self.by_id.values()
+    }
+
+    /// Prices that are in force at the offers of the venue.
+    pub(crate) fn prices(&self) -> Vec<Arc<Prices>> {
+        self.by_id.values().filter(|its| its.state().stands()).map(|its| Arc::clone(&its.prices)).collect()
     }
 
     /// Puts `offers` in the place of all there were.
@@ -151,22 +169,7 @@ impl Offers {
     /// Why an offer is an ask of no function, when it is of none. Looks at no more than one function.
     fn idle(&self, id: &str, scene: Scene<'_>) -> Option<OfferReason> {
         let standing = self.by_id.get(id).filter(|its| its.deployments.is_empty())?;
-        let max = scene.broker.settings.load().max_deployments;
-        let full = format!("{max} offers and deployments, limits.max_deployments_per_function");
-        let refused = match &standing.offer.runs {
-            Runs::Function(function) if scene.broker.functions.find(function.as_str()).is_some() => {
-                Refused::new("function_full", format!("the function `{function}` has {full}"))
-            }
-            Runs::Function(function) => {
-                let message = format!("there is no function `{function}`; once there is, this offer is for it");
-                Refused::new("no_function", message)
-            }
-            Runs::Class(class) => {
-                let message = format!("there is no function of the class `{class}` that has fewer than {full}");
-                Refused::new("no_function", message)
-            }
-        };
-        Some(refused.told(id))
+        Some(super::places::why_idle(&standing.offer.runs, scene).told(id))
     }
 
     fn first(&mut self, spec: OfferSpec, offer: Offer, sheet: Arc<PriceSheet>, scene: Scene<'_>) -> Standing {
@@ -186,7 +189,7 @@ impl Offers {
             deployments: BTreeMap::new(),
             offer,
         };
-        standing.judge(self.rules.bands, scene.now);
+        standing.judge(self.rules.bands, self.meant.as_deref(), scene.now);
         deploy(&mut standing, scene);
         standing
     }
@@ -199,7 +202,9 @@ impl Offers {
         sheet: Arc<PriceSheet>,
         scene: Scene<'_>,
     ) -> Standing {
-        let moved = known.offer.runs != offer.runs
+        // While it was over, its place may have been given to another.
+        let moved = !known.state().stands()
+            || known.offer.runs != offer.runs
             || known.offer.size != offer.size
             || known.offer.isolation != offer.isolation
             || known.spec.target != spec.target;
@@ -210,7 +215,7 @@ impl Offers {
         (known.spec, known.sheet) = (spec, sheet);
         (known.at, known.session) = (scene.now, scene.session);
         known.expires_at = scene.now + known.offer.ttl;
-        known.judge(self.rules.bands, scene.now);
+        known.judge(self.rules.bands, self.meant.as_deref(), scene.now);
         if moved {
             if former.runs != known.offer.runs {
                 withdraw(&mut known, scene);
@@ -248,6 +253,7 @@ impl Offers {
             .ok_or_else(|| Refused::new("no_price_sheet", "the venue has no price sheet: put one before offers"))?;
         if self.bands.is_empty() {
             self.bands = Bands::of(&sheet, scene.now);
+            self.meant = Some(Arc::clone(&sheet));
         }
         let sheet = at_rates(offer, &sheet)?;
         sheet.check(&offer.size).map_err(|error| Refused::new("not_sold", error.to_string()))?;
@@ -261,10 +267,12 @@ impl Offers {
             return Err(Refused::new("too_many_offers", format!("providers.max_offers, {max}, is reached")));
         }
         if self.by_id.len() >= max.saturating_mul(2) {
-            let oldest = self.by_id.iter().filter_map(|(id, its)| Some((its.ended_at?, id.clone()))).min();
-            if let Some((_, id)) = oldest {
-                self.forget(&id, scene);
-            }
+            // A part of them at once, or each of many new ids would have all of them looked through.
+            let ended = self.by_id.iter().filter_map(|(id, its)| Some((its.ended_at?, id.clone())));
+            let mut oldest: Vec<_> = ended.collect();
+            oldest.sort_unstable();
+            oldest.truncate(max.div_ceil(FORGOTTEN_PART));
+            oldest.iter().for_each(|(_, id)| self.forget(id, scene));
         }
         Ok(())
     }
@@ -298,11 +306,12 @@ impl Offers {
             return Some(false);
         }
         if standing.hold.is_some_and(|hold| !hold.why.may_pass()) {
-            // The next offers are compared with what was just said to be meant.
+            // The next offers are compared with what was just said to be meant, and so are those that wait for it.
             self.bands.confirm(&standing.sheet, scene.now);
+            self.meant = Some(Arc::clone(&standing.sheet));
         }
         standing.bands.confirm(&standing.sheet, scene.now);
-        standing.judge(self.rules.bands, scene.now);
+        standing.judge(self.rules.bands, self.meant.as_deref(), scene.now);
         mark(standing, scene);
         Some(true)
     }
@@ -316,9 +325,7 @@ impl Offers {
             match its.state() {
                 OfferState::Live | OfferState::Held if its.expires_at <= scene.now => expired.push(id.clone()),
                 OfferState::Held => {
-                    if its.hold.is_some_and(|hold| hold.why.may_pass()) {
-                        its.judge(self.rules.bands, scene.now);
-                    }
+                    its.judge(self.rules.bands, self.meant.as_deref(), scene.now);
                     if its.state() == OfferState::Live {
                         mark(its, scene);
                         freed.push(id.to_string());
@@ -342,9 +349,11 @@ impl Offers {
     }
 
     /// The venue has another sheet.
-    pub(crate) fn resheet(&mut self, former: Option<&PriceSheet>, sheet: &Arc<PriceSheet>, scene: Scene<'_>) {
+    pub(crate) fn resheet(&mut self, former: Option<&Arc<PriceSheet>>, sheet: &Arc<PriceSheet>, scene: Scene<'_>) {
         if self.bands.is_empty() {
-            self.bands = Bands::of(former.unwrap_or(sheet), scene.now);
+            let first = former.unwrap_or(sheet);
+            self.bands = Bands::of(first, scene.now);
+            self.meant = Some(Arc::clone(first));
         }
         let limits = self.rules.bands;
         let crosses = self.bands.check(sheet, limits, scene.now).is_some_and(|hold| !hold.why.may_pass());
@@ -361,7 +370,7 @@ impl Offers {
                         }
                     }
                     its.sheet = sheet;
-                    its.judge(limits, scene.now);
+                    its.judge(limits, self.meant.as_deref(), scene.now);
                     mark(its, scene);
                 }
                 _ => unsold.push(id.clone()),
@@ -409,76 +418,4 @@ fn at_rates(offer: &Offer, sheet: &Arc<PriceSheet>) -> Result<Arc<PriceSheet>, R
     }
     let offered = sheet.at_rates(&offer.rates);
     offered.map(Arc::new).map_err(|error| Refused::new("bad_price", error.to_string()))
-}
-
-/// Makes an offer a deployment of every function it is for.
-fn deploy(standing: &mut Standing, scene: Scene<'_>) {
-    let functions = match &standing.offer.runs {
-        Runs::Function(function) => scene.broker.functions.find(function.as_str()).into_iter().collect(),
-        Runs::Class(class) => scene.broker.functions.of_class(class),
-    };
-    for function in &functions {
-        deploy_to(standing, function, scene);
-    }
-}
-
-fn deploy_to(standing: &mut Standing, function: &Arc<Function>, scene: Scene<'_>) {
-    let parts = DeploymentParts {
-        id: standing.offer.deployment.clone(),
-        venue: Arc::clone(scene.venue),
-        prices: Arc::clone(&standing.prices),
-        size: standing.offer.size,
-        target: standing.offer.target(&function.id),
-        concurrency: standing.offer.slots,
-        own_sheet: None,
-        isolation: standing.offer.isolation,
-        offer: Some(Arc::clone(&standing.gate)),
-        digest: None,
-        from_file: None,
-    };
-    let former = standing.deployments.get(&function.id);
-    let deployment = match former {
-        Some(former) if former.is_made_of(&parts) => Arc::clone(former),
-        former => {
-            let fresh = former.is_none();
-            let made = Arc::new(Deployment::new(parts, former.map(|former| &**former)));
-            if fresh && let Some(profile) = scene.broker.take_learned(&function.id, &made.id) {
-                made.restore(profile);
-            }
-            made
-        }
-    };
-    if function.put_offered(&deployment, scene.broker.settings.load().max_deployments) {
-        standing.deployments.insert(function.id.clone(), deployment);
-        scene.broker.equivalence.judge(function);
-        scene.venue.remember(&function.id);
-        scene.broker.requotes.mark(&function.id);
-    }
-}
-
-/// Takes an offer's deployments out of their functions.
-fn withdraw(standing: &mut Standing, scene: Scene<'_>) {
-    for (function, deployment) in std::mem::take(&mut standing.deployments) {
-        if let Some(function) = scene.broker.functions.find(function.as_str()) {
-            function.retain_offered(&|other| other.id != deployment.id);
-        }
-        scene.broker.requotes.mark(&function);
-    }
-}
-
-/// The books that an offer is in are to be rebuilt.
-fn mark(standing: &Standing, scene: Scene<'_>) {
-    scene.broker.requotes.mark_all(standing.deployments.keys());
-}
-
-/// Functions that an offer is for now, for whoever asks.
-pub(crate) fn functions_of(standing: &Standing) -> impl Iterator<Item = &FunctionId> {
-    standing.deployments.keys()
-}
-
-/// Prices that are in force at the offers of a venue.
-impl Offers {
-    pub(crate) fn prices(&self) -> Vec<Arc<Prices>> {
-        self.by_id.values().filter(|its| its.state().stands()).map(|its| Arc::clone(&its.prices)).collect()
-    }
 }

@@ -366,6 +366,9 @@ impl Line<'_> {
 
     async fn act(&self, venue: &Arc<VenueEntry>, frame: ClientFrame) -> Result<OffersTaken, Refused> {
         let (broker, provider, session) = (self.broker, &**self.provider, Some(self.id));
+        if matches!(frame, ClientFrame::Endpoint { .. } | ClientFrame::PriceSheet { .. } | ClientFrame::Caps { .. }) {
+            provider.take_change()?;
+        }
         match frame {
             ClientFrame::Endpoint { url, secret, .. } => {
                 broker.put_endpoint(venue, provider, &EndpointSpec { url, secret }).await?;
@@ -401,8 +404,9 @@ impl Line<'_> {
                 broker.store_provider(venue, provider).await?;
             }
             ClientFrame::Kill { on, why, .. } => {
-                broker.switch(venue, provider, Switch::Provider, &KillSpec { on, why });
-                broker.store_provider(venue, provider).await?;
+                if broker.switch(venue, provider, Switch::Provider, &KillSpec { on, why })? {
+                    broker.store_provider(venue, provider).await?;
+                }
             }
             ClientFrame::Heartbeat => {}
         }

@@ -106,10 +106,10 @@ struct MeterBands {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bands(Vec<MeterBands>);
 
-/// A meter and why its price is held.
+/// Why a price is held, and of which meter if of one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Hold {
-    meter: Meter,
+    meter: Option<Meter>,
     pub(crate) why: OutOfBand,
 }
 
@@ -120,7 +120,8 @@ impl Hold {
         } else {
             "confirm the offer if this is meant"
         };
-        Refused::new(self.why.word(), format!("{}: {}; {hint}", self.meter, self.why))
+        let of = self.meter.map_or_else(String::new, |meter| format!("{meter}: "));
+        Refused::new(self.why.word(), format!("{of}{}; {hint}", self.why))
     }
 }
 
@@ -146,7 +147,7 @@ impl Bands {
             let (low, high) = rates_of(sheet, bands.meter);
             for why in [bands.low.check(low, limits, now), bands.high.check(high, limits, now)] {
                 let Err(why) = why else { continue };
-                let hold = Hold { meter: bands.meter, why };
+                let hold = Hold { meter: Some(bands.meter), why };
                 if !why.may_pass() {
                     return Some(hold);
                 }
@@ -154,7 +155,7 @@ impl Bands {
             }
         }
         let added = sheet.rate_ranges().find(|(meter, _, high)| self.of_meter(*meter).is_none() && *high > Rate::FREE);
-        let added = added.map(|(meter, _, to)| Hold { meter, why: OutOfBand::FromZero { to } });
+        let added = added.map(|(meter, _, to)| Hold { meter: Some(meter), why: OutOfBand::FromZero { to } });
         added.or(held)
     }
 
@@ -209,10 +210,12 @@ impl Standing {
         self.gate.state()
     }
 
-    /// Judges its price, and opens or closes its gate. Whether that or its price has changed anything is for the
-    /// caller to know.
-    pub(crate) fn judge(&mut self, limits: BandLimits, now: Timestamp) {
-        self.hold = self.bands.check(&self.sheet, limits, now);
+    /// Judges its price, and opens or closes its gate. `meant` is a sheet by whose terms it is meant to be billed.
+    /// Whether that or its price has changed anything is for the caller to know.
+    pub(crate) fn judge(&mut self, limits: BandLimits, meant: Option<&PriceSheet>, now: Timestamp) {
+        let other = meant.filter(|meant| !meant.bills_alike(&self.sheet));
+        let other = other.map(|_| Hold { meter: None, why: OutOfBand::Terms });
+        self.hold = other.or_else(|| self.bands.check(&self.sheet, limits, now));
         if self.hold.is_none_or(|hold| hold.why.may_pass()) {
             self.bands.set(&self.sheet, now);
         }

@@ -51,8 +51,12 @@ impl Stage {
     }
 
     async fn publish(&self, seq: u64, price: &str) -> Result<(), String> {
+        self.publish_with(seq, price, "").await
+    }
+
+    async fn publish_with(&self, seq: u64, price: &str, more: &str) -> Result<(), String> {
         let sheet = format!(
-            "name = \"pool\"\ncurrency = \"USD\"\nseq = {seq}\nsource = \"own\"\n\
+            "name = \"pool\"\ncurrency = \"USD\"\nseq = {seq}\nsource = \"own\"\n{more}\
              lines = [{{ meter = \"request\", rate = \"{price}\" }}]\n\
              [sources.own]\ntitle = \"own\"\nretrieved = \"2026-11-21\"\n"
         );
@@ -231,6 +235,71 @@ async fn withdrawing_an_offer_or_naming_it_otherwise_does_not_escape_the_band() 
 }
 
 #[tokio::test]
+async fn a_sheet_that_bills_otherwise_holds_all_offers_until_one_is_confirmed() {
+    let stage = Stage::new().await;
+    let (venue, provider) = stage.pool();
+    stage.quote(offer("a"));
+    stage.quote(offer("b"));
+    // The rates stay, and every call is billed for at least an hour.
+    let hour = "rule = { granularity_us = 1000, minimum_us = 3600000000 }\n";
+    stage.publish_with(2, "0.000001", hour).await.unwrap();
+    assert_eq!(stage.ask("thumbnail").await, "quote-held");
+    assert_eq!(stage.quote(offer("c")).held[0].reason, "terms_changed", "nor does a new name escape");
+    stage.pass(Micros::from_secs(30)).await;
+    assert_eq!(stage.ask("thumbnail").await, "quote-held", "time does not free it");
+    assert_eq!(stage.broker.confirm_offer(&venue, &provider, "c"), Some(true));
+    stage.pass(Micros::from_millis(20)).await;
+    let book = stage.book("thumbnail").await;
+    assert!(book.values().all(|word| word == "0.000001"), "the terms are the sheet's, and are meant: {book:?}");
+    assert_eq!(stage.price("0.0000001"), ["price_fell"], "prices have their bands as before");
+    // A sheet with the terms that were in force at first is another one again.
+    stage.publish(3, "0.000001").await.unwrap();
+    assert_eq!(stage.book("thumbnail").await["pool.b"], "quote-held");
+}
+
+#[tokio::test]
+async fn how_long_offers_stand_is_said_for_all_venues_and_for_one() {
+    let stage = Stage::with(&CONFIG.replace("kind = \"provider\"\n", "kind = \"provider\"\nmax_ttl_ms = 2000\n")).await;
+    let refused = stage.quote(offer("a")).rejected.remove(0);
+    assert!(refused.reason == "bad_ttl" && refused.message.contains("100 to 2000"), "{refused:?}");
+    assert_eq!(stage.quote(OfferSpec { ttl_ms: 2000, ..offer("a") }).accepted, 1);
+}
+
+#[tokio::test]
+async fn one_provider_leaves_room_for_others_and_an_offer_that_comes_back_is_in_the_book() {
+    let config = CONFIG.replace("max_offers = 4", "max_offers = 4\nmax_offers_per_function = 2");
+    let stage = Stage::with(&config).await;
+    let (venue, provider) = stage.pool();
+    let idle = |id: &str| stage.quote(offer(id)).idle.len();
+    assert_eq!(["a", "b", "c"].map(idle), [0, 0, 1], "two of one venue");
+    let named = async || stage.book("thumbnail").await.into_iter().filter(|(_, word)| word == "0.000001");
+    let live = async || named().await.map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(live().await, ["pool.a", "pool.b"]);
+    stage.broker.cancel_offer(&venue, &provider, "a");
+    assert_eq!((idle("c"), live().await), (0, vec!["pool.b".to_owned(), "pool.c".to_owned()]));
+    assert_eq!((idle("a"), live().await.len()), (1, 2), "its place has been given to another");
+    stage.broker.cancel_offer(&venue, &provider, "b");
+    assert_eq!((idle("a"), live().await), (0, vec!["pool.a".to_owned(), "pool.c".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_provider_changes_at_a_pace_and_a_kill_switch_goes_on_always() {
+    let config = CONFIG.replace("max_offers = 4", "max_offers = 4\nmax_changes_per_minute = 2");
+    let stage = Stage::with(&config).await;
+    let (venue, provider) = stage.pool();
+    let switch = |by, on, why: &str| stage.broker.switch(&venue, &provider, by, &KillSpec { on, why: why.to_owned() });
+    assert_eq!(switch(Switch::Provider, true, "a"), Ok(true));
+    assert_eq!(switch(Switch::Provider, true, "a"), Ok(false), "it is on already");
+    assert_eq!(switch(Switch::Provider, false, ""), Ok(true));
+    assert_eq!(switch(Switch::Provider, true, "b"), Ok(true));
+    assert_eq!(switch(Switch::Provider, false, ""), Ok(true));
+    assert_eq!(provider.take_change().unwrap_err().word, "rate_limited");
+    assert_eq!(switch(Switch::Provider, true, "c"), Ok(true), "on it goes always");
+    assert_eq!(switch(Switch::Provider, false, "").unwrap_err().word, "rate_limited");
+    assert_eq!((switch(Switch::Operator, true, "d"), switch(Switch::Operator, false, "")), (Ok(true), Ok(true)));
+}
+
+#[tokio::test]
 async fn either_kill_switch_stops_the_venue_at_once() {
     let stage = Stage::new().await;
     let (venue, provider) = stage.pool();
@@ -240,7 +309,7 @@ async fn either_kill_switch_stops_the_venue_at_once() {
     let terms = Terms::default();
     let verdict = || view.book.verdicts(&terms, START).next().unwrap().1;
     let switch = |by, on| {
-        stage.broker.switch(&venue, &provider, by, &KillSpec { on, why: "a test".to_owned() });
+        stage.broker.switch(&venue, &provider, by, &KillSpec { on, why: "a test".to_owned() }).unwrap();
     };
     assert_eq!(verdict(), Ok(()));
     switch(Switch::Provider, true);
@@ -337,6 +406,30 @@ async fn what_was_said_outlives_a_reload_and_new_prices_do_not_touch_what_was_qu
     let config = Config::parse(CONFIG, &Source::Defaults, &Env::default()).unwrap();
     stage.broker.reload(&config, &config).await.unwrap();
     assert_eq!(stage.ask("thumbnail").await, "0.0000019");
+}
+
+#[tokio::test]
+async fn whatever_a_provider_says_was_used_a_call_is_charged_no_more_than_was_held() {
+    let stage = Stage::new().await;
+    stage.quote(OfferSpec { vcpu: Some("1".to_owned()), ..offer("a") });
+    let lines = "rule = { granularity_us = 1000 }\n[[lines]]\nmeter = \"cpu_ms\"\nrate = \"0.000001\"\n";
+    let sheet = format!(
+        "name = \"pool\"\ncurrency = \"USD\"\nseq = 2\nsource = \"own\"\n{lines}\
+         [sources.own]\ntitle = \"own\"\nretrieved = \"2026-11-22\"\n"
+    );
+    let (venue, provider) = stage.pool();
+    stage.broker.publish_sheet(&venue, &sheet).await.unwrap();
+    assert_eq!(stage.broker.confirm_offer(&venue, &provider, "a"), Some(true));
+    stage.ask("thumbnail").await;
+    let view = stage.function("thumbnail").view();
+    let charged = |cpu| {
+        let used = merit_pricing::Usage { duration: Micros::from_millis(5), cpu, ..Default::default() };
+        view.bill(0, &used, merit_venue::MeterBasis::Reported).charge
+    };
+    assert_eq!(charged(Micros::from_millis(7)).to_string(), "0.000007");
+    let most = view.ceiling(0);
+    assert_eq!(charged(Micros::from_secs(1_000_000)), most);
+    assert_eq!(charged(stage.function("thumbnail").timeout), most, "a call that uses its whole time is paid in full");
 }
 
 #[tokio::test]

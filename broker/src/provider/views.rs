@@ -2,7 +2,7 @@
 
 use merit_wire::{CapsSpec, KillView, KilledView, OfferList, OfferView};
 
-use super::offers::functions_of;
+use super::places::functions_of;
 use super::standing::Standing;
 use super::{Provider, Switch};
 use crate::clock::rfc3339;

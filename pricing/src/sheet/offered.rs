@@ -6,7 +6,7 @@
 
 use merit_units::{Quantity, Rate};
 
-use super::{PriceSheet, Tier};
+use super::{Line, PriceSheet, Tier};
 use crate::meter::{Meter, NotBilled};
 
 /// Why a rate can't be offered.
@@ -44,6 +44,22 @@ impl PriceSheet {
             line.tiers = vec![Tier { up_to: Quantity::MAX, rate, source }];
         }
         Ok(sheet)
+    }
+
+    /// Whether a call that is billed by both meters costs the same under `other` wherever their rates are the same: the
+    /// currency, rounding, minimums, sizes, weights and grants agree. Rates and tiers may differ, and meters that only
+    /// one of them bills.
+    #[must_use]
+    pub fn bills_alike(&self, other: &Self) -> bool {
+        let grant = |line: &Line| line.grant.as_ref().map(|grant| (grant.quantity, grant.weight_milli));
+        let alike = |line: &Line| {
+            let same = other.lines.iter().find(|its| its.meter == line.meter);
+            same.is_none_or(|its| its.parts == line.parts && grant(its) == grant(line))
+        };
+        self.currency == other.currency
+            && self.rule == other.rule
+            && self.hourly == other.hourly
+            && self.lines.iter().all(alike)
     }
 
     /// Each meter with its lowest and its highest rate.
@@ -86,6 +102,27 @@ mod tests {
         let (_, lowest, highest) =
             sheet.rate_ranges().find(|(meter, ..)| *meter == Meter::GbSecond).expect("Lambda bills it");
         assert!(lowest < highest, "Lambda's price falls with volume");
+    }
+
+    #[test]
+    fn whatever_moves_a_bill_besides_rates_bills_otherwise() {
+        let text = |currency: &str, rule: &str, grant: &str| {
+            format!(
+                "name = \"own\"\ncurrency = \"{currency}\"\nsource = \"own\"\nrule = {{ granularity_us = 1000, {rule} \
+                 memory = {{ min_mb = 128, max_mb = 1024, step_mb = 1, between = \"round-up\" }} }}\n\
+                 lines = [{{ meter = \"gb_second\", rate = \"0.00001\"{grant} }}]\n\
+                 [sources.own]\ntitle = \"own\"\nretrieved = \"2026-11-22\"\n"
+            )
+        };
+        let sheet = |currency: &str, rule: &str, grant: &str| {
+            PriceSheet::parse_toml(&text(currency, rule, grant)).unwrap_or_else(|errors| panic!("{errors}"))
+        };
+        let plain = sheet("USD", "", "");
+        let grant = ", grant = { quantity = \"400000\", scope = \"own\" }";
+        assert!(plain.bills_alike(&plain.at_rates(&[(Meter::GbSecond, rate("7"))]).expect("billed")));
+        for other in [sheet("CNY", "", ""), sheet("USD", "minimum_us = 60000000,", ""), sheet("USD", "", grant)] {
+            assert!(!plain.bills_alike(&other) && !other.bills_alike(&plain), "{other:?}");
+        }
     }
 
     #[test]

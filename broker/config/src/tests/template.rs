@@ -123,8 +123,10 @@ fn the_defaults_change_only_on_purpose() {
     catalog.google_run_url = https://cloudbilling.googleapis.com/v1/services/152E-C115-5142/skus?pageSize=5000
     catalog.google_api_key = 
     providers.max_offers = 10000
+    providers.max_offers_per_function = 32
     providers.max_message_bytes = 8388608
     providers.max_quotes_per_second = 50000
+    providers.max_changes_per_minute = 60
     providers.max_ttl_ms = 60000
     providers.heartbeat_ms = 1000
     providers.band_fall_percent = 30
@@ -267,7 +269,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 90, "every number of the template");
+    assert_eq!(promised.len(), 92, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);

@@ -15,6 +15,8 @@ pub struct ProviderVenue {
     pub private_addresses: bool,
     /// Calls of its trial, when they are not those of `[providers]`.
     pub trial_calls: Option<u64>,
+    /// The longest its offers may stand, in milliseconds, when it is not that of `[providers]`.
+    pub max_ttl_ms: Option<u64>,
 }
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> ProviderVenue {
@@ -25,6 +27,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> ProviderVenue {
             .given("private_addresses", &[Kind::Boolean], str::parse::<bool>)
             .unwrap_or_else(|| section.fall_back("private_addresses", false)),
         trial_calls: section.given("trial_calls", &[Kind::Integer], calls),
+        max_ttl_ms: section.given("max_ttl_ms", &[Kind::Integer], ttl),
     }
 }
 
@@ -38,4 +41,12 @@ fn name(text: &str) -> Result<String, String> {
 
 fn calls(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|calls| *calls <= 1_000_000).ok_or_else(|| format!("must be 0 to 1000000, got {text}"))
+}
+
+fn ttl(text: &str) -> Result<u64, String> {
+    let allowed = 1000..=86_400_000;
+    text.parse()
+        .ok()
+        .filter(|millis| allowed.contains(millis))
+        .ok_or_else(|| format!("must be 1000 to 86400000, got {text}"))
 }

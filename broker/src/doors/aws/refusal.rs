@@ -108,7 +108,7 @@ fn error(refusal: &Refusal, arn: &str) -> LambdaError {
     match refusal {
         Refusal::Overloaded { .. } => throttled(Reason::ConcurrentInvocationLimitExceeded, retry_after, refusal),
         Refusal::RateLimited { .. } => throttled(Reason::CallerRateLimitExceeded, retry_after, refusal),
-        Refusal::EventQueueFull { .. } | Refusal::TooManyReaders { .. } => {
+        Refusal::EventQueueFull { .. } | Refusal::TooManyReaders { .. } | Refusal::TooManyChanges(_) => {
             throttled(Reason::CallerRateLimitExceeded, retry_after, refusal)
         }
         Refusal::StoreBehind { .. } | Refusal::StoreBusy | Refusal::Draining => {

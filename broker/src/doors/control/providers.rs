@@ -31,6 +31,9 @@ const FILLS_MAX: usize = 10_000;
 impl From<Refused> for Denied {
     fn from(refused: Refused) -> Self {
         let Refused { word, message } = refused;
+        if word == "rate_limited" {
+            return Self(Refusal::TooManyChanges(message));
+        }
         Self(Refusal::BadRequest(format!("{message} ({word})")))
     }
 }
@@ -148,6 +151,12 @@ pub(super) async fn confirm_offer(
     }
 }
 
+/// Counts a change of what is kept of a provider, unless there were too many.
+pub(super) fn changed(broker: &Broker, provider: &Provider) -> Result<(), Denied> {
+    let counted = provider.take_change();
+    Ok(counted.inspect_err(|refused| broker.metrics.providers.refused(refused.word))?)
+}
+
 fn no_offer(id: &str) -> Denied {
     Refusal::Unknown { kind: "offer", name: id.chars().take(80).collect(), near: Vec::new() }.into()
 }
@@ -164,6 +173,7 @@ pub(super) async fn put_endpoint(
     Body(spec): Body<EndpointSpec>,
 ) -> Result<StatusCode, Denied> {
     let Asked { venue, provider } = Asked::of(&broker, &caller, &venue)?;
+    changed(&broker, &provider)?;
     broker.put_endpoint(&venue, &provider, &spec).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -180,6 +190,7 @@ pub(super) async fn put_caps(
     Body(spec): Body<CapsSpec>,
 ) -> Result<Json<CapsSpec>, Denied> {
     let Asked { venue, provider } = Asked::of(&broker, &caller, &venue)?;
+    changed(&broker, &provider)?;
     broker.set_caps(&venue, &provider, spec)?;
     broker.store_provider(&venue, &provider).await?;
     Ok(Json(provider.caps()))
@@ -212,8 +223,10 @@ pub(super) async fn kill(
 ) -> Result<Json<KillView>, Denied> {
     let Asked { venue, provider } = Asked::of(&broker, &caller, &venue)?;
     let by = if caller.0.roles.allow(Role::Admin) { Switch::Operator } else { Switch::Provider };
-    broker.switch(&venue, &provider, by, &spec);
-    broker.store_provider(&venue, &provider).await?;
+    let switched = broker.switch(&venue, &provider, by, &spec);
+    if switched.inspect_err(|refused| broker.metrics.providers.refused(refused.word))? {
+        broker.store_provider(&venue, &provider).await?;
+    }
     Ok(Json(provider.kill_view()))
 }
 

@@ -8,6 +8,7 @@ use http::header;
 use merit_venue::Step;
 use merit_wire::{PriceChangeView, Problem, StepView, VenueCheckView, VenueList, VenueView};
 
+use super::providers::changed;
 use super::{Caller, Denied, Json, Shared, Text};
 use crate::doctor;
 use crate::doors::views;
@@ -84,9 +85,12 @@ pub(super) async fn put_price_sheet(
     Text(body): Text,
 ) -> Result<Json<PriceChangeView>, Denied> {
     let directory = broker.directory.load_full();
-    match directory.venues.get(venue.as_str()) {
-        Some(known) if known.provider.is_some() => caller.0.require_venue(&known.id)?,
-        _ => caller.require(Role::Admin)?,
+    let known = directory.venues.get(venue.as_str());
+    if let Some((known, provider)) = known.and_then(|known| Some((known, known.provider.as_ref()?))) {
+        caller.0.require_venue(&known.id)?;
+        changed(&broker, provider)?;
+    } else {
+        caller.require(Role::Admin)?;
     }
     let venue = directory.venue(&venue)?;
     Ok(Json(broker.publish_sheet(venue, &body).await?))
