@@ -15,7 +15,7 @@ use merit_market::RetryBudget;
 use merit_pricing::UsageProfile;
 use merit_store::{DurableLedger, Store};
 use merit_units::{DeploymentId, FunctionId, InvocationId, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 mod adapters;
 pub mod adjustments;
@@ -87,6 +87,8 @@ pub struct Broker {
     pub catalog: LiveCatalog,
     /// Books that providers' quotes have changed.
     pub requotes: Requotes,
+    /// Statements of providers are made one at a time: each may read a month of receipts.
+    pub(crate) statements: Semaphore,
     /// What was learned of offers before a restart, until they are offered again.
     learned: Mutex<BTreeMap<(FunctionId, DeploymentId), UsageProfile>>,
     /// API keys.
@@ -142,6 +144,7 @@ impl Broker {
             directory: ArcSwap::default(),
             catalog: LiveCatalog::default(),
             requotes: Requotes::default(),
+            statements: Semaphore::new(1),
             learned: Mutex::default(),
             keys: Keys::new(settings.per_key, settings.per_account),
             secrets,

@@ -58,6 +58,8 @@ pub struct Settings {
     pub feed: feed::Limits,
     /// Live prices.
     pub catalog: merit_config::Catalog,
+    /// How long receipts are kept.
+    pub receipts_kept: Micros,
     /// What providers are held to.
     pub providers: merit_config::Providers,
     /// How it is found out that deployments are not equal.
@@ -100,6 +102,7 @@ impl Settings {
             max_timeout: Micros::from_millis(limits.max_timeout_ms),
             max_in_flight: server.max_in_flight,
             receipts_queue: config.store.queue,
+            receipts_kept: Micros::from_secs(u64::from(config.store.receipts_retention_days) * 86_400),
             max_payload_bytes: server.max_payload_bytes,
             max_reply_bytes: server.max_reply_bytes,
             max_tags: limits.max_tags,

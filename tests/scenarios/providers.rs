@@ -77,6 +77,9 @@ async fn a_provider_joins_by_rest_alone_and_is_paid_for_what_it_ran() {
     assert!(!statement.to_string().contains("default"), "who called is not told: {statement}");
     let past: Value = provider.get("/v1/venues/pool/statement?month=2020-02").await;
     assert_eq!((&past["fills"], &past["earned"]), (&json!(0), &json!("0")));
+    assert!(past["complete_from"].is_string() && past["posted"].is_null(), "nothing is known of it any more: {past}");
+    let coming = provider.request(Method::GET, "/v1/venues/pool/statement?month=9999-12");
+    assert!(Reply::of(coming).await.problem(400, "bad-request").detail.contains("9999-12 has not begun"));
 
     // Another's venue is none of its business, whether there is one or not.
     for venue in ["other", "nowhere"] {

@@ -228,6 +228,7 @@ async fn a_statement_is_what_the_ledger_took_from_the_callers() {
     assert_eq!(earned, charged, "what the callers were told: {statement}");
     assert_eq!(earned, ledger - dollars("0.5"), "what the ledger has, less the call that went elsewhere");
     assert_eq!((sum("rows", "earned"), sum("latest", "charge")), (earned, earned));
+    assert_eq!((text(&statement["posted"]), &statement["complete_from"]), (earned, &Value::Null), "{statement}");
     let of_venue: Money = admin
         .spend("venue")
         .await

@@ -1,8 +1,10 @@
 //! What a provider earned in a month, fill by fill, from the receipts.
 //!
 //! An attempt that was charged is a fill, also one that failed and after which another venue answered. Who called is
-//! not told. Known limitation: receipts are kept for `store.receipts_retention_days`, and so are statements; a million
-//! receipts take some seconds.
+//! not told. The ledger's own sum of the month stands beside it: it is kept longer than receipts are.
+//!
+//! Known limitation: receipts are kept for `store.receipts_retention_days`, and fills can be listed for as long; a million
+//! receipts take some seconds, and so one statement is made at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -81,8 +83,8 @@ impl Statement {
         }
     }
 
-    /// As it is told.
-    pub(crate) fn view(self) -> StatementView {
+    /// As it is told, with what the ledger has posted, and from when on receipts are kept if that is within the month.
+    pub(crate) fn view(self, posted: Option<Money>, complete_from: Option<Timestamp>) -> StatementView {
         let row = |((day, function, deployment), (fills, earned)): (_, (u64, Money))| StatementRow {
             day,
             function,
@@ -95,6 +97,8 @@ impl Statement {
             month: self.month.to_string(),
             fills: self.fills,
             earned: self.earned.to_string(),
+            posted: posted.map(|posted| posted.to_string()),
+            complete_from: complete_from.map(clock::rfc3339),
             rows: self.rows.into_iter().map(row).collect(),
             latest: self.latest.into(),
         }

@@ -195,6 +195,13 @@ pub struct StatementView {
     pub fills: u64,
     /// The sum of the charges, in dollars.
     pub earned: String,
+    /// What was posted to the venue's account in the month, by the ledger, which keeps sums for longer than receipts;
+    /// absent when it keeps that month's no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted: Option<String>,
+    /// Calls before this are left out of all but `posted`: their receipts have been deleted. Absent when all are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_from: Option<String>,
     /// By day, function and deployment, in that order.
     pub rows: Vec<StatementRow>,
     /// The newest fills, newest first: as many as were asked for.

@@ -81,6 +81,8 @@ async fn a_statement_has_sums_and_fills() {
         month: "2026-11".to_owned(),
         fills: 3,
         earned: "0.0003".to_owned(),
+        posted: Some("0.0007".to_owned()),
+        complete_from: Some("2026-11-20T00:00:00Z".to_owned()),
         rows: vec![StatementRow {
             day: "2026-11-21".to_owned(),
             function: "thumbnail".to_owned(),
@@ -101,7 +103,16 @@ async fn a_statement_has_sums_and_fills() {
     broker.json("GET /v1/venues/pool/statement?fills=1&month=2026-11", &statement);
     let line = ["venues", "statement", "pool", "--month", "2026-11", "--fills", "1"];
     let shown = broker.run(&line).await.shown();
-    for part in ["pool in 2026-11", "2026-11-21", "pool.thumbnail-128", "3 fills, 0.0003 USD", "0195f2c4", "0.0001"] {
+    for part in [
+        "pool in 2026-11",
+        "2026-11-21",
+        "pool.thumbnail-128",
+        "3 fills, 0.0003 USD",
+        "0195f2c4",
+        "0.0001",
+        "before 2026-11-20T00:00:00Z are left out",
+        "0.0007 USD were posted",
+    ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
 }

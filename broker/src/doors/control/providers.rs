@@ -9,7 +9,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::Response;
 use http::StatusCode;
-use merit_units::{Month, Timestamp, VenueId};
+use merit_units::{Money, Month, Timestamp, VenueId};
 use merit_wire::{
     CapsSpec, EndpointSpec, KillSpec, KillView, OfferList, OffersSpec, OffersTaken, Problem, StatementView,
 };
@@ -254,11 +254,22 @@ pub(super) async fn statement(
         None => month_of(broker.clock.now()),
         Some(text) => read_month(text)?,
     };
+    let now = broker.clock.now();
+    if month > month_of(now) {
+        return Err(Refusal::BadRequest(format!("month: {month} has not begun")).into());
+    }
     let (from, to): (Timestamp, Timestamp) = months_bounds(month);
     let keep = query.fills.unwrap_or(FILLS_DEFAULT).min(FILLS_MAX);
     let (store, id) = (broker.store.clone(), venue.id.clone());
+    let reading = broker.statements.acquire().await.expect("invariant: it is never closed");
     let statement = blocking(move || Statement::sum(&store, id, (month, from, to), keep)).await?;
-    Ok(Json(statement.view()))
+    drop(reading);
+    let kept_from = now - broker.settings.load().receipts_kept;
+    let complete_from = Some(kept_from).filter(|kept_from| *kept_from > from);
+    // A month the ledger keeps apart no more has the sum zero.
+    let posted = broker.ledger.earned(venue.ledger_account, month);
+    let posted = posted.filter(|posted| *posted > Money::ZERO || complete_from.is_none());
+    Ok(Json(statement.view(posted, complete_from)))
 }
 
 fn read_month(text: &str) -> Result<Month, Refusal> {

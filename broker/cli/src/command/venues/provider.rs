@@ -106,6 +106,12 @@ pub(super) async fn statement(
     }
     output.table(&table)?;
     output.line(&format!("{} fills, {} USD", statement.fills, statement.earned))?;
+    if let Some(from) = &statement.complete_from {
+        output.line(&format!("fills before {from} are left out: their receipts have been deleted"))?;
+    }
+    if let Some(posted) = statement.posted.as_ref().filter(|posted| **posted != statement.earned) {
+        output.line(&format!("{posted} USD were posted to the account in the month"))?;
+    }
     if !statement.latest.is_empty() {
         let mut table = Table::new(&["at", "invocation", "function", "result", "charge"]);
         for fill in &statement.latest {
