@@ -7,7 +7,7 @@ ONCE ?=
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test fuzz lint bench wasm clean
+.PHONY: help setup build demo test test-long fuzz lint bench wasm clean
 
 help: ## Lists these targets.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,15 @@ ifeq ($(NEXTEST),yes)
 	$(CARGO) test --locked --workspace --doc
 else
 	$(CARGO) test --locked --workspace
+endif
+
+test-long: ## Runs the tests whose peers take minutes to install: AWS's runtime client for Node.
+	bash tests/setup.sh long
+	$(CARGO) build --locked --workspace --bins --features merit-tests/long
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --locked --workspace --features merit-tests/long -E 'binary(peers) and test(long)'
+else
+	$(CARGO) test --locked --workspace --features merit-tests/long --test peers long
 endif
 
 fuzz: ## Runs every fuzz target for a minute, guided by coverage; FUZZ_SECONDS changes that.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside the Rust toolchain. Safe to repeat: what is there is left alone,
-# and when nothing is missing nothing is asked of the network.
+# and when nothing is missing nothing is asked of the network. `setup.sh long` installs what `make test-long` needs besides.
 set -euo pipefail
+long=${1:-}
 
 # Debian package, and what it brings: a file, or a command when there is no slash in it.
 needs=(
@@ -32,6 +33,17 @@ needs=(
   "npm                         npm"
 )
 
+if [ -n "$long" ]; then
+  # AWS's runtime client for Node is compiled when it is installed (tests/peers/long).
+  needs+=(
+    "cmake        cmake"
+    "autoconf     autoconf"
+    "automake     automake"
+    "libtool      libtoolize"
+    "libnode-dev  /usr/include/node/node.h"
+  )
+fi
+
 there() {
   case $1 in
     */*) compgen -G "$1" >/dev/null ;;
@@ -55,20 +67,33 @@ rust_there() {
   local built=$rust/target/release/lambda-function
   [ -x "$built" ] && [ -z "$(find "$rust/src" "$rust/Cargo.toml" "$rust/Cargo.lock" -newer "$built")" ]
 }
+# What folders of peers have been installed from.
+python_there() { cmp -s "$1/requirements.txt" "$1/.venv/installed.txt"; }
+node_there() { cmp -s "$1/package.json" "$1/node_modules/installed.json"; }
 peers_there() {
-  rust_there && cmp -s "$programs/requirements.txt" "$programs/.venv/installed.txt" && cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt" && cmp -s "$peers/package.json" "$peers/node_modules/installed.json"
+  rust_there && python_there "$programs" && python_there "$peers" && node_there "$programs" && node_there "$peers" &&
+    [ -x "$peers/.venv/bin/cargo-lambda" ] && { [ -z "$long" ] || node_there "$peers/long"; }
+}
+install_node() {
+  node_there "$1" && return
+  (cd "$1" && npm install --silent --no-audit --no-fund --no-package-lock)
+  cp "$1/package.json" "$1/node_modules/installed.json"
 }
 install_peers() {
-  if ! cmp -s "$peers/requirements.txt" "$peers/.venv/installed.txt"; then
+  if ! python_there "$peers"; then
     python3 -m venv "$peers/.venv"
     "$peers/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$peers/requirements.txt"
     cp "$peers/requirements.txt" "$peers/.venv/installed.txt"
   fi
-  if ! cmp -s "$peers/package.json" "$peers/node_modules/installed.json"; then
-    (cd "$peers" && npm install --silent --no-audit --no-fund --no-package-lock)
-    cp "$peers/package.json" "$peers/node_modules/installed.json"
+  # Apart, for it would bring a compiler to build for other machines with, which nothing here does.
+  if ! [ -x "$peers/.venv/bin/cargo-lambda" ]; then
+    "$peers/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps cargo-lambda==1.9.2
   fi
-  if ! cmp -s "$programs/requirements.txt" "$programs/.venv/installed.txt"; then
+  install_node "$peers"
+  install_node "$programs"
+  # The headers are those of the system's Node, or node-gyp would fetch others.
+  [ -z "$long" ] || npm_config_nodedir=/usr install_node "$peers/long"
+  if ! python_there "$programs"; then
     rm -rf "$programs/.venv"
     "$peers/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$programs/.venv" \
       --python-version "$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --only-binary=:all: \

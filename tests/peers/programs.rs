@@ -1,6 +1,6 @@
 //! Functions of runtimes that nobody here wrote, unmodified, in a real pool that has joined a real broker: AWS's runtimes
-//! for Rust and Python, and Google's Functions Framework. A caller of Merit gets their replies, and is charged by the
-//! meters.
+//! for Rust and Python, and Google's Functions Framework for Python and Node. A caller of Merit gets their replies, and is
+//! charged by the meters.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +13,16 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Process, Reply, Setup, merit_command, until_within};
 
+#[cfg(feature = "long")]
+mod long;
+
 /// Interpreters start slowly while others want the cores.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const PROGRAMS: [(&str, &str); 3] = [
+/// A function's name and what is particular in its `function.toml`.
+type Described = (&'static str, &'static str);
+
+const PROGRAMS: [Described; 4] = [
     ("rust", "kind = \"runtime-api\"\n"),
     (
         "python",
@@ -27,6 +33,11 @@ const PROGRAMS: [(&str, &str); 3] = [
         "web",
         "kind = \"http\"\nconcurrency = 4\ndirectory = \"../../packed\"\ncommand = [\"/usr/bin/python3\", \"-m\", \
          \"functions_framework\", \"--target\", \"web\", \"--source\", \"main.py\"]\n",
+    ),
+    (
+        "node",
+        "kind = \"http\"\nconcurrency = 4\ndirectory = \"../../packed-node\"\ncommand = [\"node\", \
+         \"node_modules/@google-cloud/functions-framework/build/src/main.js\", \"--target\", \"web\"]\n",
     ),
 ];
 
@@ -44,18 +55,25 @@ fn lay_out(setup: &Setup) {
     let (programs, packed) = (root().join("sandbox/programs/tests"), setup.path("packed"));
     copy(&programs.join("peers/.venv"), &packed);
     copy(&programs.join("functions/lambda/main.py"), &packed.join("main.py"));
-    for (name, kind) in PROGRAMS {
+    let packed = setup.path("packed-node");
+    copy(&programs.join("functions/node"), &packed);
+    copy(&programs.join("peers/node_modules"), &packed.join("node_modules"));
+    describe(setup, &PROGRAMS);
+    let built = root().join("examples/programs/rust/target/release/lambda-function");
+    copy(&built, &setup.path("functions/rust/bootstrap"));
+}
+
+fn describe(setup: &Setup, programs: &[Described]) {
+    for (name, kind) in programs {
         let folder = setup.path("functions").join(name);
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let text = format!("{kind}memory_mb = 256\ninit_timeout_ms = 60000\n");
         std::fs::write(folder.join("function.toml"), text).expect("a file can be written");
     }
-    let built = root().join("examples/programs/rust/target/release/lambda-function");
-    copy(&built, &setup.path("functions/rust/bootstrap"));
 }
 
-/// A broker, and a pool with the functions that has joined it.
-async fn joined() -> (Setup, Process, Process, Client) {
+/// A broker, and a pool with these functions, which `lay_out` puts in place, that has joined it.
+async fn joined(programs: &[Described], lay_out: fn(&Setup)) -> (Setup, Process, Process, Client) {
     use std::os::unix::fs::PermissionsExt as _;
     let setup = Setup::new();
     // Programs run as other users.
@@ -68,7 +86,7 @@ async fn joined() -> (Setup, Process, Process, Client) {
         .set("venues.pool", "private_addresses", true)
         .set("venues.pool", "trial_calls", 0);
     let setup =
-        PROGRAMS.iter().fold(setup, |setup, (name, _)| setup.set(&format!("functions.{name}"), "idempotent", false));
+        programs.iter().fold(setup, |setup, (name, _)| setup.set(&format!("functions.{name}"), "idempotent", false));
     let (broker, client) = setup.start_with_client().await;
     let spec = json!({ "account": "pool", "roles": ["provider"], "venues": ["pool"] });
     let key: KeyCreated = Reply::of(client.request(Method::POST, "/v1/keys").json(&spec)).await.json(201);
@@ -81,7 +99,7 @@ async fn joined() -> (Setup, Process, Process, Client) {
     let pool = Process::start_within(PATIENCE, command, &setup.path("pool.log")).await;
     until_within(PATIENCE, "all functions are offered", async || {
         let list: OfferList = client.get("/v1/venues/pool/offers").await;
-        (list.offers.iter().filter(|offer| offer.state == "live").count() == PROGRAMS.len()).then_some(())
+        (list.offers.iter().filter(|offer| offer.state == "live").count() == programs.len()).then_some(())
     })
     .await;
     (setup, broker, pool, client)
@@ -97,29 +115,38 @@ async fn call(client: &Client, function: &str, payload: &Value) -> Reply {
     .await
 }
 
+/// Calls a function that sums numbers, by whichever runtime of Lambda's: it runs warm, fails by its own error, and goes on.
+async fn sums(function: &str, pool: &Process, client: &Client) {
+    for calls in 1..=2 {
+        let reply = call(client, function, &json!({ "numbers": [1, 2, 39] })).await;
+        assert_eq!((reply.status, reply.venue()), (200, "pool"), "{function}: {}\n{}", reply.text(), pool.log());
+        let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        let told = ["sum", "calls", "function"].map(|key| answer[key].clone());
+        assert_eq!(told, [json!(42), json!(calls), json!(function)], "{answer}");
+        assert!(answer["request"].as_str().is_some_and(|id| !id.is_empty()), "{answer}");
+        let receipt = client.receipt(reply.invocation()).await;
+        assert!(!receipt.estimated && reply.charge() > Money::ZERO, "it is charged by its meters: {receipt:?}");
+    }
+    let failed = call(client, function, &json!({ "fail": true })).await;
+    assert!(failed.text().contains("as asked"), "{function}: {} {}", failed.status, failed.text());
+    assert!(!failed.header("merit-function-error").is_empty(), "{:?}", failed.headers);
+    let again = call(client, function, &json!({ "numbers": [1] })).await;
+    let answer: Value = again.json(200);
+    assert_eq!(answer["sum"], 1, "the instance goes on after a failure of its function: {answer}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn functions_of_other_peoples_runtimes_run_unmodified_behind_merit() {
-    let (_setup, _broker, pool, client) = joined().await;
+    let (_setup, _broker, pool, client) = joined(&PROGRAMS, lay_out).await;
     for function in ["rust", "python"] {
-        for calls in 1..=2 {
-            let reply = call(&client, function, &json!({ "numbers": [1, 2, 39] })).await;
-            assert_eq!((reply.status, reply.venue()), (200, "pool"), "{function}: {}\n{}", reply.text(), pool.log());
-            let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
-            let told = ["sum", "calls", "function"].map(|key| answer[key].clone());
-            assert_eq!(told, [json!(42), json!(calls), json!(function)], "{answer}");
-            assert!(answer["request"].as_str().is_some_and(|id| !id.is_empty()), "{answer}");
-            let receipt = client.receipt(reply.invocation()).await;
-            assert!(!receipt.estimated && reply.charge() > Money::ZERO, "it is charged by its meters: {receipt:?}");
-        }
-        let failed = call(&client, function, &json!({ "fail": true })).await;
-        assert!(failed.text().contains("as asked"), "{function}: {} {}", failed.status, failed.text());
-        assert!(!failed.header("merit-function-error").is_empty(), "{:?}", failed.headers);
-        let again = call(&client, function, &json!({ "numbers": [1] })).await;
-        let answer: Value = again.json(200);
-        assert_eq!(answer["sum"], 1, "the instance goes on after a failure of its function: {answer}");
+        sums(function, &pool, &client).await;
     }
-    let reply = call(&client, "web", &json!({ "a": 1 })).await;
-    let answer: Value = reply.json(200);
-    assert_eq!(answer, json!({ "path": "/", "name": null, "body": { "a": 1 } }));
-    assert_eq!(reply.venue(), "pool");
+    for function in ["web", "node"] {
+        let reply = call(&client, function, &json!({ "a": 1 })).await;
+        assert_eq!((reply.status, reply.venue()), (200, "pool"), "{function}: {}\n{}", reply.text(), pool.log());
+        let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!(answer, json!({ "path": "/", "name": null, "body": { "a": 1 } }), "{function}");
+        let receipt = client.receipt(reply.invocation()).await;
+        assert!(!receipt.estimated && reply.charge() > Money::ZERO, "it is charged by its meters: {receipt:?}");
+    }
 }

@@ -1,8 +1,8 @@
 //! The adapter against servers that nobody here wrote: moto as the gate for signatures and keys,
-//! serverless-offline as a Lambda. `make setup` installs both in `tests/peers`.
+//! serverless-offline and cargo-lambda as Lambdas. `make setup` installs them in `tests/peers`.
 //!
 //! moto checks SigV4 and IAM with real keys once its `reset-auth` was called with 0; its
-//! functions only echo. serverless-offline runs handlers and checks no signature.
+//! functions only echo. serverless-offline and cargo-lambda run functions and check no signature.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -167,5 +167,38 @@ async fn serverless_offline_is_a_lambda_without_meters() {
     let error = invoke(&venue, "peer-dev-raises", "{}").await.expect("it ran").function_error.expect("an error");
     assert_eq!((error.kind.as_str(), error.message.as_str()), ("Error", "no such order"));
     let error = invoke(&venue, "peer-dev-nobody", "{}").await.expect_err("no such function");
+    assert_eq!((error.outcome, error.kind), (Outcome::NotStarted, ErrorKind::NotFound), "{error}");
+}
+
+/// A function by AWS's runtime for Rust, which takes its calls from an emulator.
+fn function_at(project: &Path, emulator: &Peer) -> Peer {
+    let program = project.join("target/release/lambda-function");
+    assert!(program.exists(), "{} is not built: run `make setup`", program.display());
+    let api = format!("{}/.rt/lambda-function", emulator.url);
+    let mut command = Command::new(program);
+    command.env("AWS_LAMBDA_RUNTIME_API", api).env("AWS_LAMBDA_FUNCTION_NAME", "lambda-function");
+    command.env("AWS_LAMBDA_FUNCTION_VERSION", "1").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Peer { process: command.spawn().expect("it starts"), url: String::new() }
+}
+
+#[tokio::test]
+async fn cargo_lambda_is_a_lambda_that_words_errors_its_own_way() {
+    let project = peers().join("../../examples/programs/rust");
+    let emulator = Peer::start(&peers().join(".venv/bin/cargo-lambda"), |command, port| {
+        command.current_dir(&project).args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1"]);
+        command.args(["--invoke-port", &port.to_string()]);
+    })
+    .await;
+    let _function = function_at(&project, &emulator);
+    let venue = venue(&emulator, "AKID", "secret").await;
+    let reply = invoke(&venue, "lambda-function", "{\"numbers\":[1,2,39]}").await.expect("a sum");
+    let text = String::from_utf8_lossy(&reply.payload);
+    assert!(reply.function_error.is_none() && text.contains("\"sum\":42"), "{text}");
+    assert_eq!((reply.meters, reply.version), (MeterBasis::OwnClock, None), "no REPORT line and no version");
+    let error = invoke(&venue, "lambda-function", "{\"fail\":true}").await.expect("it ran").function_error;
+    let error = error.expect("an error without any header of AWS");
+    assert!(error.message.contains("as asked"), "{error:?}");
+    let error = invoke(&venue, "nobody", "{}").await.expect_err("no such function");
     assert_eq!((error.outcome, error.kind), (Outcome::NotStarted, ErrorKind::NotFound), "{error}");
 }
