@@ -156,7 +156,7 @@ mod tests {
         let november = crate::testing::START;
         let (store, _) = merit_store::Store::open(folder.path(), november).unwrap();
         let pools: Pools = [("tier:gb_second", 7_u128), ("lasting:adjustment:plan", 9)].into_iter().collect();
-        let stored = AccountPools::from([("payer".into(), pools.clone())]);
+        let stored = AccountPools::from([("payer".into(), pools)]);
         store.put_meter_totals(month_of(november), encode(&stored)).wait().unwrap();
         let seeded = || {
             let used: Pools = [("tier:gb_second", 1_u128)].into_iter().collect();
