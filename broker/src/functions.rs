@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use merit_pricing::{Size, UnknownArchitecture};
 use merit_units::{DeploymentId, FunctionId, MemoryMb, Micros, Money, Timestamp, parse_vcpu};
 use merit_venue::Target;
@@ -33,6 +34,15 @@ pub struct Functions {
     /// Changes are rare and take turns; lookups don't take it.
     changing: Mutex<()>,
     changes: AtomicU64,
+    classes: ArcSwap<Classes>,
+}
+
+/// Functions by their class.
+#[derive(Default)]
+struct Classes {
+    /// The number of changes they were looked up at.
+    at: Option<u64>,
+    by_name: BTreeMap<Box<str>, Vec<Arc<Function>>>,
 }
 
 impl Functions {
@@ -64,8 +74,31 @@ impl Functions {
     /// The functions of a class.
     #[must_use]
     pub fn of_class(&self, class: &str) -> Vec<Arc<Function>> {
-        let by_name = self.by_name.pin();
-        by_name.values().filter(|function| function.class.as_deref() == Some(class)).cloned().collect()
+        self.classes().by_name.get(class).cloned().unwrap_or_default()
+    }
+
+    /// How many functions a class has.
+    #[must_use]
+    pub fn count_of_class(&self, class: &str) -> usize {
+        self.classes().by_name.get(class).map_or(0, Vec::len)
+    }
+
+    /// The classes as they are. They are looked up by the thousand, and change when functions are put and taken away.
+    fn classes(&self) -> Arc<Classes> {
+        let changes = self.changes();
+        let known = self.classes.load_full();
+        if known.at == Some(changes) {
+            return known;
+        }
+        let mut by_name = BTreeMap::<Box<str>, Vec<Arc<Function>>>::new();
+        for function in self.by_name.pin().values() {
+            if let Some(class) = &function.class {
+                by_name.entry(class.clone()).or_default().push(Arc::clone(function));
+            }
+        }
+        let classes = Arc::new(Classes { at: Some(changes), by_name });
+        self.classes.store(Arc::clone(&classes));
+        classes
     }
 
     /// Counts what is put and taken away: while it stands, so do the functions and their classes.
@@ -129,6 +162,7 @@ impl Functions {
         let function = Arc::new(function.succeeding(former.as_deref()));
         self.relink(former.as_deref(), &function);
         self.by_name.pin().insert(id.clone(), Arc::clone(&function));
+        self.changes.fetch_add(1, Ordering::Release);
         // After it is found by name: an offer that comes meanwhile either finds it, or is found here.
         broker.attach_offers(&function);
         broker.equivalence.judge(&function);

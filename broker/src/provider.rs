@@ -13,6 +13,7 @@ pub mod adapter;
 pub mod fills;
 mod offer;
 mod offers;
+mod pace;
 mod places;
 pub mod requote;
 pub mod session;
@@ -28,7 +29,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use merit_market::{BandLimits, TrackRecord, TrialRule, WindowCaps};
 use merit_pricing::PriceSheet;
@@ -42,6 +43,7 @@ use crate::venue::VenueEntry;
 use self::adapter::ProviderVenue;
 use self::offer::House;
 use self::offers::{OfferRules, Offers, Scene};
+use self::pace::Pace;
 use self::session::Open;
 
 pub(crate) use self::offer::{Refused, class_name};
@@ -89,6 +91,7 @@ pub struct Provider {
     /// What its calls are signed with, to be kept encrypted.
     secret: Mutex<Option<String>>,
     changes: Mutex<Changes>,
+    pace: ArcSwap<Pace>,
 }
 
 /// How often a provider may change what is kept of it.
@@ -129,6 +132,7 @@ impl Provider {
             trial_calls: AtomicU64::new(0),
             secret: Mutex::default(),
             changes: Mutex::new(Changes::new(house.config.providers.max_changes_per_minute)),
+            pace: ArcSwap::from_pointee(Pace::new(house.config.providers.max_quotes_per_second)),
         }
     }
 
@@ -140,6 +144,10 @@ impl Provider {
         let (mut changes, per_minute) = (self.changes(), house.config.providers.max_changes_per_minute);
         if changes.per_minute != per_minute {
             *changes = Changes::new(per_minute);
+        }
+        let per_second = house.config.providers.max_quotes_per_second;
+        if self.pace.load().per_second() != per_second {
+            self.pace.store(Arc::new(Pace::new(per_second)));
         }
     }
 
@@ -231,7 +239,7 @@ impl Broker {
     /// Puts offers in the place of all that a venue has.
     ///
     /// # Errors
-    /// When there are more than a venue may have; then nothing has changed.
+    /// When there are more than a venue may have, or they come too fast; then nothing has changed.
     pub(crate) fn mass_quote(
         &self,
         venue: &Arc<VenueEntry>,
@@ -240,26 +248,36 @@ impl Broker {
         session: Option<u64>,
     ) -> Result<OffersTaken, Refused> {
         let scene = self.scene(venue, session);
-        let taken = provider.offers().replace_all(offers, scene)?;
+        let mut standing = provider.offers();
+        let quotes = offers.iter().map(|offer| standing.counts_as(offer, scene)).sum();
+        provider.pace.load().take(offers.len(), quotes, session.is_some().into())?;
+        let taken = standing.replace_all(offers, scene)?;
+        drop(standing);
         self.metrics.providers.accepted.inc_by(taken.accepted.into());
         provider.come_back_at(scene.now);
         Ok(taken)
     }
 
     /// Puts one offer.
+    ///
+    /// # Errors
+    /// When it comes too fast; then nothing has changed.
     pub(crate) fn quote_offer(
         &self,
         venue: &Arc<VenueEntry>,
         provider: &Provider,
         offer: OfferSpec,
         session: Option<u64>,
-    ) -> OffersTaken {
+    ) -> Result<OffersTaken, Refused> {
         let scene = self.scene(venue, session);
         let (mut taken, ttl) = (OffersTaken::default(), Micros::from_millis(offer.ttl_ms));
-        provider.offers().put_and_tell(offer, scene, &mut taken);
+        let mut standing = provider.offers();
+        provider.pace.load().take(1, standing.counts_as(&offer, scene), session.is_some().into())?;
+        standing.put_and_tell(offer, scene, &mut taken);
+        drop(standing);
         self.metrics.providers.accepted.inc_by(taken.accepted.into());
         provider.come_back_at(scene.now + ttl);
-        taken
+        Ok(taken)
     }
 
     /// Ends one offer. Returns whether it stood.

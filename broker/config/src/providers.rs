@@ -11,7 +11,7 @@ pub struct Providers {
     pub max_offers_per_function: usize,
     /// Bytes that a frame of a session, or a mass quote by REST, may have.
     pub max_message_bytes: usize,
-    /// Quotes a second that a session may send.
+    /// Quotes a second that a venue's provider may send.
     pub max_quotes_per_second: u32,
     /// Changes a minute of a venue's endpoint, price sheet and caps, and of its switch being turned off.
     pub max_changes_per_minute: u32,

@@ -130,6 +130,13 @@ impl Offers {
         }
     }
 
+    /// How many quotes an offer is: one of a class is one for each of its functions, unless it only lives longer.
+    pub(crate) fn counts_as(&self, spec: &OfferSpec, scene: Scene<'_>) -> usize {
+        let Some(class) = &spec.class else { return 1 };
+        let same = self.by_id.get(spec.id.as_str()).is_some_and(|known| known.spec == *spec && known.state().stands());
+        if same { 1 } else { scene.broker.functions.count_of_class(class).max(1) }
+    }
+
     fn put(&mut self, spec: OfferSpec, scene: Scene<'_>) -> Result<Option<OfferReason>, Refused> {
         if let Some(known) = self.by_id.get_mut(spec.id.as_str())
             && known.spec == spec

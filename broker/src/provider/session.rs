@@ -10,7 +10,6 @@
 //!
 //! Answers are flushed when nothing more has come that is to be answered: what came together is answered together.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,7 +17,6 @@ use std::time::Duration;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt as _, StreamExt as _};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use merit_units::VenueId;
 use merit_wire::{ClientFrame, EndpointSpec, KillSpec, OffersTaken, ServerFrame};
 use serde::Deserialize;
@@ -140,9 +138,7 @@ pub(crate) async fn serve(
     let seat = Seat::take(&broker, &venue, &provider, frames, replaced);
     let settings = broker.settings.load().providers.clone();
     let heartbeat = Duration::from_millis(settings.heartbeat_ms);
-    let pace = Pace::new(settings.max_quotes_per_second);
-    let mut line =
-        Line { broker: &broker, provider: &provider, venue: &venue, id: seat.id, last_seq: 0, heartbeat, pace };
+    let mut line = Line { broker: &broker, provider: &provider, venue: &venue, id: seat.id, last_seq: 0, heartbeat };
     let (sink, mut stream) = socket.split();
     let mut out = Out { sink, unflushed: 0, patience: heartbeat * SILENT_HEARTBEATS };
     let mut ended = out.send(&line.welcome()).await.err();
@@ -219,30 +215,6 @@ impl Out {
     }
 }
 
-/// Quotes a second that a session may send: a frame counts as one, and a mass quote as many as it has offers.
-struct Pace {
-    limiter: DefaultDirectRateLimiter,
-    per_second: NonZeroU32,
-}
-
-impl Pace {
-    fn new(per_second: u32) -> Self {
-        let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
-        Self { limiter: RateLimiter::direct(Quota::per_second(per_second)), per_second }
-    }
-
-    /// Whether one more frame may come now.
-    fn allows_frame(&self) -> bool {
-        self.limiter.check().is_ok()
-    }
-
-    /// Whether so many offers may come in a frame that was counted. More than may ever come count as a whole second.
-    fn allows_offers(&self, offers: usize) -> bool {
-        let more = u32::try_from(offers.saturating_sub(1)).unwrap_or(u32::MAX).min(self.per_second.get() - 1);
-        NonZeroU32::new(more).is_none_or(|more| matches!(self.limiter.check_n(more), Ok(Ok(()))))
-    }
-}
-
 /// A frame that is read for its number alone.
 #[derive(Deserialize)]
 struct Numbered {
@@ -257,7 +229,6 @@ struct Line<'a> {
     id: u64,
     last_seq: u64,
     heartbeat: Duration,
-    pace: Pace,
 }
 
 impl Line<'_> {
@@ -312,7 +283,7 @@ impl Line<'_> {
     async fn take(&mut self, text: &str) -> Result<Option<ServerFrame>, End> {
         let directory = self.broker.directory.load_full();
         let Some(venue) = directory.venues.get(self.venue) else { return Err(End::removed()) };
-        if !self.pace.allows_frame() {
+        if !self.provider.pace.load().allows_frame() {
             return Ok(self.take_late(text));
         }
         let frame = match serde_json::from_str::<ClientFrame>(text) {
@@ -322,11 +293,6 @@ impl Line<'_> {
         let Some(seq) = frame.seq() else { return Ok(None) };
         if let Some(refusal) = self.misnumbered(seq) {
             return Ok(Some(refusal));
-        }
-        if let ClientFrame::MassQuote { offers, .. } = &frame
-            && !self.pace.allows_offers(offers.len())
-        {
-            return Ok(Some(self.too_fast(seq)));
         }
         Ok(Some(match self.act(venue, frame).await {
             Ok(OffersTaken { accepted, held, idle, rejected }) => {
@@ -358,10 +324,8 @@ impl Line<'_> {
     }
 
     fn too_fast(&self, seq: u64) -> ServerFrame {
-        let max = self.pace.per_second;
-        let message =
-            format!("a session may send {max} quotes a second, providers.max_quotes_per_second; send this again later");
-        self.refuse(Some(seq), "rate_limited", message)
+        let Refused { word, message } = self.provider.pace.load().refused();
+        self.refuse(Some(seq), word, message)
     }
 
     async fn act(&self, venue: &Arc<VenueEntry>, frame: ClientFrame) -> Result<OffersTaken, Refused> {
@@ -382,7 +346,7 @@ impl Line<'_> {
                 published.map_err(|refusal| Refused::new("bad_price_sheet", refusal.to_string()))?;
             }
             ClientFrame::MassQuote { offers, .. } => return broker.mass_quote(venue, provider, offers, session),
-            ClientFrame::Quote { offer, .. } => return Ok(broker.quote_offer(venue, provider, *offer, session)),
+            ClientFrame::Quote { offer, .. } => return broker.quote_offer(venue, provider, *offer, session),
             ClientFrame::Cancel { id, .. } => {
                 if !broker.cancel_offer(venue, provider, &id) {
                     return Err(Refused::new(

@@ -66,7 +66,7 @@ impl Stage {
 
     fn quote(&self, offer: OfferSpec) -> OffersTaken {
         let (venue, provider) = self.pool();
-        self.broker.quote_offer(&venue, &provider, offer, None)
+        self.broker.quote_offer(&venue, &provider, offer, None).unwrap()
     }
 
     /// Quotes one price of one offer; the words of what was held or refused.
@@ -280,6 +280,31 @@ async fn one_provider_leaves_room_for_others_and_an_offer_that_comes_back_is_in_
     assert_eq!((idle("a"), live().await.len()), (1, 2), "its place has been given to another");
     stage.broker.cancel_offer(&venue, &provider, "b");
     assert_eq!((idle("a"), live().await), (0, vec!["pool.a".to_owned(), "pool.c".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_offer_for_a_class_counts_as_many_quotes_as_it_has_functions() {
+    let config = CONFIG.replace("max_offers = 4", "max_offers = 4\nmax_quotes_per_second = 3");
+    let stage = Stage::with(&format!("{config}[functions.crop]\nclass = \"images\"\n")).await;
+    let (venue, provider) = stage.pool();
+    let class = |id: &str| OfferSpec { function: None, class: Some("images".to_owned()), ..offer(id) };
+    let put = |ids: &[&str]| {
+        let offers = ids.iter().map(|id| class(id)).collect();
+        stage.broker.mass_quote(&venue, &provider, offers, None).map_err(|why| why.message)
+    };
+    let refused = put(&["a", "b"]).unwrap_err();
+    assert!(refused.contains("counts as 4 quotes") && refused.ends_with("is 3; send fewer at once"), "{refused}");
+    assert!(stage.book("crop").await.is_empty(), "what was refused changed nothing");
+    assert_eq!(put(&["a"]).map(|taken| taken.accepted), Ok(1));
+    // What is sent again unchanged counts as one: three in all, for which there is room within a second.
+    let taken = loop {
+        match put(&["a", "b"]) {
+            Ok(taken) => break taken.accepted,
+            Err(refused) => assert!(refused.contains("send this again later"), "{refused}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!((taken, stage.book("crop").await.len()), (2, 2));
 }
 
 #[tokio::test]
