@@ -113,6 +113,19 @@ pub enum Command {
         /// The invocation.
         invocation: InvocationId,
     },
+    /// Correct what was charged to a month, by what a provider's bill says.
+    Correct {
+        /// Its id; a repeat has no second effect.
+        correction: InvocationId,
+        /// Whose charges are corrected.
+        account: AccountIndex,
+        /// The month they count for.
+        month: Month,
+        /// What they were too little; negative what they were too much.
+        amount: Money,
+        /// Who earned them.
+        venue: VenueAccount,
+    },
     /// Replace an account's budget.
     SetBudget {
         /// Whose.

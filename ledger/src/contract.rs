@@ -36,5 +36,7 @@ contract!(
     post_refuses_in_order,
     void_refuses_in_order,
     set_budget_refuses_in_order,
+    a_correction_moves_money_either_way_and_once,
+    correct_refuses_in_order,
     messages_name_the_figures,
 );

@@ -79,6 +79,8 @@ impl Ledger {
     /// The largest amount of one hold or charge: a quarter of a million dollars. It keeps the charges of all attempts
     /// of an invocation, [`Self::MAX_ATTEMPT`] and the last, inside `i64` picodollars.
     pub const MAX_AMOUNT: Money = Money::from_units(250_000);
+    /// The largest correction of one account's charges, up or down: nine million dollars, inside `i64` picodollars.
+    pub const MAX_CORRECTION: Money = Money::from_units(9_000_000);
     /// The largest monthly budget: a trillion dollars.
     pub const MAX_BUDGET: Money = Money::from_units(1_000_000_000_000);
     /// The highest attempt number; attempts count from 0.

@@ -184,6 +184,43 @@ impl NaiveLedger {
         Ok(Voided { account: hold.account, month: hold.month, released: hold.held })
     }
 
+    /// As [`Ledger::decide_correct`], applied.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn correct(
+        &mut self,
+        correction: InvocationId,
+        account: AccountIndex,
+        month: Month,
+        amount: Money,
+        venue: VenueAccount,
+    ) -> Result<Posted, Rejection> {
+        let max = Ledger::MAX_CORRECTION;
+        if amount > max || -amount > max {
+            return Err(Rejection::AmountOutOfRange { amount, max });
+        }
+        let spent = self.balance(account, month).ok_or(Rejection::UnknownAccount { account })?.spent;
+        self.venues.get(venue.position()).ok_or(Rejection::UnknownVenue { venue })?;
+        if let Some(earlier) = self.remembered(correction) {
+            let same = earlier.ending == Ending::Posted
+                && (earlier.account, earlier.month, earlier.amount) == (account, month, amount)
+                && earlier.venue == Some(venue);
+            return if same { Ok(earlier.posted()) } else { Err(Rejection::Conflicting { invocation: correction }) };
+        }
+        if self.holds.iter().any(|hold| hold.invocation == correction) {
+            return Err(Rejection::Conflicting { invocation: correction });
+        }
+        let at_venue = self.postings.iter().filter(|posting| (posting.to, posting.month) == (venue, month));
+        let posted = spent.min(at_venue.map(|posting| posting.amount).sum());
+        if posted + amount < Money::ZERO {
+            return Err(Rejection::TakesBackTooMuch { amount, posted, month });
+        }
+        let posted = self.transfer(account, venue, month, amount, amount, false);
+        self.settled.push(ended(correction, 0, venue, &posted));
+        Ok(posted)
+    }
+
     /// As [`Ledger::decide_set_budget`], applied.
     ///
     /// # Errors

@@ -76,6 +76,16 @@ pub enum Rejection {
         /// The attempt's number.
         attempt: u8,
     },
+    /// A correction would take back more than was charged in the month.
+    #[error("a correction of {amount} dollars takes back more than the {posted} that were posted in {month}")]
+    TakesBackTooMuch {
+        /// The correction, below zero.
+        amount: Money,
+        /// What the account was charged in the month, or the venue earned, whichever is less.
+        posted: Money,
+        /// The month.
+        month: Month,
+    },
     /// The hold would have expired before it was taken.
     #[error("hold would expire at {} microseconds, which is not after {}", expires_at.micros(), now.micros())]
     ExpiryPassed {

@@ -90,6 +90,22 @@ impl DurableLedger {
         self.write_or_owe(|ledger| ledger.decide_void(invocation))
     }
 
+    /// Corrects an account's charges of a month at a venue. See [`Ledger::decide_correct`].
+    ///
+    /// # Errors
+    /// [`HoldError::Rejected`] as the ledger documents; [`HoldError::Unwritten`] when the journal cannot be written. In
+    /// both cases nothing has changed.
+    pub fn correct(
+        &self,
+        correction: InvocationId,
+        account: AccountIndex,
+        month: Month,
+        amount: Money,
+        venue: VenueAccount,
+    ) -> Result<Posted, HoldError> {
+        self.write_first(|ledger| ledger.decide_correct(correction, account, month, amount, venue))
+    }
+
     /// Voids every hold that is due; call it every second or so. The invocations, in order.
     pub fn expire(&self, now: Timestamp) -> Vec<InvocationId> {
         let mut books = self.lock();

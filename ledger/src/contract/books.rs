@@ -44,6 +44,7 @@ books! {
     fn post_attempt(&mut self, invocation: InvocationId, attempt: u8, charge: Money, venue: VenueAccount) -> Result<Posted, Rejection>;
     fn post(&mut self, invocation: InvocationId, charge: Money, venue: VenueAccount) -> Result<Posted, Rejection>;
     fn void(&mut self, invocation: InvocationId) -> Result<Voided, Rejection>;
+    fn correct(&mut self, correction: InvocationId, account: AccountIndex, month: Month, amount: Money, venue: VenueAccount) -> Result<Posted, Rejection>;
     fn set_budget(&mut self, account: AccountIndex, budget: Budget) -> Result<(), Rejection>;
     fn expire(&mut self, now: Timestamp) -> Vec<InvocationId>;
 }

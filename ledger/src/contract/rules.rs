@@ -313,6 +313,45 @@ pub(crate) fn set_budget_refuses_in_order(books: &mut impl Books) {
     books.set_budget(ada, hard(max)).expect("the largest budget is allowed");
 }
 
+pub(crate) fn a_correction_moves_money_either_way_and_once(books: &mut impl Books) {
+    let (ada, venue) = cast(books);
+    books.set_budget(ada, hard(cents(10))).unwrap();
+    books.hold(at(1), month(11), &request(1, ada, cents(10))).unwrap();
+    books.post(id(1), cents(8), venue).unwrap();
+    let back = books.correct(id(70), ada, month(11), -cents(5), venue).unwrap();
+    assert_eq!((back.charge, back.overrun), (-cents(5), cents(0)));
+    assert_eq!(books.correct(id(70), ada, month(11), -cents(5), venue), Ok(back), "a repeat changes nothing");
+    assert_eq!(spent_and_held(books, ada, 11), (cents(3), cents(0)));
+    books.correct(id(71), ada, month(11), cents(9), venue).expect("the money is spent, whatever the budget");
+    assert_eq!(spent_and_held(books, ada, 11), (cents(12), cents(0)));
+    let state = books.state();
+    assert_eq!(state.accounts[0].months, state.venues[0].months, "what ada spent is what the venue earned");
+}
+
+pub(crate) fn correct_refuses_in_order(books: &mut impl Books) {
+    let (ada, venue) = every_state(books);
+    let beyond = Ledger::MAX_CORRECTION + Money::from_pico(1);
+    for amount in [beyond, -beyond] {
+        let refusal = books.correct(id(80), NOBODY, month(11), amount, NOWHERE).unwrap_err();
+        assert_eq!(refusal, Rejection::AmountOutOfRange { amount, max: Ledger::MAX_CORRECTION });
+    }
+    let some = -cents(100);
+    let refused =
+        |books: &mut _, number, account, venue| Books::correct(books, id(number), account, month(11), some, venue);
+    assert_eq!(refused(books, 80, NOBODY, NOWHERE), Err(Rejection::UnknownAccount { account: NOBODY }));
+    assert_eq!(refused(books, 80, ada, NOWHERE), Err(Rejection::UnknownVenue { venue: NOWHERE }));
+    for used in 1..=2 {
+        assert_eq!(refused(books, used, ada, venue), Err(Rejection::Conflicting { invocation: id(used) }));
+    }
+    let posted = spent_and_held(books, ada, 11).0;
+    let too_much = Rejection::TakesBackTooMuch { amount: some, posted, month: month(11) };
+    assert_eq!(refused(books, 80, ada, venue), Err(too_much));
+    assert_eq!(
+        too_much.to_string(),
+        format!("a correction of -1 dollars takes back more than the {posted} that were posted in 2026-11")
+    );
+}
+
 pub(crate) fn messages_name_the_figures(books: &mut impl Books) {
     let (ada, _) = every_state(books);
     let message = |rejection: Rejection| rejection.to_string();

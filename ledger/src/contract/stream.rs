@@ -23,6 +23,7 @@ enum Operation {
     PostAttempt(InvocationId, u8, Money, VenueAccount),
     Post(InvocationId, Money, VenueAccount),
     Void(InvocationId),
+    Correct(InvocationId, AccountIndex, u8, Money, VenueAccount),
     SetBudget(AccountIndex, Budget),
     Expire,
 }
@@ -41,7 +42,8 @@ impl Workload {
             40..50 => Operation::Raise(self.invocation(), self.amount(20)),
             50..60 => Operation::PostAttempt(self.invocation(), self.random.u8(0..34), self.amount(6), self.venue()),
             60..84 => Operation::Post(self.invocation(), self.amount(10), self.venue()),
-            84..94 => Operation::Void(self.invocation()),
+            84..91 => Operation::Void(self.invocation()),
+            91..94 => self.correct(),
             94..97 => Operation::SetBudget(self.account(), Budget { hard: self.limit(), soft: self.limit() }),
             _ => Operation::Expire,
         }
@@ -60,6 +62,13 @@ impl Workload {
         // Months pass, and the clock is now and then a little behind.
         let month = 1 + (self.now / 4000).min(11).saturating_sub(u64::from(self.random.u32(0..20) == 0));
         Operation::Hold(request, u8::try_from(month).unwrap())
+    }
+
+    fn correct(&mut self) -> Operation {
+        let amount = self.amount(8);
+        let amount = if self.random.bool() { -amount } else { amount };
+        let month = u8::try_from(1 + (self.now / 4000).min(11)).unwrap();
+        Operation::Correct(self.invocation(), self.account(), month, amount, self.venue())
     }
 
     /// A recent one mostly, sometimes one long forgotten or never seen.
@@ -100,6 +109,9 @@ fn perform(books: &mut impl Books, operation: Operation, now: Timestamp) -> Stri
         }
         Operation::Post(invocation, charge, venue) => format!("{:?}", books.post(invocation, charge, venue)),
         Operation::Void(invocation) => format!("{:?}", books.void(invocation)),
+        Operation::Correct(correction, account, number, amount, venue) => {
+            format!("{:?}", books.correct(correction, account, month(number), amount, venue))
+        }
         Operation::SetBudget(account, budget) => format!("{:?}", books.set_budget(account, budget)),
         Operation::Expire => format!("{:?}", books.expire(now)),
     }
@@ -117,6 +129,9 @@ fn commands(ledger: &Ledger, operation: Operation, now: Timestamp) -> Vec<Comman
             ledger.decide_post(invocation, charge, venue).map(|it| it.command)
         }
         Operation::Void(invocation) => ledger.decide_void(invocation).map(|it| it.command),
+        Operation::Correct(correction, account, number, amount, venue) => {
+            ledger.decide_correct(correction, account, month(number), amount, venue).map(|it| it.command)
+        }
         Operation::SetBudget(account, budget) => ledger.decide_set_budget(account, budget).map(|it| it.command),
         Operation::Expire => return ledger.clone().decide_expire(now),
     };

@@ -26,6 +26,9 @@ impl Ledger {
             Command::Post { invocation, charge, venue } => self.apply_post(invocation, charge, venue),
             Command::Void { invocation } => self.apply_release(invocation, Ending::Voided),
             Command::Expire { invocation } => self.apply_release(invocation, Ending::Expired),
+            Command::Correct { correction, account, month, amount, venue } => {
+                self.apply_correct(correction, account, month, amount, venue)
+            }
             Command::SetBudget { account, budget } => self.apply_set_budget(account, budget),
         };
         applied.ok_or(Inapplicable { command: *command })
@@ -120,6 +123,24 @@ impl Ledger {
         Some(())
     }
 
+    fn apply_correct(
+        &mut self,
+        correction: InvocationId,
+        account: AccountIndex,
+        month: Month,
+        amount: Money,
+        venue: VenueAccount,
+    ) -> Option<()> {
+        self.accounts.get(account.position())?;
+        self.venues.get(venue.position())?;
+        if self.settled.get(correction).is_none() {
+            let posted = self.posted(account, month, amount, amount, false);
+            self.settled.remember(settled(correction, 0, venue, &posted));
+            self.transfer(account, venue, month, amount);
+        }
+        Some(())
+    }
+
     fn apply_set_budget(&mut self, account: AccountIndex, budget: Budget) -> Option<()> {
         self.accounts.get_mut(account.position())?.budget = budget;
         Some(())
@@ -190,6 +211,21 @@ impl Ledger {
     /// As the decision.
     pub fn void(&mut self, invocation: InvocationId) -> Result<Voided, Rejection> {
         self.decide_void(invocation).map(|decision| self.carry_out(decision))
+    }
+
+    /// [`Self::decide_correct`], applied.
+    ///
+    /// # Errors
+    /// As the decision.
+    pub fn correct(
+        &mut self,
+        correction: InvocationId,
+        account: AccountIndex,
+        month: Month,
+        amount: Money,
+        venue: VenueAccount,
+    ) -> Result<Posted, Rejection> {
+        self.decide_correct(correction, account, month, amount, venue).map(|decision| self.carry_out(decision))
     }
 
     /// [`Self::decide_set_budget`], applied.

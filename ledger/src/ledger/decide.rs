@@ -147,6 +147,46 @@ impl Ledger {
         accept(Voided { account, month, released: held }, Command::Void { invocation })
     }
 
+    /// Corrects what an account was charged in a month for calls at a venue, once the provider's bill says what they
+    /// really were: more, or less when `amount` is below zero. A budget refuses none of it: the money is spent.
+    ///
+    /// # Errors
+    /// In this order: [`Rejection::AmountOutOfRange`] beyond [`Ledger::MAX_CORRECTION`], [`Rejection::UnknownAccount`],
+    /// [`Rejection::UnknownVenue`], [`Rejection::Conflicting`], [`Rejection::TakesBackTooMuch`].
+    pub fn decide_correct(
+        &self,
+        correction: InvocationId,
+        account: AccountIndex,
+        month: Month,
+        amount: Money,
+        venue: VenueAccount,
+    ) -> Decided<Posted> {
+        let size = if amount.is_negative() { -amount } else { amount };
+        if size > Self::MAX_CORRECTION {
+            return Err(Rejection::AmountOutOfRange { amount, max: Self::MAX_CORRECTION });
+        }
+        let spent = self.balance(account, month).ok_or(Rejection::UnknownAccount { account })?.spent;
+        let earned = self.earned(venue, month).ok_or(Rejection::UnknownVenue { venue })?;
+        if let Some(settled) = self.settled.get(correction) {
+            let same = (settled.account, settled.month, settled.amount, settled.venue, settled.ending)
+                == (account, month, amount, Some(venue), Ending::Posted);
+            return if same {
+                repeat(settled.posted())
+            } else {
+                Err(Rejection::Conflicting { invocation: correction })
+            };
+        }
+        if self.holds.contains_key(&correction) {
+            return Err(Rejection::Conflicting { invocation: correction });
+        }
+        let posted = spent.min(earned);
+        if (posted + amount).is_negative() {
+            return Err(Rejection::TakesBackTooMuch { amount, posted, month });
+        }
+        let answer = self.posted(account, month, amount, amount, false);
+        accept(answer, Command::Correct { correction, account, month, amount, venue })
+    }
+
     /// Replaces an account's budget, which the next hold is checked against. Calls that are running go on.
     ///
     /// # Errors

@@ -8,8 +8,8 @@
 //!  8  party    u32   the caller's account, or the venue's
 //! 12  unsynced u32   records before this one that were not known to be on disk
 //! 16  sequence u64
-//! 24  time     u64   expiry, microseconds since 1970
-//! 32  first    u128  the invocation, or the soft limit in picodollars
+//! 24  time     u64   expiry, microseconds since 1970; of a correction the venue's account
+//! 32  first    u128  the invocation or correction, or the soft limit in picodollars
 //! 48  second   i128  the amount, or the hard limit in picodollars
 //! ```
 
@@ -33,6 +33,7 @@ const POST: u8 = 4;
 const VOID: u8 = 5;
 const EXPIRE: u8 = 6;
 const SET_BUDGET: u8 = 7;
+const CORRECT: u8 = 8;
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +134,13 @@ impl Fields {
             }
             Command::Void { invocation } => about(VOID, invocation),
             Command::Expire { invocation } => about(EXPIRE, invocation),
+            Command::Correct { correction, account, month, amount, venue } => Self {
+                month: month_code(month),
+                party: account.get(),
+                time: venue.get().into(),
+                second: amount.pico(),
+                ..about(CORRECT, correction)
+            },
             Command::SetBudget { account, budget } => Self {
                 kind: SET_BUDGET,
                 extra: u8::from(budget.hard.is_some()) | u8::from(budget.soft.is_some()) << 1,
@@ -161,6 +169,13 @@ impl Fields {
             POST => Command::Post { invocation, charge: amount, venue },
             VOID => Command::Void { invocation },
             EXPIRE => Command::Expire { invocation },
+            CORRECT => Command::Correct {
+                correction: invocation,
+                account,
+                month: month_of(self.month)?,
+                amount,
+                venue: VenueAccount::new(u32::try_from(self.time).ok()?),
+            },
             SET_BUDGET => {
                 let soft = i128::try_from(self.first).ok()?;
                 let hard = (self.extra & 1 != 0).then_some(amount);
@@ -245,9 +260,11 @@ mod tests {
         let account = || any::<u32>().prop_map(AccountIndex::new);
         let limit = || proptest::option::of(amount());
         prop_oneof![
-            (id(), account(), month, amount(), any::<u64>()).prop_map(|(invocation, account, month, amount, at)| {
-                Command::Hold { invocation, account, month, amount, expires_at: Timestamp::from_micros(at) }
-            }),
+            (id(), account(), month.clone(), amount(), any::<u64>()).prop_map(
+                |(invocation, account, month, amount, at)| {
+                    Command::Hold { invocation, account, month, amount, expires_at: Timestamp::from_micros(at) }
+                }
+            ),
             (id(), amount()).prop_map(|(invocation, to)| Command::Raise { invocation, to }),
             (id(), 0_u8..32, amount(), venue()).prop_map(|(invocation, attempt, charge, venue)| {
                 Command::PostAttempt { invocation, attempt, charge, venue }
@@ -257,6 +274,12 @@ mod tests {
                 charge,
                 venue
             }),
+            (id(), account(), month.clone(), amount(), any::<bool>(), venue()).prop_map(
+                |(correction, account, month, amount, less, venue)| {
+                    let amount = if less { -amount } else { amount };
+                    Command::Correct { correction, account, month, amount, venue }
+                }
+            ),
             id().prop_map(|invocation| Command::Void { invocation }),
             id().prop_map(|invocation| Command::Expire { invocation }),
             (account(), limit(), limit())
