@@ -45,6 +45,21 @@ impl Meter {
         Self::EphemeralGbSecond,
     ];
 
+    /// Whether it grows with the time a call takes, waits included.
+    #[must_use]
+    pub const fn is_by_time(self) -> bool {
+        match self {
+            Self::GbSecond | Self::VcpuSecond | Self::GibSecond | Self::ComputeUnit | Self::EphemeralGbSecond => true,
+            Self::Request | Self::CpuMs | Self::EgressGb => false,
+        }
+    }
+
+    /// Whether only whoever runs a call can measure it; requests and what they send are counted by the caller as well.
+    #[must_use]
+    pub const fn is_of_run(self) -> bool {
+        self.is_by_time() || matches!(self, Self::CpuMs)
+    }
+
     /// The name used in sheets, on the command line and on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -84,6 +84,30 @@ impl Pools {
         Ok(())
     }
 
+    /// Takes back part of what was counted of calls billed under `sheet`, where they turn out to have been billed less: of
+    /// the tiers first, of the grants last, as the last calls of the month would be.
+    ///
+    /// # Panics
+    /// When `metered` belongs to a sheet with other lines.
+    pub fn give_back(&mut self, sheet: &PriceSheet, metered: &Metered) {
+        assert_eq!(sheet.meters(), metered.meters, "invariant: a sheet's pools take its own quantities");
+        for (line, quantity) in sheet.lines().iter().zip(metered.quantities) {
+            let of_tiers = self.put_back(&line.tier_pool, quantity.quanta());
+            let rest = quantity.quanta() - of_tiers;
+            if let Some(grant) = &line.grant {
+                self.put_back(&grant.pool, rest.saturating_mul(u128::from(grant.weight_milli)));
+            }
+        }
+    }
+
+    /// Returns how much of it was there.
+    fn put_back(&mut self, pool: &Arc<str>, amount: u128) -> u128 {
+        let Some(used) = self.used.get_mut(pool) else { return 0 };
+        let taken = amount.min(*used);
+        *used -= taken;
+        taken
+    }
+
     /// The same at the start of another month: what is counted by month is empty again.
     #[must_use]
     pub fn turned(&self) -> Self {
@@ -130,5 +154,27 @@ impl PriceSheet {
     pub fn pool_of(&self, meter: Meter) -> Option<PoolKeys<'_>> {
         let line = self.lines().iter().find(|line| line.meter == meter)?;
         Some(PoolKeys { grant: line.grant.as_ref().map(|grant| &*grant.pool), tier: &line.tier_pool })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Catalogue;
+
+    #[test]
+    fn what_is_given_back_was_counted_last() {
+        let sheet = Catalogue::builtin().get("aws-lambda/us-east-1/x86_64").expect("in the catalogue");
+        let of = |units: u64| sheet.zero().with(Meter::GbSecond, Quantity::from_units(units)).expect("billed");
+        let mut pools = Pools::new();
+        pools.record(sheet, &of(400_100)).expect("fits");
+        let line = |pools: &Pools| pools.month_to_date(sheet).iter().nth(1).map(|(_, left, used)| (left, used));
+        assert_eq!(line(&pools), Some((Quantity::ZERO, Quantity::from_units(100))));
+        pools.give_back(sheet, &of(40));
+        assert_eq!(line(&pools), Some((Quantity::ZERO, Quantity::from_units(60))));
+        pools.give_back(sheet, &of(70));
+        assert_eq!(line(&pools), Some((Quantity::from_units(10), Quantity::ZERO)), "ten of the grant");
+        pools.give_back(sheet, &of(9_999_999));
+        assert_eq!(pools.month_to_date(sheet), MonthToDate::month_start(sheet), "and no more than there was");
     }
 }

@@ -4,6 +4,9 @@
 //! the rounded is what the invoice will show; the rounded mean is not. The n-th call weighs
 //! 1/n up to the 512th and 1/512 from there on, so recent calls weigh more and old ones fade.
 //!
+//! Where a venue tells no meters the mean is of what the own clock made of the calls, until the provider's bill is known
+//! ([`UsageProfile::correct`]): from then on a call is expected to be billed what the bill says its calls were, on average.
+//!
 //! An empty profile is one pointer wide: a broker has one for each deployment of each function, and most
 //! never see a call. Invariant: the mean belongs to the sheet shape and the size stored beside it; another shape
 //! or size makes the profile re-meter the raw usages it kept. Known limitation: it keeps 64 of them, so right
@@ -45,8 +48,40 @@ pub(crate) struct Learned {
     pub(crate) shape: u64,
     pub(crate) size: Size,
     mean: Metered,
+    /// What a call was billed on average, by the provider's bill.
+    billed: Option<Box<Billed>>,
     latency: Latencies,
     pub(crate) usages: Ring,
+}
+
+/// The mean of a call by a provider's bill, with what the calls took when it was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Billed {
+    mean: Metered,
+    /// The latency that half of the recent calls stayed under then.
+    latency_p50: Micros,
+}
+
+/// A bill holds while calls take from half of to twice as long as they did; beyond that, times are scaled.
+const DRIFT: u64 = 2;
+
+impl Billed {
+    /// The mean for calls that take this long now. Only what is billed by time follows the time; CPU time does not follow
+    /// a wait, nor do requests.
+    fn now(&self, latency_p50: Option<Micros>) -> Metered {
+        let (before, now) = (self.latency_p50.get().max(1), latency_p50.unwrap_or(self.latency_p50).get().max(1));
+        let drifted = now > before.saturating_mul(DRIFT) || before > now.saturating_mul(DRIFT);
+        let mut mean = self.mean;
+        if drifted {
+            for (quantity, meter) in mean.quantities.iter_mut().zip(self.mean.meters.as_slice()) {
+                if meter.is_by_time() {
+                    let scaled = quantity.quanta().checked_mul(now.into()).map(|quanta| quanta / u128::from(before));
+                    *quantity = Quantity::from_quanta(scaled.unwrap_or(quantity.quanta()));
+                }
+            }
+        }
+        mean
+    }
 }
 
 impl UsageProfile {
@@ -86,10 +121,31 @@ impl UsageProfile {
         self.learned.as_ref().map_or(0, |learned| learned.samples)
     }
 
-    /// The mean billed quantities of a call, under the sheet and size of the last observation or rebase.
+    /// The mean billed quantities of a call, under the sheet and size of the last observation or rebase: by the
+    /// provider's bill where one is known, and otherwise of the calls that were observed.
     #[must_use]
     pub fn mean_metered(&self) -> Option<Metered> {
-        self.learned.as_ref().filter(|learned| learned.weight > 0).map(|learned| learned.mean)
+        let learned = self.learned.as_ref().filter(|learned| learned.weight > 0)?;
+        Some(learned.billed.as_ref().map_or(learned.mean, |billed| billed.now(self.latency_p50())))
+    }
+
+    /// Takes what the provider's bill says a call was billed on average, in place of what was observed, until the
+    /// next bill. It is dropped when the shape of the sheet or the size changes. Returns whether it was taken: not
+    /// when `mean` is of other lines than the profile, or nothing was observed yet.
+    pub fn correct(&mut self, mean: &Metered) -> bool {
+        let latency_p50 = self.latency_p50();
+        let Some((learned, latency_p50)) = self.learned.as_mut().zip(latency_p50) else { return false };
+        let fits = learned.weight > 0 && learned.mean.meters == mean.meters;
+        if fits {
+            learned.billed = Some(Box::new(Billed { mean: *mean, latency_p50 }));
+        }
+        fits
+    }
+
+    /// Whether a provider's bill has corrected it.
+    #[must_use]
+    pub fn is_corrected(&self) -> bool {
+        self.learned.as_ref().is_some_and(|learned| learned.billed.is_some())
     }
 
     /// The latency half of the recent calls stay under, at most a bucket (8 to 17 %) off.
@@ -131,6 +187,7 @@ impl Learned {
             shape: sheet.shape_id(),
             size: *size,
             mean: sheet.zero(),
+            billed: None,
             latency: Latencies::new(),
             usages: Ring::default(),
         }
@@ -150,7 +207,7 @@ impl Learned {
             return;
         }
         self.usages = self.usages.iter().map(|usage| rescale(&usage, &self.size, size)).collect();
-        (self.shape, self.size) = (sheet.shape_id(), *size);
+        (self.shape, self.size, self.billed) = (sheet.shape_id(), *size, None);
         let mean = mean_of(sheet, size, self.usages.iter());
         self.weight = mean.as_ref().map_or(0, |(_, count)| *count);
         self.mean = mean.map_or_else(|_| sheet.zero(), |(mean, _)| mean);

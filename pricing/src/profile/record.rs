@@ -1,11 +1,11 @@
 //! A profile as text, so that what was learned survives a restart.
 
-use merit_units::{MemoryMb, Quantity};
+use merit_units::{MemoryMb, Micros, Quantity};
 use serde::{Deserialize, Serialize};
 
 use super::latency::{BUCKETS, Latencies};
 use super::ring::{Packed, Ring};
-use super::{Learned, UsageProfile, WINDOW};
+use super::{Billed, Learned, UsageProfile, WINDOW};
 use crate::meter::{MAX_LINES, Meter, Metered, Meters};
 use crate::size::{Architecture, Size};
 
@@ -27,6 +27,9 @@ struct Record {
     concurrency: u16,
     /// Meter and quanta; the quanta as text, because JSON numbers end at 2^53.
     mean: Vec<(String, String)>,
+    /// As `mean`, by the provider's bill, and the latency in microseconds that half of the calls stayed under then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    billed: Option<(Vec<(String, String)>, u64)>,
     /// Bucket and count of those that are not zero.
     latency: Vec<(u8, u8)>,
     usages: Vec<Packed>,
@@ -46,7 +49,8 @@ impl UsageProfile {
             ephemeral_mb: learned.size.ephemeral.megabytes(),
             architecture: learned.size.architecture.to_string(),
             concurrency: learned.size.concurrency,
-            mean: learned.mean.iter().map(|(meter, mean)| (meter.to_string(), mean.quanta().to_string())).collect(),
+            mean: write_mean(&learned.mean),
+            billed: learned.billed.as_ref().map(|billed| (write_mean(&billed.mean), billed.latency_p50.get())),
             latency: (0..).zip(learned.latency.counts()).filter(|(_, n)| **n > 0).map(|(at, n)| (at, *n)).collect(),
             usages: learned.usages.iter_packed().collect(),
         };
@@ -59,7 +63,13 @@ impl UsageProfile {
     /// [`ProfileError`] when the text is not one.
     pub fn from_json(text: &str) -> Result<Self, ProfileError> {
         let record: Record = serde_json::from_str(text).map_err(refuse)?;
-        let (meters, means) = read_mean(&record.mean)?;
+        let mean = read_mean(&record.mean)?;
+        let billed = match record.billed {
+            None => None,
+            Some((mean, micros)) => Some(Billed { mean: read_mean(&mean)?, latency_p50: Micros::new(micros) }),
+        };
+        // Read by the lines of the mean; one of others would be of another sheet.
+        let billed = billed.filter(|billed| billed.mean.meters == mean.meters).map(Box::new);
         let mut counts = [0; BUCKETS];
         for (bucket, count) in record.latency {
             *counts.get_mut(usize::from(bucket)).ok_or_else(|| refuse("a latency bucket that is not there"))? = count;
@@ -79,7 +89,8 @@ impl UsageProfile {
             weight: record.weight.min(WINDOW),
             shape: record.shape,
             size,
-            mean: Metered { quantities: means, meters },
+            mean,
+            billed,
             latency: Latencies::from_counts(counts),
             usages,
         };
@@ -91,7 +102,11 @@ fn refuse(problem: impl std::fmt::Display) -> ProfileError {
     ProfileError(problem.to_string())
 }
 
-fn read_mean(mean: &[(String, String)]) -> Result<(Meters, [Quantity; MAX_LINES]), ProfileError> {
+fn write_mean(mean: &Metered) -> Vec<(String, String)> {
+    mean.iter().map(|(meter, mean)| (meter.to_string(), mean.quanta().to_string())).collect()
+}
+
+fn read_mean(mean: &[(String, String)]) -> Result<Metered, ProfileError> {
     if mean.len() > MAX_LINES {
         return Err(refuse("too many meters"));
     }
@@ -100,5 +115,5 @@ fn read_mean(mean: &[(String, String)]) -> Result<(Meters, [Quantity; MAX_LINES]
     for (quantity, (_, quanta)) in quantities.iter_mut().zip(mean) {
         *quantity = Quantity::from_quanta(quanta.parse().map_err(refuse)?);
     }
-    Ok((Meters::new(meters.map_err(refuse)?), quantities))
+    Ok(Metered { quantities, meters: Meters::new(meters.map_err(refuse)?) })
 }

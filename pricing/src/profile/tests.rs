@@ -126,3 +126,43 @@ fn what_was_learned_survives_a_restart() {
         assert!(UsageProfile::from_json(damaged).is_err(), "{damaged:.80}");
     }
 }
+
+#[test]
+fn a_bill_takes_the_place_of_the_own_clock_until_the_next_one() {
+    let (sheet, size) = (sheet("google-run/tier1"), size(2_048));
+    let mut profile = UsageProfile::new();
+    assert!(!profile.correct(&sheet.zero()), "nothing was observed yet");
+    learn(&mut profile, sheet, &size, std::iter::repeat_n(350_000, 100));
+    let bill = sheet.meter(&size, &lasting(100_000)).expect("sold");
+    assert!(profile.correct(&bill) && profile.is_corrected());
+    assert_eq!(profile.mean_metered(), Some(bill));
+    learn(&mut profile, sheet, &size, std::iter::repeat_n(250_000, 100));
+    assert_eq!(profile.mean_metered(), Some(bill), "the clock is not asked any more");
+    let text = profile.to_json().expect("something was learned");
+    let mut read = UsageProfile::from_json(&text).expect("as written");
+    assert_eq!(read.mean_metered(), Some(bill));
+    let other = Catalogue::builtin().get("azure-consumption/eastus").expect("in the catalogue");
+    assert!(!profile.correct(&other.zero()), "of other lines");
+    read.rebase(sheet, &self::size(1_024));
+    assert!(!read.is_corrected(), "it was the bill of another size");
+}
+
+#[test]
+fn times_are_scaled_when_calls_take_more_than_twice_as_long_as_when_they_were_billed() {
+    let (sheet, size) = (sheet("cloudflare-workers"), size(128));
+    let (google, large) = (self::sheet("google-run/tier1"), self::size(2_048));
+    let slower = |sheet: &'static PriceSheet, size: &Size, meter: Meter| {
+        let mut profile = UsageProfile::new();
+        learn(&mut profile, sheet, size, std::iter::repeat_n(100_000, 500));
+        let usage = Usage { cpu: Micros::new(5_000), ..lasting(100_000) };
+        assert!(profile.correct(&sheet.meter(size, &usage).expect("sold")));
+        let mean = |profile: &UsageProfile| profile.mean_metered().expect("learned").get(meter).quanta();
+        let before = mean(&profile);
+        learn(&mut profile, sheet, size, std::iter::repeat_n(400_000, 1_000));
+        (mean(&profile) * 100 / before, profile.mean_metered().expect("learned").get(Meter::Request))
+    };
+    let (percent, requests) = slower(google, &large, Meter::VcpuSecond);
+    assert!((300..=500).contains(&percent), "{percent}, as far as the latency is known");
+    assert_eq!(requests, Quantity::from_units(1), "a call is a call");
+    assert_eq!(slower(sheet, &size, Meter::CpuMs).0, 100, "who waits longer does not compute more");
+}
