@@ -47,7 +47,7 @@ impl Alternatives {
             let Some((last, _)) = page.last() else { return Ok(sums) };
             after = Some(*last);
             let asked = |row: &&ReceiptRow| {
-                row.status != ReceiptStatus::Refused
+                !matches!(row.status, ReceiptStatus::Refused | ReceiptStatus::Correction)
                     && row.venue.is_some()
                     && query.account.as_ref().is_none_or(|account| row.account == *account)
             };

@@ -43,6 +43,7 @@ pub mod provider;
 pub mod publish;
 pub mod quote;
 pub mod receipt;
+pub mod reconcile;
 pub mod refusal;
 pub mod reprice;
 pub mod secrets;
@@ -111,6 +112,8 @@ pub struct Broker {
     pub feed: Feed,
     /// Whether deployments are equal.
     pub equivalence: Equivalence,
+    /// Held while a provider's bill is imported.
+    reconciling: tokio::sync::Mutex<()>,
     /// Calls in flight.
     pub in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -157,6 +160,7 @@ impl Broker {
             events: Events::default(),
             feed,
             equivalence: Equivalence::default(),
+            reconciling: tokio::sync::Mutex::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             cut: watch::Sender::new(false),

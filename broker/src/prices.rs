@@ -70,6 +70,18 @@ impl Prices {
         Self { in_force, billing, crossed: AtomicBool::new(false), eligible: AtomicBool::new(true) }
     }
 
+    /// Counts what calls were billed for in place of what was counted of them, when a provider's bill of this month
+    /// is known. Nothing is done when the sheet in force bills for other meters.
+    pub fn recount(&self, counted: &Metered, billed: &Metered) {
+        let Some(sheet) =
+            self.sheet().filter(|sheet| sheet.zero().iter().map(|line| line.0).eq(counted.iter().map(|line| line.0)))
+        else {
+            return;
+        };
+        self.billing.recount(&sheet, counted, billed);
+        self.crossed.store(true, Ordering::Relaxed);
+    }
+
     /// Puts another sheet in force. Returns whether it rounds otherwise than the one before, so that
     /// what was learned under that one must be metered anew.
     pub fn replace(&self, new: NewSheet) -> bool {

@@ -86,7 +86,15 @@ impl Broker {
         Ok(view)
     }
 
-    fn sheet_of(&self, receipt: &ReceiptRow, priced: &Priced<'_>) -> Result<Option<Arc<PriceSheet>>, StoreError> {
+    /// The sheet that a receipt was charged by, where it is kept. Reads the disk.
+    ///
+    /// # Errors
+    /// When the history can't be read.
+    pub(crate) fn sheet_of(
+        &self,
+        receipt: &ReceiptRow,
+        priced: &Priced<'_>,
+    ) -> Result<Option<Arc<PriceSheet>>, StoreError> {
         let is_it = |sheet: &PriceSheet| sheet.name().as_str() == priced.sheet && sheet.seq() == priced.seq;
         let parsed = |body: &str| PriceSheet::parse_toml(body).ok().filter(is_it).map(Arc::new);
         if let Some(venue) = &receipt.venue {
@@ -108,44 +116,86 @@ impl Broker {
     }
 }
 
+/// How a charge was made of its quantities.
+#[derive(Clone)]
+pub(crate) struct AsCharged<'a> {
+    /// With the discounts that held.
+    sheet: PriceSheet,
+    rate: ExchangeRate,
+    positions: Vec<Position>,
+    applied: &'a [Applied<'a>],
+}
+
+impl<'a> AsCharged<'a> {
+    /// As the receipt has it, by the sheet it was charged by.
+    ///
+    /// # Errors
+    /// What is wrong with its exchange rate or its adjustments.
+    pub(crate) fn of(sheet: &PriceSheet, detail: &'a Detail<'a>, priced: &Priced<'_>) -> Result<Self, String> {
+        // Nanodollars as the decimal they are written as.
+        let rate = format!("{}.{:09}", priced.usd_nano / 1_000_000_000, priced.usd_nano % 1_000_000_000);
+        let rate: ExchangeRate = rate.parse().map_err(|error| format!("its exchange rate {rate} {error}"))?;
+        let positions = priced.positions.iter().map(|(grant_left, tier_used)| Position {
+            grant_left: Quantity::from_quanta(*grant_left),
+            tier_used: Quantity::from_quanta(*tier_used),
+        });
+        let applied = applied(detail);
+        Ok(Self { sheet: discounted(sheet, applied)?, rate, positions: positions.collect(), applied })
+    }
+
+    /// Of a grant a position has no more than the call took: where that was all of the call, more of it is taken to
+    /// have been covered, too.
+    pub(crate) fn beyond_the_grant_it_was_in(&self, was: &[(Meter, Quantity)], is: &[(Meter, Quantity)]) -> Self {
+        let mut more = self.clone();
+        for (position, (was, is)) in more.positions.iter_mut().zip(was.iter().zip(is)) {
+            if position.grant_left > Quantity::ZERO && position.grant_left >= was.1 {
+                position.grant_left = position.grant_left.max(is.1);
+            }
+        }
+        more
+    }
+
+    /// What quantities are charged. Packages and commitments cover what they covered, and no more.
+    ///
+    /// # Errors
+    /// When they can't be.
+    pub(crate) fn dollars(&self, quantities: &[(Meter, Quantity)]) -> Result<Money, RepriceError> {
+        Ok(self.exact(quantities)?.saturating_sub(committed(self.applied)).to_usd(self.rate)?)
+    }
+
+    /// What they cost before commitments, in the sheet's currency.
+    fn exact(&self, quantities: &[(Meter, Quantity)]) -> Result<Exact, RepriceError> {
+        let paid =
+            |(meter, quantity): &(Meter, Quantity)| (*meter, quantity.saturating_sub(prepaid(self.applied, *meter)));
+        self.sheet.charge_at(quantities.iter().map(paid), &self.positions)
+    }
+}
+
 type Computed = (ExchangeRate, Vec<RepricedLine>, Money);
 
 fn lines(sheet: &PriceSheet, detail: &Detail<'_>, priced: &Priced<'_>) -> Result<Computed, String> {
-    // Nanodollars as the decimal they are written as.
-    let rate = format!("{}.{:09}", priced.usd_nano / 1_000_000_000, priced.usd_nano % 1_000_000_000);
-    let rate: ExchangeRate = rate.parse().map_err(|error| format!("its exchange rate {rate} {error}"))?;
+    let as_charged = AsCharged::of(sheet, detail, priced)?;
     let quantities = detail.meters.iter().map(|meter| {
         let name = meter.meter.parse::<Meter>().map_err(|error| error.to_string())?;
         Ok((name, Quantity::from_quanta(meter.quanta)))
     });
     let quantities: Vec<(Meter, Quantity)> = quantities.collect::<Result<_, String>>()?;
-    let discounted = discounted(sheet, applied(detail))?;
-    let prepaid = |meter: Meter| prepaid(applied(detail), meter);
-    let positions = priced.positions.iter().map(|(grant_left, tier_used)| Position {
-        grant_left: Quantity::from_quanta(*grant_left),
-        tier_used: Quantity::from_quanta(*tier_used),
-    });
-    let positions: Vec<Position> = positions.collect();
-    let exact = |quantities: &[(Meter, Quantity)]| {
-        let paid = quantities.iter().map(|(meter, quantity)| (*meter, quantity.saturating_sub(prepaid(*meter))));
-        discounted.charge_at(paid, &positions)
-    };
     let told = |error: RepriceError| format!("it can't be computed: {error}");
-    let dollars = |exact: Exact| exact.to_usd(rate).map_err(|error| told(error.into()));
-    let sum = dollars(exact(&quantities).map_err(told)?.saturating_sub(committed(applied(detail))))?;
+    let sum = as_charged.dollars(&quantities).map_err(told)?;
     let line = |(number, quantity): (usize, &(Meter, Quantity))| {
-        let free = positions.get(number).map_or(Quantity::ZERO, |at| at.grant_left.min(quantity.1));
-        let prepaid = prepaid(quantity.0);
+        let free = as_charged.positions.get(number).map_or(Quantity::ZERO, |at| at.grant_left.min(quantity.1));
+        let prepaid = prepaid(as_charged.applied, quantity.0);
+        let charge = as_charged.exact(&[*quantity]).and_then(|exact| Ok(exact.to_usd(as_charged.rate)?));
         Ok(RepricedLine {
             meter: quantity.0.to_string(),
             quantity: quantity.1.to_string(),
             free: free.to_string(),
             prepaid: (prepaid > Quantity::ZERO).then(|| prepaid.to_string()),
-            charge: dollars(exact(&[*quantity]).map_err(told)?)?.to_string(),
+            charge: charge.map_err(told)?.to_string(),
         })
     };
     let lines = quantities.iter().enumerate().map(line).collect::<Result<_, String>>()?;
-    Ok((rate, lines, sum))
+    Ok((as_charged.rate, lines, sum))
 }
 
 /// What adjustments did to the charge.

@@ -99,6 +99,7 @@ pub async fn start(config: &Config, env: &Env, clock: Clock) -> Result<Ready, St
     broker.apply(config).await.map_err(StartError::Mistakes)?;
     broker.restore_providers()?;
     broker.restore_profiles(now)?;
+    broker.post_open_reconciliations().await.map_err(|refusal| StartError::Mistakes(vec![refusal.to_string()]))?;
     broker.count_catalog();
     let first_key = load_keys(&broker, env).await?;
     let waiting = broker.load_events()?;

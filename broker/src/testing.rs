@@ -35,6 +35,8 @@ pub(crate) const START: Timestamp = Timestamp::from_micros(1_795_257_840_000_000
 pub(crate) enum Step {
     /// Replies after using this long.
     Reply(Micros),
+    /// Replies after using this long, and tells no meters.
+    ByClock(Micros),
     /// Replies with this.
     Say(&'static str),
     /// Replies with an error of the function's own.
@@ -76,6 +78,7 @@ impl Venue for Scripted {
         Box::pin(async move {
             match step {
                 Step::Reply(duration) => Ok(reply(duration)),
+                Step::ByClock(duration) => Ok(Reply { meters: MeterBasis::OwnClock, ..reply(duration) }),
                 Step::Say(text) => {
                     Ok(Reply { payload: Bytes::from_static(text.as_bytes()), ..reply(Micros::from_millis(10)) })
                 }

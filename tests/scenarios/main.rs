@@ -36,6 +36,7 @@ mod pool_joined;
 mod prices;
 mod providers;
 mod quotes;
+mod reconciled;
 mod refusals;
 mod retries;
 mod venue_death;

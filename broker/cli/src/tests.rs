@@ -12,6 +12,7 @@ mod live;
 mod manage;
 mod offline;
 mod providers;
+mod reconcile;
 mod usage;
 
 use std::io::{self, Write};

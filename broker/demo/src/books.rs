@@ -7,7 +7,7 @@
 //! at most for attempts before the one that answered: a refusal that leaves open whether the function ran is charged as
 //! such a call is expected to cost, and belongs to the invocation.
 //! Anything beyond is a mistake in one of the books, except at a cloud that tells no meters with its replies: what is
-//! charged there is an estimate by Merit's own clock, and the books say by how much it is off.
+//! charged there is an estimate, until its bill is imported and corrects it. Whether what is left is rounding is told, too.
 
 use std::collections::BTreeMap;
 
@@ -41,6 +41,8 @@ pub(crate) struct Comparison {
     pub(crate) under_way: Money,
     /// How much more attempts that may have run elsewhere, before the one that answered here, can make.
     pub(crate) in_doubt: Money,
+    /// What the cloud's bill has corrected: below zero when its calls had been charged too much. Part of `charged`.
+    pub(crate) corrected: Money,
     /// Whether the cloud tells no meters with a reply, so that Merit charged by its own clock.
     pub(crate) estimated: bool,
 }
@@ -56,6 +58,11 @@ impl Comparison {
     pub(crate) fn agrees(&self) -> bool {
         let close = self.estimated || self.difference() <= self.rounding + self.under_way + self.in_doubt;
         self.calls == self.billed_calls && close
+    }
+
+    /// Whether nothing but rounding is left: of each call when it is charged and when it is corrected.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.difference() <= self.rounding + self.rounding
     }
 
     /// By how many percent of the bill an estimate is off; `None` where nothing was billed.
@@ -83,23 +90,29 @@ impl Comparison {
 pub(crate) async fn compare(
     clouds: &Clouds,
     spend: &SpendReport,
-    calls: &[Call],
+    all_calls: &[Call],
     incidents: &[Incident],
 ) -> Result<Vec<Comparison>, DemoError> {
     let charged = charged(spend);
     let mut all = Vec::with_capacity(clouds.all.len());
     for cloud in &clouds.all {
         let invoice = clouds.invoice(&cloud.name).await?;
-        let charged = charged.get(cloud.name.as_str()).copied().unwrap_or_default();
-        let mut comparison = comparison(cloud, &invoice, charged, &straddling(calls, incidents, &cloud.name))?;
-        comparison.in_doubt = repeated(calls, &cloud.name);
+        let (calls, charged, corrected) = charged.get(cloud.name.as_str()).copied().unwrap_or_default();
+        let mut comparison =
+            comparison(cloud, &invoice, (calls, charged), &straddling(all_calls, incidents, &cloud.name))?;
+        comparison.in_doubt = repeated(all_calls, &cloud.name);
+        comparison.corrected = corrected;
         all.push(comparison);
     }
     Ok(all)
 }
 
-fn charged(spend: &SpendReport) -> BTreeMap<&str, (u64, Money)> {
-    let row = |row: &merit_wire::SpendRow| Some((row.calls - row.failed, row.charge.parse().ok()?));
+/// Calls, what they were charged, and the part of it that a bill corrected, by venue.
+fn charged(spend: &SpendReport) -> BTreeMap<&str, (u64, Money, Money)> {
+    let row = |row: &merit_wire::SpendRow| {
+        let corrected = row.corrected.as_deref().map_or(Some(Money::ZERO), |text| text.parse().ok());
+        Some((row.calls - row.failed, row.charge.parse().ok()?, corrected?))
+    };
     spend.rows.iter().filter_map(|own| Some((own.group.get("venue")?.as_str(), row(own)?))).collect()
 }
 
@@ -128,6 +141,7 @@ fn comparison(
         rounding: Money::from_pico(i128::from(calls) + 1),
         under_way,
         in_doubt: Money::ZERO,
+        corrected: Money::ZERO,
         estimated: !cloud.tells_meters(),
     })
 }
@@ -170,7 +184,7 @@ mod tests {
     }
 
     fn invoice(calls: u64, charges: &str) -> Invoice {
-        Invoice { calls, charges: charges.to_owned(), unbilled: None }
+        Invoice { calls, charges: charges.to_owned(), unbilled: None, periods: Vec::new() }
     }
 
     fn compared(currency: &str, invoice: &Invoice, charged: &str, straddling: &[Money]) -> Comparison {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use merit_units::Money;
-use merit_wire::{AlternativesReport, BookView, KeyCreated, PriceChangeView, SpendReport, header};
+use merit_wire::{AlternativesReport, BookView, KeyCreated, PriceChangeView, ReconciliationList, SpendReport, header};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, StatusCode};
 
@@ -103,6 +103,15 @@ impl Broker {
     pub(crate) async fn put_price_sheet(&self, venue: &str, toml: String) -> Result<PriceChangeView, DemoError> {
         let path = format!("/v1/venues/{venue}/price-sheet");
         self.peer.send_body(Method::PUT, &path, "application/toml", toml).await
+    }
+
+    /// Imports what a venue billed.
+    ///
+    /// # Errors
+    /// When the broker does not answer as it should.
+    pub(crate) async fn reconcile(&self, venue: &str, csv: String) -> Result<ReconciliationList, DemoError> {
+        let path = format!("/v1/venues/{venue}/reconciliations");
+        self.peer.send_body(Method::POST, &path, "text/csv", csv).await
     }
 
     /// What was charged at each venue since `from`, RFC 3339.

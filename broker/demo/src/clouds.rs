@@ -96,6 +96,27 @@ pub(crate) struct Invoice {
     pub(crate) charges: String,
     /// Calls that ran and could not be billed.
     pub(crate) unbilled: Option<Value>,
+    /// One for each price there was.
+    #[serde(default)]
+    pub(crate) periods: Vec<InvoicePeriod>,
+}
+
+/// What a cloud billed by one price.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct InvoicePeriod {
+    /// By hour and function.
+    pub(crate) functions: Vec<InvoiceLine>,
+}
+
+/// What a cloud billed for one function in one hour.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct InvoiceLine {
+    /// The function.
+    pub(crate) function: String,
+    /// Its calls.
+    pub(crate) calls: u64,
+    /// Quantities by meter.
+    pub(crate) billed: std::collections::BTreeMap<String, String>,
 }
 
 impl Invoice {

@@ -13,6 +13,7 @@
 //! Known limitation: everything shares this machine's cores, so with too high a rate the pool's
 //! functions, which are metered by the clock, look slower and dearer than they are.
 
+mod bills;
 mod books;
 mod broker;
 mod calls;

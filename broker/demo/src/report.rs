@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::bills::Bill;
 use crate::books::Comparison;
 use crate::calls::{Call, Sums};
 use crate::incident::{Incident, Moved, RAISED_PERCENT, What};
@@ -31,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) pool_needed: f64,
     /// Calls at once it can run.
     pub(crate) pool_slots: u32,
+    /// The bills of the clouds that tell no meters, for the tour and for the load.
+    pub(crate) bills: [Vec<Bill>; 2],
     /// Merit's books beside the clouds'.
     pub(crate) books: Vec<Comparison>,
 }
@@ -94,6 +97,7 @@ impl Serialize for Report {
             "saving": self.saving.to_json(),
             "pool_slots": self.pool_slots,
             "pool_slots_needed": self.pool_needed,
+            "bills": { "tour": bills_json(&self.bills[0]), "load": bills_json(&self.bills[1]) },
             "books_agree": self.books_agree(),
             "books": self.books.iter().map(comparison_json).collect::<Vec<_>>(),
         })
@@ -146,11 +150,25 @@ fn comparison_json(comparison: &Comparison) -> Value {
         "billed_calls": comparison.billed_calls,
         "charged": comparison.charged.to_string(),
         "billed": comparison.billed.to_string(),
+        "corrected": comparison.corrected.to_string(),
         "difference": comparison.difference().to_string(),
         "explained_by_rounding": comparison.rounding.to_string(),
         "explained_by_calls_under_way_at_a_price_change": comparison.under_way.to_string(),
         "agrees": comparison.agrees(),
     })
+}
+
+fn bills_json(bills: &[Bill]) -> Value {
+    let bill = |bill: &Bill| {
+        json!({
+            "venue": bill.venue,
+            "calls": bill.calls,
+            "charged": bill.charged.to_string(),
+            "billed": bill.billed.to_string(),
+            "off_percent": bill.off_percent(),
+        })
+    };
+    bills.iter().map(bill).collect()
 }
 
 /// A point in time since the start of the load.
@@ -184,6 +202,7 @@ pub(crate) mod tests {
             saving: saving(),
             pool_needed: 1.5,
             pool_slots: 1,
+            bills: [Vec::new(), Vec::new()],
             books: Vec::new(),
         }
     }

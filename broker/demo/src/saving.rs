@@ -97,6 +97,7 @@ pub(crate) mod tests {
             calls: 1,
             failed: 0,
             charge: String::new(),
+            corrected: None,
             estimate: String::new(),
             explored: explored.to_owned(),
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::bills::{Bill, Bills};
 use crate::books;
 use crate::calls::{Calls, Sums};
 use crate::config::POOL;
@@ -48,6 +49,9 @@ pub(crate) async fn show(options: &Options, stage: &Stage, screen: &mut Screen) 
     }
     // Everything from here on is the load: the report ends where the next one begins.
     let from = stage.broker.alternatives(&start_of(&options.today)).await?.to;
+    screen.say(Style::Faint, "importing the bills of the clouds that tell no meters ...")?;
+    let mut bills = Bills::default();
+    let tour_bills = bills.import(stage, &start_of(&options.today), &from).await?;
     screen.say(Style::Faint, &format!("the load: {rate} calls a second for {seconds} s\n"))?;
 
     let length = Duration::from_secs(*seconds);
@@ -59,7 +63,9 @@ pub(crate) async fn show(options: &Options, stage: &Stage, screen: &mut Screen) 
     };
     let incidents = incidents?;
     run.say(Style::Plain, "")?;
-    report(options, stage, tour_calls, &from, &calls, incidents, length).await
+    let to = stage.broker.alternatives(&from).await?.to;
+    let bills = [tour_bills, bills.import(stage, &from, &to).await?];
+    report(options, stage, Before { tour_calls, bills, from }, &calls, incidents, length).await
 }
 
 /// The load while it runs.
@@ -122,19 +128,26 @@ impl Run<'_> {
     }
 }
 
+/// What there is to report beside the load.
+struct Before {
+    tour_calls: u64,
+    bills: [Vec<Bill>; 2],
+    /// When the load began.
+    from: String,
+}
+
 async fn report(
     options: &Options,
     stage: &Stage,
-    tour_calls: u64,
-    from: &str,
+    Before { tour_calls, bills, from }: Before,
     calls: &Calls,
     incidents: Vec<Incident>,
     length: Duration,
 ) -> Result<Report, DemoError> {
     let Stage { broker, clouds, .. } = stage;
     let calls = calls.all().clone();
-    let alternatives = broker.alternatives(from).await?;
-    let saving = Saving::of(&alternatives, &broker.spend(from).await?);
+    let alternatives = broker.alternatives(&from).await?;
+    let saving = Saving::of(&alternatives, &broker.spend(&from).await?);
     let everything = broker.spend(&start_of(&options.today)).await?;
     let books = books::compare(clouds, &everything, &calls, &incidents).await?;
     let ends: Vec<Duration> = incidents.iter().skip(1).map(|next| next.from).chain([length]).collect();
@@ -144,7 +157,8 @@ async fn report(
     });
     let incidents = moved.collect();
     let pool_needed = pool_needed(stage, &calls, length).await?;
-    Ok(Report { length, tour_calls, calls, incidents, saving, pool_needed, pool_slots: options.pool_slots, books })
+    let pool_slots = options.pool_slots;
+    Ok(Report { length, tour_calls, calls, incidents, saving, pool_needed, pool_slots, bills, books })
 }
 
 /// Calls at once that the pool would have had, had it run everything: calls a second times their median length there.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::bills::Bill;
 use crate::calls::Sums;
 use crate::clouds::Clouds;
 use crate::config::{EXAMPLE_USD_PER_CNY, POOL};
@@ -201,9 +202,10 @@ pub(crate) fn books(report: &Report) -> String {
     let rows = report.books.iter().map(|books| {
         let word = match (books.agrees(), books.because()) {
             (false, _) => "they disagree".to_owned(),
+            (true, _) if books.estimated && books.is_exact() => "agree since its bill was imported".to_owned(),
             (true, _) if books.estimated => {
                 let off = books.off_percent().unwrap_or_default();
-                format!("an estimate, {off:+.1} %: it tells no meters")
+                format!("{off:+.1} % after its bill was imported")
             }
             (true, None) => "agree".to_owned(),
             (true, Some(reason)) => format!("agree: {reason}"),
@@ -216,8 +218,7 @@ pub(crate) fn books(report: &Report) -> String {
         [books.venue.clone(), calls, exact(books.charged), exact(books.billed), exact(books.difference()), word]
     });
     let verdict = if report.books_agree() {
-        "They agree: Merit rounds each call to the picodollar and the clouds their sum, which explains the rest. What \
-         clouds without meters are charged is estimated by the own clock."
+        "They agree: Merit rounds each call to the picodollar and the clouds their sum, which explains the rest."
     } else {
         "They do not agree."
     };
@@ -225,10 +226,42 @@ pub(crate) fn books(report: &Report) -> String {
         "\
 Each cloud billed by its own meters and its own sheet. The {} calls of the tour are in here, too.
 {}
-{verdict}",
+{verdict}
+{}",
         report.tour_calls,
-        table(headings, rows.collect()).join("\n")
+        table(headings, rows.collect()).join("\n"),
+        bills(report)
     )
+}
+
+/// The clouds that tell no meters: how far their charges were off before and after the first bill.
+fn bills(report: &Report) -> String {
+    let [tour, load] = &report.bills;
+    if tour.is_empty() {
+        return String::new();
+    }
+    let off = |bill: Option<&Bill>| {
+        let off = bill.and_then(Bill::off_percent);
+        off.map_or("-".to_owned(), |percent| format!("{percent:+.1} %"))
+    };
+    let rows = tour.iter().map(|bill| {
+        let later = load.iter().find(|later| later.venue == bill.venue);
+        let corrected = [Some(bill), later].into_iter().flatten().map(|bill| bill.billed - bill.charged).sum();
+        let calls = later.map_or(0, |later| later.calls);
+        [bill.venue.clone(), off(Some(bill)), calls.to_string(), off(later), exact(corrected)]
+    });
+    let headings = [
+        ("tells no meters", Lean::Left),
+        ("tour, by the clock", Lean::Right),
+        ("calls", Lean::Right),
+        ("load, by the tour's bill", Lean::Right),
+        ("corrected", Lean::Right),
+    ];
+    let words = "These clouds tell no meters with their replies. In the tour their calls were charged by Merit's own clock; then \
+        what they billed for it was imported, as `merit venues reconcile` does, which corrected the charges and taught Merit \
+        what calls there are billed. At the end the same was done for the load. Above are the charges as corrected; here is \
+        by how much they were off before.";
+    format!("\n{}\n{}", prose("", words), table(headings, rows.collect()).join("\n"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod operations;
 mod providers;
 mod quotes;
 mod receipts;
+mod reconciliations;
 mod venues;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(venues::show))
         .routes(routes!(venues::check))
         .routes(routes!(venues::price_sheet, venues::put_price_sheet))
+        .routes(routes!(reconciliations::list, reconciliations::import))
         .routes(routes!(providers::offers, providers::put_offers, providers::delete_offers))
         .routes(routes!(providers::delete_offer))
         .routes(routes!(providers::confirm_offer))

@@ -199,6 +199,7 @@ fn spend_row(query: &SpendQuery, row: &record::SpendRow) -> SpendRow {
         calls: row.calls,
         failed: row.failed,
         charge: row.charge.to_string(),
+        corrected: (row.corrected != merit_units::Money::ZERO).then(|| row.corrected.to_string()),
         estimate: row.estimate.to_string(),
         explored: row.explored.to_string(),
     }

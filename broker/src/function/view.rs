@@ -34,6 +34,8 @@ pub struct View {
 struct Row {
     /// What one call is expected to be billed; `None` when the sheet can't meter it.
     metered: Option<Metered>,
+    /// Whether that is what a provider's bill says.
+    corrected: bool,
     /// The prices it was quoted under: a fill is charged by them, whatever the prices are by then.
     prices: Arc<InForce>,
 }
@@ -82,7 +84,7 @@ impl View {
     /// The expected cost of a row without adjustments; `None` where none hold.
     #[must_use]
     pub fn list_cost(&self, row: usize) -> Option<Money> {
-        let Row { metered, prices } = &self.rows[row];
+        let Row { metered, prices, .. } = &self.rows[row];
         prices.list_cost(metered.as_ref()?)
     }
 
@@ -103,9 +105,11 @@ impl View {
     /// most, which is what was held: or what it says, such as more CPU time than there can be, would overspend budgets.
     #[must_use]
     pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
-        let (deployment, prices) = (&self.places[row], &self.rows[row].prices);
+        let (deployment, Row { metered, corrected, prices }) = (&self.places[row], &self.rows[row]);
+        let expected = metered.filter(|_| *corrected && basis == MeterBasis::OwnClock);
         match prices.meter(&deployment.size, usage) {
             Some(metered) => {
+                let metered = expected.map_or(metered, |expected| run_as(&metered, &expected));
                 let mut charged = deployment.prices.charge_under(prices, &metered);
                 if deployment.offer.is_some() {
                     charged.charge = charged.charge.min(self.ceiling(row));
@@ -119,7 +123,7 @@ impl View {
     /// What a call at that row is expected to be charged, when nobody tells what it used.
     #[must_use]
     pub fn expected_bill(&self, row: usize) -> Bill {
-        let (deployment, Row { metered, prices }) = (&self.places[row], &self.rows[row]);
+        let (deployment, Row { metered, prices, .. }) = (&self.places[row], &self.rows[row]);
         let charged = |metered: &Metered| deployment.prices.charge_under(prices, metered);
         let unmetered = || Charged { charge: self.cost(row), month: None, adjusted: None };
         Bill::of(metered.as_ref().map_or_else(unmetered, charged), *metered, MeterBasis::OwnClock)
@@ -175,6 +179,12 @@ impl View {
     }
 }
 
+/// What a call is billed for when the own clock is all there is to measure its run by, and a bill says what runs come to.
+fn run_as(own: &Metered, billed: &Metered) -> Metered {
+    let of_run = billed.iter().filter(|(meter, _)| meter.is_of_run());
+    of_run.fold(*own, |metered, (meter, quantity)| metered.with(meter, quantity).unwrap_or(metered))
+}
+
 /// The ask of a deployment, of those a function has, and what it was made from.
 fn ask(deployment: &Deployment, places: &[Arc<Deployment>], rules: &Rules<'_>) -> (Ask, Row) {
     let prices = deployment.prices.in_force();
@@ -196,7 +206,8 @@ fn ask(deployment: &Deployment, places: &[Arc<Deployment>], rules: &Rules<'_>) -
         samples: expectation.as_ref().map_or(0, |known| known.samples),
         ineligible: None,
     };
-    let row = Row { metered: expectation.map(|known| known.metered), prices };
+    let corrected = deployment.profile().is_corrected();
+    let row = Row { metered: expectation.map(|known| known.metered), corrected, prices };
     price(&mut ask, deployment, &row, rules);
     (ask, row)
 }

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use merit_pricing::{Adjusted, Adjustment, Adjustments, MarginalRates, Metered, MonthToDate, Pools, Standing};
+use merit_pricing::{
+    Adjusted, Adjustment, Adjustments, MarginalRates, Metered, MonthToDate, Pools, PriceSheet, Standing,
+};
 use merit_units::{Exact, Month};
 
 use super::in_force::Priced;
@@ -134,6 +136,18 @@ impl Billing {
                 let crossed = counted && priced.sheet.marginal(&month) != priced.marginal;
                 Counted { charge: charge.ok(), before, crossed, adjusted: None }
             }
+        }
+    }
+
+    /// Takes back what was counted under `sheet`, and counts what was billed in its place. Packages and commitments keep
+    /// what was counted of them.
+    pub(super) fn recount(&self, sheet: &PriceSheet, counted: &Metered, billed: &Metered) {
+        let mut used = self.usage.used();
+        used.unstored = true;
+        let pools = &mut used.accounts[self.account].1;
+        pools.give_back(sheet, counted);
+        if let Err(error) = pools.record(sheet, billed) {
+            tracing::warn!(sheet = %sheet.name(), %error, "the month's usage can't be put right");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `merit.db` | functions, price sheets, keys, providers, receipts, events, idempotency keys, usage profiles, proofs and samples, the ledger's checkpoint |
+//! | `merit.db` | functions, price sheets, keys, providers, receipts, events, idempotency keys, usage profiles, proofs and samples, bills, the ledger's checkpoint |
 //! | `journal/*.log` | every hold, posting and void since the checkpoint |
 //! | `merit.lock` | locked while a broker uses the directory |
 //!
@@ -35,6 +35,7 @@ mod providers;
 mod queue;
 mod readers;
 mod receipts;
+mod reconciliations;
 pub mod record;
 mod recovery;
 mod schema;

@@ -129,6 +129,27 @@ pub struct KeyRow {
     pub venues: Vec<VenueId>,
 }
 
+/// What a provider billed for one service in one period, as it was imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReconciliationRow {
+    /// Where.
+    pub venue: VenueId,
+    /// The service as the bill names it.
+    pub resource: String,
+    /// The beginning of the period, inclusive.
+    pub begins: Timestamp,
+    /// Its end, exclusive.
+    pub ends: Timestamp,
+    /// Of the figures.
+    pub digest: [u8; 32],
+    /// When it was imported.
+    pub at: Timestamp,
+    /// Whether its corrections are in the ledger and among the receipts.
+    pub posted: bool,
+    /// What came of it, as the broker's JSON.
+    pub outcome: String,
+}
+
 /// What is known of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderRow {
@@ -151,6 +172,8 @@ pub enum ReceiptStatus {
     Refused,
     /// Every venue tried failed.
     Failed,
+    /// It is no call: it corrects what calls before it were charged.
+    Correction,
 }
 
 impl ReceiptStatus {
@@ -162,10 +185,11 @@ impl ReceiptStatus {
             Self::FunctionError => "function-error",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Correction => "correction",
         }
     }
 
-    const ALL: [Self; 4] = [Self::Ok, Self::FunctionError, Self::Refused, Self::Failed];
+    const ALL: [Self; 5] = [Self::Ok, Self::FunctionError, Self::Refused, Self::Failed, Self::Correction];
 
     /// As it is stored.
     pub(crate) const fn code(self) -> u8 {
@@ -278,8 +302,10 @@ pub struct SpendRow {
     pub calls: u64,
     /// Those refused or failed.
     pub failed: u64,
-    /// Charged.
+    /// Charged, with what was corrected.
     pub charge: Money,
+    /// The part of `charge` that providers' bills have corrected; below zero when calls were charged too much.
+    pub corrected: Money,
     /// Expected.
     pub estimate: Money,
     /// Spent on exploration.

@@ -14,7 +14,7 @@ use crate::OpenError;
 pub(crate) const APPLICATION_ID: u32 = 0x4D45_5254;
 
 /// The format written here (`PRAGMA user_version`).
-pub(crate) const FORMAT: u32 = 6;
+pub(crate) const FORMAT: u32 = 7;
 
 /// The steps: the first makes format 1 of an empty database, each of the others a format of the one before.
 const STEPS: [&str; FORMAT as usize] = [
@@ -24,6 +24,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// Receipts are checked page by page at start up to this size of the database; beyond it that would take

@@ -68,10 +68,12 @@ fn statement(query: &SpendQuery) -> (String, Vec<Value>) {
     let mut columns: Vec<String> =
         groups.iter().enumerate().map(|(number, group)| format!("{group} AS g{number}")).collect();
     let failed = format!("status IN ({}, {})", ReceiptStatus::Refused.code(), ReceiptStatus::Failed.code());
-    columns.push(format!("COUNT(*) AS calls, COALESCE(SUM({failed}), 0) AS failed"));
-    columns.extend(SUMMED.map(parts));
+    let correction = format!("status = {}", ReceiptStatus::Correction.code());
+    columns.push(format!("COALESCE(SUM(NOT {correction}), 0) AS calls, COALESCE(SUM({failed}), 0) AS failed"));
+    columns.extend(SUMMED.map(|column| parts(column, column)));
+    columns.push(parts(&format!("CASE WHEN {correction} THEN charge ELSE 0 END"), "corrected"));
     shown.push("calls, failed".to_owned());
-    shown.extend(SUMMED.map(|column| format!("{column}_high, {column}_low")));
+    shown.extend(SUMMED.into_iter().chain(["corrected"]).map(|column| format!("{column}_high, {column}_low")));
     let sql = format!(
         "SELECT {} FROM (SELECT {} FROM receipt WHERE number >= {first} AND number < {end}
          AND at >= {from} AND at < {to} {account} {group_by})",
@@ -90,10 +92,8 @@ fn tag_value(prefix: &str) -> String {
     format!("CASE INSTR(tags, {prefix}) WHEN 0 THEN '' ELSE SUBSTR({rest}, 1, INSTR({rest}, CHAR(10)) - 1) END")
 }
 
-fn parts(column: &str) -> String {
-    format!(
-        "COALESCE(SUM({column} >> 32), 0) AS {column}_high, COALESCE(SUM({column} & 4294967295), 0) AS {column}_low"
-    )
+fn parts(value: &str, name: &str) -> String {
+    format!("COALESCE(SUM(({value}) >> 32), 0) AS {name}_high, COALESCE(SUM(({value}) & 4294967295), 0) AS {name}_low")
 }
 
 fn spend_row(row: &Row<'_>, query: &SpendQuery) -> Result<SpendRow, StoreError> {
@@ -111,5 +111,6 @@ fn spend_row(row: &Row<'_>, query: &SpendQuery) -> Result<SpendRow, StoreError> 
         charge: money(figures + 2)?,
         estimate: money(figures + 4)?,
         explored: money(figures + 6)?,
+        corrected: money(figures + 8)?,
     })
 }

@@ -17,6 +17,7 @@ mod offers;
 mod problem;
 mod quotes;
 mod receipts;
+mod reconciliation;
 mod session;
 mod venues;
 
@@ -43,6 +44,7 @@ pub use offers::{
 pub use problem::{AttemptView, BudgetRefusal, ExclusionView, Problem};
 pub use quotes::{AskView, BookView, QuoteRequest, QuoteView};
 pub use receipts::{CandidateView, MeterView, ReceiptView, RepricedLine, RepricedView};
+pub use reconciliation::{ReconciledAccount, ReconciledDeployment, ReconciliationList, ReconciliationView};
 pub use session::{ClientFrame, ServerFrame};
 pub use venues::{PriceChangeView, StepView, VenueCheckView, VenueList, VenueView};
 

@@ -61,8 +61,12 @@ pub struct SpendRow {
     pub calls: u64,
     /// Those that failed or were refused by every venue.
     pub failed: u64,
-    /// What was charged, in dollars.
+    /// What was charged, in dollars, with what providers' bills have corrected.
     pub charge: String,
+    /// The part of it that providers' bills have corrected: below zero when calls had been charged too much. Absent when
+    /// nothing was corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected: Option<String>,
     /// What was expected when the deployments were chosen, in dollars.
     pub estimate: String,
     /// What exploration cost beyond the cheapest eligible ask, in dollars.

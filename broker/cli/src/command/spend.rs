@@ -93,6 +93,10 @@ fn table(report: &SpendReport, asked: &[String]) -> Table {
     let mut headings: Vec<&str> = if steps { vec!["from"] } else { Vec::new() };
     headings.extend(&groups);
     headings.extend(["calls", "failed", "charge", "estimate", "difference", "explored"]);
+    let corrected = report.rows.iter().any(|row| row.corrected.is_some());
+    if corrected {
+        headings.push("corrected");
+    }
     let mut table = Table::new(&headings);
     for row in &report.rows {
         let mut cells: Vec<String> = if steps { vec![or_dash(row.at.as_deref())] } else { Vec::new() };
@@ -107,6 +111,9 @@ fn table(report: &SpendReport, asked: &[String]) -> Table {
             or_dash(change.as_deref()),
             dollars(&row.explored),
         ]);
+        if corrected {
+            cells.push(or_dash(row.corrected.as_deref().map(dollars).as_deref()));
+        }
         table.row(cells);
     }
     table

@@ -3,6 +3,7 @@
 mod discover;
 mod doctor;
 mod provider;
+mod reconcile;
 
 use std::path::PathBuf;
 
@@ -79,6 +80,22 @@ pub enum VenuesCommand {
     },
     /// List what is deployed at a venue, and what differs from what Merit knows; changes nothing without --apply
     Discover(DiscoverOptions),
+    /// Import what a provider really billed: post the difference, and expect calls to be billed so from now on
+    ///
+    /// For venues that tell no meters, whose charges are estimates until then. FILE has lines of ChargePeriodStart,
+    /// ChargePeriodEnd, ResourceId, SkuMeter, ConsumedQuantity and ConsumedUnit; docs/CLOUDS.md says where each provider has
+    /// them. The same bill a second time changes nothing. Without FILE: list what was imported.
+    Reconcile {
+        /// The venue
+        #[arg(value_parser = VenueId::try_new)]
+        venue: VenueId,
+        /// The bill as CSV; `-` reads stdin
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Only tell what would come of it
+        #[arg(long, requires = "file")]
+        dry_run: bool,
+    },
     /// Look at a venue step by step: credentials, the way there, prices, a dry invocation; and say what to do
     ///
     /// The broker looks, with its own credentials. It runs no function. Ends with 0 when all is well.
@@ -116,6 +133,9 @@ pub(crate) async fn venues(command: VenuesCommand, client: &Client, output: &mut
         VenuesCommand::Confirm { venue, offer } => provider::confirm(&venue, &offer, client, output).await,
         VenuesCommand::Statement { venue, month, fills } => {
             provider::statement(&venue, month.as_deref(), fills, client, output).await
+        }
+        VenuesCommand::Reconcile { venue, file, dry_run } => {
+            reconcile::reconcile(&venue, file.as_deref(), dry_run, client, output).await
         }
         VenuesCommand::Doctor { venue } => doctor::doctor(venue.as_ref(), client, output).await,
         VenuesCommand::Discover(options) => discover::discover(&options, client, output).await,

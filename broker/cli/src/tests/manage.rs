@@ -210,6 +210,7 @@ async fn spend_is_grouped() {
         calls: 1200,
         failed: 2,
         charge: charge.to_owned(),
+        corrected: None,
         estimate: estimate.to_owned(),
         explored: "0.0001".to_owned(),
     };

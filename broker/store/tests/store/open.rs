@@ -88,9 +88,9 @@ fn another_programs_database_is_refused() {
 #[test]
 fn a_newer_database_is_refused() {
     let dir = used();
-    Connection::open(dir.path().join("merit.db")).unwrap().pragma_update(None, "user_version", 7).unwrap();
+    Connection::open(dir.path().join("merit.db")).unwrap().pragma_update(None, "user_version", 8).unwrap();
     let error = refusal(dir.path());
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 6, .. }));
+    assert!(matches!(error, OpenError::Newer { found: 8, known: 7, .. }));
     assert!(error.to_string().ends_with("run the Merit that wrote it, or a newer one"), "{error}");
 }
 

@@ -45,6 +45,7 @@ fn an_empty_store_spent_nothing() {
         calls: 0,
         failed: 0,
         charge: Money::ZERO,
+        corrected: Money::ZERO,
         estimate: Money::ZERO,
         explored: Money::ZERO,
     };
@@ -84,6 +85,19 @@ fn groups_by_what_is_asked_dearest_first() {
     );
     let bob = SpendQuery { account: Some("bob".parse().unwrap()), ..everything() };
     assert_eq!(store.spend(&bob).unwrap()[0].calls, 1);
+}
+
+#[test]
+fn a_correction_is_no_call_and_is_told_apart() {
+    let (_dir, store) = fresh();
+    enqueue(&store, 1, |_| ());
+    enqueue(&store, 2, |row| {
+        row.status = ReceiptStatus::Correction;
+        (row.charge, row.estimate, row.explored) = (pico(-(1 << 40) - 3), Money::ZERO, Money::ZERO);
+    });
+    let rows = store.spend(&SpendQuery { group_by: vec![GroupBy::Venue], ..everything() }).unwrap();
+    assert_eq!((rows.len(), rows[0].calls, rows[0].failed), (1, 1, 0));
+    assert_eq!((rows[0].charge, rows[0].corrected), (pico(97 - (1 << 40)), pico(-(1 << 40) - 3)));
 }
 
 #[test]
