@@ -26,7 +26,7 @@ use std::sync::Arc;
 use merit_pricing::{Meter, Usage};
 use merit_store::StoreError;
 use merit_store::record::ReconciliationRow;
-use merit_units::{KeyId, Micros, Money, Quantity};
+use merit_units::{FunctionId, KeyId, Micros, Money, Quantity};
 use merit_wire::{ReconciledAccount, ReconciledDeployment, ReconciliationList, ReconciliationView};
 
 use crate::Broker;
@@ -77,7 +77,8 @@ impl Broker {
                 self.make_true(&venue, &mut view, row, &job).await?;
             }
             if !view.already {
-                total += view.corrected.parse().unwrap_or_default();
+                let posted = view.accounts.iter().filter(|entry| entry.refused.is_none());
+                total += posted.filter_map(|entry| entry.corrected.parse::<Money>().ok()).sum();
             }
             list.reconciliations.push(view);
         }
@@ -106,7 +107,7 @@ impl Broker {
     /// Reads the file and computes what it comes to. Reads the disk; changes nothing.
     fn prepare(&self, venue: &VenueEntry, text: &str, by: &KeyId) -> Result<Vec<Prepared>, Refusal> {
         self.store.flush().wait().map_err(internal)?;
-        let bills = bill::read(text, self.clock.now()).map_err(refuse)?;
+        let bills = bill::read(text, self.clock.now()).map_err(|problems| refuse(&problems))?;
         let known = self.store.reconciliations(&venue.id, KNOWN).map_err(internal)?;
         let (mut jobs, mut prepared, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for bill in bills {
@@ -126,7 +127,7 @@ impl Broker {
             problems.extend(jobs.iter().filter_map(implausible));
         }
         if !problems.is_empty() {
-            return Err(refuse(problems));
+            return Err(refuse(&problems));
         }
         for mut jobs in by_period.into_values() {
             gather::charge(self, &venue.id, &mut jobs).map_err(internal)?;
@@ -182,7 +183,7 @@ impl Broker {
 
     /// The deployments at a venue that a bill's name stands for: those with that target; else those of the function of that
     /// name; else those whose targets begin with it and a slash, such as the functions of an app.
-    fn places_of(&self, venue: &VenueEntry, resource: &str) -> Vec<(merit_units::FunctionId, Arc<Deployment>)> {
+    fn places_of(&self, venue: &VenueEntry, resource: &str) -> Vec<Placed> {
         let functions = venue.functions();
         let functions = functions.iter().filter_map(|name| self.functions.find(name.as_str()));
         let all: Vec<_> = functions
@@ -193,7 +194,7 @@ impl Broker {
             .collect();
         let target = |deployment: &Deployment| deployment.target.as_str().to_owned();
         let below = |target: &str| target.strip_prefix(resource).is_some_and(|rest| rest.starts_with('/'));
-        let rules: [&dyn Fn(&(merit_units::FunctionId, Arc<Deployment>)) -> bool; 3] = [
+        let rules: [&dyn Fn(&Placed) -> bool; 3] = [
             &|(_, deployment)| target(deployment) == resource,
             &|(function, _)| function.as_str() == resource,
             &|(_, deployment)| below(&target(deployment)),
@@ -254,6 +255,9 @@ impl Broker {
     }
 }
 
+/// A deployment and its function.
+type Placed = (FunctionId, Arc<Deployment>);
+
 /// What is told of a bill, what is stored of it, and what it was computed from; the latter two when it is new.
 type Prepared = (ReconciliationView, Option<ReconciliationRow>, Option<Job>);
 
@@ -262,11 +266,12 @@ enum Found {
     Known(Box<ReconciliationView>),
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
 fn internal(error: StoreError) -> Refusal {
     Refusal::Internal(error.to_string())
 }
 
-fn refuse(problems: Vec<String>) -> Refusal {
+fn refuse(problems: &[String]) -> Refusal {
     Refusal::BadRequest(format!("nothing was reconciled:\n{}", problems.join("\n")))
 }
 
@@ -288,10 +293,7 @@ fn row(venue: &VenueEntry, bill: &Bill, view: &ReconciliationView, at: merit_uni
 }
 
 /// Instance seconds as vCPU seconds and GiB seconds, by the size of the deployments.
-fn by_size(
-    places: &[(merit_units::FunctionId, Arc<Deployment>)],
-    seconds: Quantity,
-) -> Result<BTreeMap<Meter, Quantity>, String> {
+fn by_size(places: &[Placed], seconds: Quantity) -> Result<BTreeMap<Meter, Quantity>, String> {
     let second = Usage { duration: Micros::from_secs(1), ..Usage::default() };
     let mut sizes = places.iter().map(|(_, deployment)| -> Result<BTreeMap<_, _>, String> {
         let sheet = deployment.prices.sheet().ok_or_else(|| format!("{} has no price sheet", deployment.id))?;

@@ -3,7 +3,8 @@
 //! The clouds play in real time, with their measured latencies, cold starts and spreads, and really
 //! run the functions, whose CPU time is fixed: what is measured here drifts with whatever else this
 //! machine does, which is no cloud's. Merit is told what the clouds' books begin with, month-to-date
-//! usage at the end of each free grant, and from then on counts for itself.
+//! usage at the end of each free grant, and from then on counts for itself. All of them tell meters here; those that tell none
+//! by their own protocols are in `reconciled.rs`.
 //!
 //! The tolerance of 2 % is for what is learned. Bills are compared to the quantum of each meter; a
 //! charge is rounded to the picodollar once a call and the bill once a month, so the sums may

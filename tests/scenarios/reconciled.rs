@@ -230,6 +230,8 @@ async fn after_one_reconciliation_clouds_without_meters_are_estimated_within_two
     let asks = |book: merit_wire::BookView| -> BTreeMap<String, String> {
         book.asks.into_iter().map(|ask| (ask.venue, ask.cost)).collect()
     };
+    let book = client.book(FUNCTION).await;
+    assert!(book.asks.iter().all(|ask| ask.basis == "billed"), "{book:?}");
     let learned = asks(client.book(FUNCTION).await);
     assert!(broker.stop().await.success());
     let broker = setup.start().await;

@@ -75,6 +75,12 @@ impl View {
         &self.rows[row].prices
     }
 
+    /// Whether a row's cost rests on a provider's bill.
+    #[must_use]
+    pub fn is_billed(&self, row: usize) -> bool {
+        self.rows[row].corrected
+    }
+
     /// The expected cost of a row.
     #[must_use]
     pub fn cost(&self, row: usize) -> Money {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use merit_pricing::{Metered, UsageProfile};
-use merit_store::QueueFull;
 use merit_store::record::{ReceiptRow, ReceiptStatus, ReconciliationRow};
+use merit_store::{HoldError, QueueFull};
 use merit_units::{AccountId, DeploymentId, FunctionId, InvocationId, KeyId, Micros, Money, Quantity};
 use merit_wire::{ReconciledAccount, ReconciliationView};
 
@@ -99,7 +99,9 @@ impl Broker {
             let month = month_of(correction.at);
             match self.ledger.correct(id, account, month, correction.charge, earns) {
                 Ok(_) => self.write_receipt(correction).await?,
-                Err(error) => {
+                // Tried again at the next start.
+                Err(HoldError::Unwritten(error)) => return Err(internal(error)),
+                Err(HoldError::Rejected(error)) => {
                     tracing::error!(receipt = %id, %error, "a correction could not be posted");
                     entry.refused = Some(error.to_string());
                 }

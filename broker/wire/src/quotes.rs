@@ -20,7 +20,7 @@ pub struct AskView {
     pub latency_ms_p50: f64,
     /// 95th percentile of latency in milliseconds.
     pub latency_ms_p95: f64,
-    /// `measured`, `borrowed` (scaled from a sibling: a guess) or `assumed` (nothing is known: a guess).
+    /// `billed` (by the provider's bill), `measured`, `borrowed` (scaled from a sibling: a guess) or `assumed` (nothing is known: a guess).
     pub basis: String,
     /// Calls the estimate rests on.
     pub samples: u64,

@@ -78,7 +78,7 @@ fn show(asks: &[AskView], excluded: &[ExclusionView], output: &mut Output<'_>) -
         output.heading("not eligible")?;
         output.table(&exclusion_table(excluded))?;
     }
-    if asks.iter().any(|ask| ask.basis != "measured") {
+    if asks.iter().any(|ask| !matches!(ask.basis.as_str(), "measured" | "billed")) {
         output.message("costs that are not measured are guesses: `borrowed` from a sibling, or `assumed`")?;
     }
     Ok(())

@@ -43,6 +43,10 @@ pub(crate) async fn explain(args: &ExplainArgs, client: &Client, output: &mut Ou
         output.json_value(&receipt)?;
         return Ok(Exit::Ok);
     }
+    if receipt.status == "correction" {
+        show_correction(&receipt, output)?;
+        return Ok(Exit::Ok);
+    }
     show_head(&receipt, output)?;
     let mut candidates = receipt.candidates.clone();
     candidates.sort_by_key(|candidate| (candidate.excluded.is_some(), cost(candidate).is_none(), cost(candidate)));
@@ -57,6 +61,18 @@ pub(crate) async fn explain(args: &ExplainArgs, client: &Client, output: &mut Ou
     show_meters(&receipt, output)?;
     show_charge(&receipt, &candidates, output)?;
     Ok(Exit::Ok)
+}
+
+/// The receipt of no call: what a reconciliation posted.
+fn show_correction(receipt: &ReceiptView, output: &mut Output<'_>) -> std::io::Result<()> {
+    output.heading(&format!("{} {}: {}", receipt.function, receipt.id, receipt.status))?;
+    output.line(&format!("counts at  {}", receipt.at))?;
+    output.line(&format!("paid by    {} (imported by key {})", receipt.account, receipt.key))?;
+    if let (Some(venue), Some(deployment)) = (&receipt.venue, &receipt.deployment) {
+        output.line(&format!("ran at     {venue}, {deployment}"))?;
+    }
+    let why = "what the provider billed beyond what calls before had been charged; see `merit venues reconcile`";
+    output.line(&format!("corrected  {}: {why}", dollars(&receipt.charge)))
 }
 
 fn show_head(receipt: &ReceiptView, output: &mut Output<'_>) -> std::io::Result<()> {

@@ -327,6 +327,25 @@ pub(super) fn receipt() -> ReceiptView {
 }
 
 #[tokio::test]
+async fn a_correction_is_explained_as_no_call() {
+    let broker = Broker::start().await;
+    let status = "correction".to_owned();
+    let (attempts, candidates, meters) = (Vec::new(), Vec::new(), Vec::new());
+    let correction = ReceiptView { status, charge: "-0.003".to_owned(), attempts, candidates, meters, ..receipt() };
+    broker.json(&format!("GET /v1/invocations/{ID}"), &correction);
+    let outcome = broker.run(&["explain", ID]).await;
+    insta::assert_snapshot!(outcome.shown(), @"
+    thumbnail 0199f0a2-7c1e-7c3a-9d4e-0a1b2c3d4e5f: correction
+    counts at  2026-11-21T12:00:00Z
+    paid by    search (imported by key k1)
+    ran at     aws, aws-512
+    corrected  -$0.003: what the provider billed beyond what calls before had been charged; see `merit venues reconcile`
+    ---
+    --- Ok
+    ");
+}
+
+#[tokio::test]
 async fn explain_tells_the_story() {
     let broker = Broker::start().await;
     broker.json(&format!("GET /v1/invocations/{ID}"), &receipt());

@@ -274,7 +274,7 @@ mod tests {
                 charge,
                 venue
             }),
-            (id(), account(), month.clone(), amount(), any::<bool>(), venue()).prop_map(
+            (id(), account(), month, amount(), any::<bool>(), venue()).prop_map(
                 |(correction, account, month, amount, less, venue)| {
                     let amount = if less { -amount } else { amount };
                     Command::Correct { correction, account, month, amount, venue }
