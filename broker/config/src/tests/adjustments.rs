@@ -54,10 +54,8 @@ pack = {{ kind = "package", billing_account = "payer-7", from = 2026-01-01, mete
     ));
 }
 
-#[test]
-fn every_mistake_is_told() {
-    let text = format!(
-        r#"{VENUES}[adjustments."a b"]
+/// One of each.
+const MISTAKEN: &str = r#"[adjustments."a b"]
 kind = "discuont"
 anything = 1
 [adjustments.a]
@@ -104,8 +102,11 @@ kind = "discount"
 venues = ["aws"]
 from = 2026-05-01
 percent_off = "0.00001"
-"#
-    );
+"#;
+
+#[test]
+fn every_mistake_is_told() {
+    let text = format!("{VENUES}{MISTAKEN}");
     insta::assert_snapshot!(mistakes(&text), @r#"
     merit.toml:14:14: adjustments.a b: `a b` is not a valid adjustment name: use letters, digits, `-`, `_` and `.`
     merit.toml:14:14: adjustments.a b: is for no venue; name some with `venues`, or all of one account with `billing_account`
