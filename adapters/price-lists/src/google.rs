@@ -11,7 +11,8 @@
 //!
 //! Invariants: of prices by time the latest that has begun holds; two SKUs that disagree about one region are an error of
 //! its sheet. SKUs of jobs, of worker pools, of GPUs and of functions of the first generation are passed over.
-//! Known limitation: billing by instance (CPU always allocated) is read by no sheet yet.
+//! Known limitation: what kept instances cost while they idle, and billing by instance (CPU always allocated), are not read:
+//! those prices stay as they are built in, with their own source.
 
 #[cfg(any(test, feature = "samples"))]
 pub mod sample;
