@@ -73,7 +73,7 @@ pub enum Refusal {
         /// When the next call fits.
         retry_after: Micros,
     },
-    /// What is kept of a provider's venue was changed too often; what it says.
+    /// A provider's quotes, or its changes of what is kept of its venue, came too fast; what to do.
     #[error("{0}")]
     TooManyChanges(String),
     /// Too many readers of market data.

@@ -92,7 +92,7 @@ fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
         Refusal::Unauthenticated(_) => (401, "unauthenticated", "Not authenticated", false),
         Refusal::Forbidden { .. } | Refusal::NotYourVenue { .. } => (403, "forbidden", "Not allowed", false),
         Refusal::RateLimited { .. } => (429, "rate-limited", "Too many calls", true),
-        Refusal::TooManyChanges(_) => (429, "rate-limited", "Too many changes", true),
+        Refusal::TooManyChanges(_) => (429, "rate-limited", "Sent too fast", true),
         Refusal::TooManyReaders { .. } => (429, "too-many-readers", "Too many readers", true),
         Refusal::UnknownFunction { .. } => (404, "unknown-function", "No such function", false),
         Refusal::Unknown { .. } => (404, "not-found", "Not found", false),
