@@ -2,8 +2,7 @@
 //! is quickly brought into.
 //!
 //! One line is one meter of one service in one period. Other columns of FOCUS may stand beside these and are not read.
-//! Everything that is wrong with a file is told at once, each with its line. Known limitation: fields are separated by commas
-//! and never quoted; none of these needs it.
+//! Everything that is wrong with a file is told at once, each with its line.
 
 #[cfg(test)]
 mod tests;
@@ -11,6 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use csv::StringRecord;
 use merit_pricing::Meter;
 use merit_units::{Micros, Quantity, Timestamp};
 
@@ -30,7 +30,7 @@ pub(super) const BY_SIZE: [Meter; 2] = [Meter::VcpuSecond, Meter::GibSecond];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bill {
     /// The first line that is about it.
-    pub(crate) line: usize,
+    pub(crate) line: u64,
     /// The service, as the bill names it.
     pub(crate) resource: String,
     /// From, inclusive, and to, exclusive.
@@ -79,12 +79,16 @@ enum What {
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn read(text: &str, now: Timestamp) -> Result<Vec<Bill>, Vec<String>> {
-    let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_end_matches('\r')));
-    let places = lines.next().map_or_else(|| Err(missing(&COLUMNS[..5])), |(_, header)| columns(header));
+    let text = text.trim_start_matches('\u{feff}');
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
+    let unreadable = |error: &csv::Error| format!("it is no CSV: {error}");
+    let places = reader.headers().map_err(|error| unreadable(&error)).and_then(columns);
     let places = places.map_err(|problem| vec![problem])?;
     let (mut bills, mut problems) = (BTreeMap::new(), Vec::new());
-    for (line, text) in lines.filter(|(_, text)| !text.trim().is_empty()) {
-        match row(text, &places, now) {
+    for record in reader.records() {
+        let record = record.map_err(|error| vec![unreadable(&error)])?;
+        let line = record.position().map_or(0, csv::Position::line);
+        match row(&record, &places, now) {
             Ok(row) => {
                 if let Err(problem) = add(&mut bills, line, row) {
                     problems.push(format!("line {line}: {problem}"));
@@ -105,10 +109,8 @@ pub(crate) fn read(text: &str, now: Timestamp) -> Result<Vec<Bill>, Vec<String>>
 }
 
 /// Where each of [`COLUMNS`] stands.
-fn columns(header: &str) -> Result<[Option<usize>; 6], String> {
-    let header = header.trim_start_matches('\u{feff}');
-    let names: Vec<&str> = header.split(',').map(str::trim).collect();
-    let places = COLUMNS.map(|column| names.iter().position(|name| name.eq_ignore_ascii_case(column)));
+fn columns(header: &StringRecord) -> Result<[Option<usize>; 6], String> {
+    let places = COLUMNS.map(|column| header.iter().position(|name| name.eq_ignore_ascii_case(column)));
     let absent: Vec<&str> =
         COLUMNS.into_iter().zip(places).take(5).filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect();
     if absent.is_empty() { Ok(places) } else { Err(missing(&absent)) }
@@ -118,12 +120,8 @@ fn missing(columns: &[&str]) -> String {
     format!("line 1: the header has no column {}; write one such as {}", columns.join(", "), COLUMNS.join(","))
 }
 
-fn row(text: &str, places: &[Option<usize>; 6], now: Timestamp) -> Result<Row, Vec<String>> {
-    if text.contains('"') {
-        return Err(vec!["it is quoted; write the fields without quotes, none of them needs any".to_owned()]);
-    }
-    let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-    let field = |column: usize| places[column].and_then(|at| fields.get(at).copied()).unwrap_or_default();
+fn row(record: &StringRecord, places: &[Option<usize>; 6], now: Timestamp) -> Result<Row, Vec<String>> {
+    let field = |column: usize| places[column].and_then(|at| record.get(at)).unwrap_or_default();
     let mut problems = Vec::new();
     let time = |column: usize| match field(column) {
         "" => Err(format!("{} is empty", COLUMNS[column])),
@@ -209,7 +207,7 @@ fn nine_decimals(text: &str) -> &str {
 
 type Key = (Timestamp, Timestamp, String);
 
-fn add(bills: &mut BTreeMap<Key, Bill>, line: usize, row: Row) -> Result<(), String> {
+fn add(bills: &mut BTreeMap<Key, Bill>, line: u64, row: Row) -> Result<(), String> {
     let Row { resource, period, what } = row;
     let key = (period.start, period.end, resource.clone());
     let empty = || Bill { line, resource, period, calls: 0, billed: BTreeMap::new(), instance: None };

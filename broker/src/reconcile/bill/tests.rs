@@ -39,6 +39,11 @@ fn columns_may_stand_anywhere_among_others() {
                 9,request,5,a,2026-11-20T01:00:00Z,2026-11-20T00:00:00Z\n\n9,cpu_ms,7,a,2026-11-20T01:00:00Z,2026-11-20T00:00:00Z";
     let bills = read(text, NOW).expect("a bill");
     assert_eq!((bills.len(), bills[0].calls, bills[0].line), (1, 5, 2));
+    let quoted = "Note,ResourceId,ChargePeriodStart,ChargePeriodEnd,SkuMeter,ConsumedQuantity\n\
+                  \"two\nlines, one field\",\"a\",\"2026-11-20T00:00:00Z\",2026-11-20T01:00:00Z,request,\"5\"\n\
+                  ,a,2026-11-20T00:00:00Z,2026-11-20T01:00:00Z,cpu_ms,7\n";
+    let quoted = read(quoted, NOW).expect("a bill");
+    assert_eq!((quoted.len(), quoted[0].figures()), (1, bills[0].figures()), "as spreadsheets write it");
     let same = |text: &str| read(text, NOW).expect("a bill")[0].figures();
     assert_eq!(same(text), same(&text.replace("9,", "1,")), "what is not read does not make another bill of it");
     assert_ne!(same(text), same(&text.replace("cpu_ms,7", "cpu_ms,8")));
@@ -55,7 +60,7 @@ yesterday,,,gbhour,-1,
 2026-11-20T00:00:00Z,2026-11-20T01:00:00Z,a,request,5.5,
 2026-11-20T00:00:00Z,2026-11-20T01:00:00Z,a,cpu_ms,5,hours
 2026-11-20T00:00:00Z,2026-11-20T01:00:00Z,a,egress_gb,5,
-\"2026-11-20T00:00:00Z\",2026-11-20T01:00:00Z,a,request,5,
+2026-11-20T00:00:00Z,2026-11-20T01:00:00Z,a,request
 2026-11-20T00:00:00Z,2026-11-20T01:00:00Z,a,cpu_ms,1,
 2026-11-20T00:00:00Z,2026-11-20T01:00:00Z,a,cpu_ms,2,
 ";
@@ -69,7 +74,7 @@ yesterday,,,gbhour,-1,
     line 6: ConsumedQuantity: `5.5` is no count of calls
     line 7: ConsumedUnit: cpu_ms in `hours` is not known; write ms or us, or nothing
     line 8: SkuMeter: Merit counts egress_gb itself; leave the line out
-    line 9: it is quoted; write the fields without quotes, none of them needs any
+    line 9: ConsumedQuantity: `` is no count of calls
     line 11: cpu_ms of `a` in this period stands there twice
     ");
 }
