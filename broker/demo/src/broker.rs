@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use merit_units::Money;
-use merit_wire::{AlternativesReport, BookView, KeyCreated, PriceChangeView, ReconciliationList, SpendReport, header};
+use merit_wire::{
+    AlternativesReport, BookView, KeyCreated, PriceChangeView, ReceiptView, ReconciliationList, SpendReport, header,
+};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, StatusCode};
 
@@ -94,6 +96,14 @@ impl Broker {
     /// When the broker does not answer as it should.
     pub(crate) async fn book(&self, function: &str) -> Result<BookView, DemoError> {
         self.peer.get(&format!("/v1/functions/{function}/book")).await
+    }
+
+    /// The receipt of a call.
+    ///
+    /// # Errors
+    /// When the broker does not answer as it should.
+    pub(crate) async fn receipt(&self, invocation: &str) -> Result<ReceiptView, DemoError> {
+        self.peer.get(&format!("/v1/invocations/{invocation}")).await
     }
 
     /// Puts a price sheet in force at a venue.

@@ -149,7 +149,7 @@ async fn report(
     let alternatives = broker.alternatives(&from).await?;
     let saving = Saving::of(&alternatives, &broker.spend(&from).await?);
     let everything = broker.spend(&start_of(&options.today)).await?;
-    let books = books::compare(clouds, &everything, &calls, &incidents).await?;
+    let books = books::compare(broker, clouds, &everything, &calls, &incidents).await?;
     let ends: Vec<Duration> = incidents.iter().skip(1).map(|next| next.from).chain([length]).collect();
     let moved = incidents.into_iter().zip(ends).map(|(incident, end)| {
         let moved = Moved::measure(&calls, &incident, end);
