@@ -67,8 +67,9 @@ impl Threads {
 
     /// Ends without waiting for guests: the last handle may be dropped inside an async task.
     pub(crate) fn shutdown(self) {
-        self.front.shutdown_background();
+        // Guests behind were begun in front, and their deadlines are timers there.
         self.behind.shutdown_background();
+        self.front.shutdown_background();
     }
 }
 
