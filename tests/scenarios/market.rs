@@ -136,8 +136,8 @@ async fn one_call_in_a_hundred_explores_and_what_that_costs_is_counted() {
     until("all calls", async || (a.count() + b.count() >= CALLS).then_some(())).await;
     load.stop().await;
     let (calls, explored) = (a.count() + b.count(), b.count());
-    // Four standard deviations around 1 %.
-    assert!((15..=70).contains(&(explored * CALLS / calls)), "{explored} of {calls}");
+    // What costs 1.5 times as much gets 1/1.5 of the 1 %: 27, with four standard deviations of 5 on either side.
+    assert!((6..=48).contains(&(explored * CALLS / calls)), "{explored} of {calls}");
     assert!(client.receipt(b.seen()[0].invocation()).await.explored);
     assert!(!client.receipt(a.seen()[0].invocation()).await.explored);
     let report = client.spend("venue").await;
