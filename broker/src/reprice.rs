@@ -13,6 +13,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use merit_pricing::{Catalogue, Meter, Position, PriceSheet, RepriceError};
@@ -120,7 +121,7 @@ impl Broker {
 #[derive(Clone)]
 pub(crate) struct AsCharged<'a> {
     /// With the discounts that held.
-    sheet: PriceSheet,
+    sheet: Cow<'a, PriceSheet>,
     rate: ExchangeRate,
     positions: Vec<Position>,
     applied: &'a [Applied<'a>],
@@ -131,7 +132,7 @@ impl<'a> AsCharged<'a> {
     ///
     /// # Errors
     /// What is wrong with its exchange rate or its adjustments.
-    pub(crate) fn of(sheet: &PriceSheet, detail: &'a Detail<'a>, priced: &Priced<'_>) -> Result<Self, String> {
+    pub(crate) fn of(sheet: &'a PriceSheet, detail: &'a Detail<'a>, priced: &Priced<'_>) -> Result<Self, String> {
         // Nanodollars as the decimal they are written as.
         let rate = format!("{}.{:09}", priced.usd_nano / 1_000_000_000, priced.usd_nano % 1_000_000_000);
         let rate: ExchangeRate = rate.parse().map_err(|error| format!("its exchange rate {rate} {error}"))?;
@@ -204,11 +205,11 @@ fn applied<'a>(detail: &'a Detail<'a>) -> &'a [Applied<'a>] {
 }
 
 /// The sheet with the discounts of a receipt taken off, in their order.
-fn discounted(sheet: &PriceSheet, applied: &[Applied<'_>]) -> Result<PriceSheet, String> {
-    applied.iter().try_fold(sheet.clone(), |sheet, applied| match &applied.what {
+fn discounted<'a>(sheet: &'a PriceSheet, applied: &[Applied<'_>]) -> Result<Cow<'a, PriceSheet>, String> {
+    applied.iter().try_fold(Cow::Borrowed(sheet), |sheet, applied| match &applied.what {
         What::Discount { off_ppm, meters } => {
             let meters: Result<Vec<Meter>, _> = meters.iter().map(|meter| meter.parse::<Meter>()).collect();
-            Ok(sheet.discounted(*off_ppm, &meters.map_err(|error| error.to_string())?))
+            Ok(Cow::Owned(sheet.into_owned().discounted(*off_ppm, &meters.map_err(|error| error.to_string())?)))
         }
         What::Package { .. } | What::Commitment { .. } => Ok(sheet),
     })
