@@ -37,7 +37,16 @@ impl Process {
     /// # Errors
     /// When it can't be started or says something else.
     pub fn start_server(name: &str, args: &[String]) -> anyhow::Result<(Self, SocketAddr)> {
-        let mut process = Self::start(Command::new(beside(name)?).args(args).stdout(Stdio::piped()))?;
+        Self::start_listening(Command::new(beside(name)?).args(args))
+    }
+
+    /// Starts a server and returns it with the address it announces as servers of this harness do.
+    ///
+    /// # Errors
+    /// When it can't be started or says something else.
+    pub fn start_listening(command: &mut Command) -> anyhow::Result<(Self, SocketAddr)> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut process = Self::start(command.stdout(Stdio::piped()))?;
         let stdout = process.child.stdout.take().context("invariant: stdout is piped")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;

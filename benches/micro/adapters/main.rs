@@ -15,15 +15,15 @@ mod caches;
 mod server;
 mod venues;
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::HeaderValue;
+use merit_load::process::Process;
 use merit_load::{process, report};
 use merit_venue::{Call, Target, Venue};
 use tokio::time::Instant;
@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
         return runtime.block_on(server::serve());
     }
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    let (_server, address) = start_server()?;
+    let (_server, address) = Process::start_listening(Command::new(std::env::current_exe()?).arg(server::SERVE))?;
     runtime.block_on(async {
         Box::pin(compare(address, &filter)).await?;
         caches::measure(address).await
@@ -93,29 +93,6 @@ async fn compare(address: SocketAddr, filter: &str) -> anyhow::Result<()> {
         rows.push(vec![(*name).to_owned(), rate.to_string(), hundredths(cost), hundredths(cost * 100 / base)]);
     }
     Ok(report::line(&report::table(&rows))?)
-}
-
-/// Starts this program as the server; it ends with the returned value.
-fn start_server() -> anyhow::Result<(Ended, SocketAddr)> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg(server::SERVE).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut server = Ended(command.spawn().context("failed to start the server")?);
-    let mut line = String::new();
-    BufReader::new(server.0.stdout.take().context("invariant: stdout is piped")?).read_line(&mut line)?;
-    let address = line.trim().strip_prefix("listening on ").context("the server did not say where it listens")?;
-    let address = address.parse()?;
-    Ok((server, address))
-}
-
-/// A process that ends with this value.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way nothing is left behind.
-        let _gone = self.0.kill();
-        let _status = self.0.wait();
-    }
 }
 
 /// A call of `fn`. Its payload is JSON, which is all that some clouds take.

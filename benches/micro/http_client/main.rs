@@ -13,14 +13,13 @@
 //! Known limitation: client and server share the machine, so calls a second are lower than with a
 //! server elsewhere; CPU time a call is the figure to compare. It is read in ticks of 10 ms.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use bytes::Bytes;
+use merit_load::process::Process;
 use merit_load::{process, report};
 use tokio::time::Instant;
 
@@ -65,7 +64,8 @@ struct Tally {
 
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    let (_server, address) = start_server()?;
+    let reply = ["--lambda", "--reply-bytes", &PAYLOAD_BYTES.to_string()];
+    let (_server, address) = Process::start_listening(Command::new(env!("CARGO_BIN_EXE_upstream")).args(reply))?;
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let tallies = runtime.block_on(measure(address, &filter.unwrap_or_default()))?;
     print(&tallies)
@@ -97,29 +97,6 @@ async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 6]
         }
     }
     Ok(tallies)
-}
-
-/// Starts the harness's upstream; it ends with the returned value.
-fn start_server() -> anyhow::Result<(Ended, SocketAddr)> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_upstream"));
-    command.args(["--lambda", "--reply-bytes", &PAYLOAD_BYTES.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut server = Ended(command.spawn().context("failed to start the upstream")?);
-    let mut line = String::new();
-    BufReader::new(server.0.stdout.take().context("invariant: stdout is piped")?).read_line(&mut line)?;
-    let address = line.trim().strip_prefix("listening on ").context("the upstream did not say where it listens")?;
-    let address = address.parse()?;
-    Ok((server, address))
-}
-
-/// A process that ends with this value.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way nothing is left behind.
-        let _gone = self.0.kill();
-        let _status = self.0.wait();
-    }
 }
 
 /// Lets a client make calls, as many as it can, for that long.
