@@ -13,6 +13,7 @@
 pub mod client;
 pub mod clock;
 pub mod connection;
+pub mod cpu;
 pub mod functions;
 pub mod merit;
 mod open_loop;

@@ -23,8 +23,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::HeaderValue;
+use merit_load::cpu::{CpuTally, hundredths};
 use merit_load::process::Process;
-use merit_load::{process, report};
+use merit_load::report;
 use merit_venue::{Call, Target, Venue};
 use tokio::time::Instant;
 
@@ -46,14 +47,6 @@ const WARM_UP: Duration = Duration::from_millis(300);
 
 const HTTP: &str = "http";
 
-/// Calls of all turns of one adapter, and the CPU time and wall time they took.
-#[derive(Default)]
-struct Tally {
-    calls: u64,
-    cpu_us: u64,
-    wall_us: u64,
-}
-
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     if std::env::args().any(|argument| argument == server::SERVE) {
@@ -71,13 +64,15 @@ fn main() -> anyhow::Result<()> {
 async fn compare(address: SocketAddr, filter: &str) -> anyhow::Result<()> {
     let mut venues = Box::pin(venues::all(address, u32::try_from(CONCURRENCY)?)).await?;
     venues.retain(|(name, _)| *name == HTTP || name.contains(filter));
-    let mut tallies: Vec<Tally> = venues.iter().map(|_| Tally::default()).collect();
+    let mut tallies: Vec<CpuTally> = venues.iter().map(|_| CpuTally::default()).collect();
     for round in 0..=ROUNDS {
         // The first round only warms up.
         let length = if round == 0 { WARM_UP } else { TURN };
         for (tally, (name, venue)) in tallies.iter_mut().zip(&venues) {
             let turn = turn(venue, length).await.with_context(|| format!("calling by {name}"))?;
-            tally.add(&turn, round > 0);
+            if round > 0 {
+                tally.add(&turn);
+            }
         }
     }
     report::line(&format!(
@@ -112,49 +107,21 @@ fn call() -> anyhow::Result<Call> {
 }
 
 /// Lets a venue be called, as often as can be, for that long.
-async fn turn(venue: &Arc<dyn Venue>, length: Duration) -> anyhow::Result<Tally> {
-    let pid = std::process::id();
-    let (begun, cpu) = (Instant::now(), process::cpu_us(pid)?);
-    let callers: Vec<_> = (0..CONCURRENCY)
-        .map(|_| {
-            let venue = Arc::clone(venue);
-            tokio::spawn(async move {
-                let (mut calls, prepared) = (0_u64, call()?);
-                while begun.elapsed() < length {
-                    let call = Call { deadline: Instant::now() + Duration::from_secs(10), ..prepared.clone() };
-                    let reply = venue.invoke(call).await?;
-                    let (bytes, error) = (reply.payload.len(), reply.function_error);
-                    anyhow::ensure!(bytes == PAYLOAD_BYTES && error.is_none(), "a reply of {bytes} bytes, {error:?}");
-                    calls += 1;
-                }
-                anyhow::Ok(calls)
-            })
-        })
-        .collect();
-    let mut tally = Tally::default();
-    for caller in callers {
-        tally.calls += caller.await??;
-    }
-    tally.cpu_us = process::cpu_us(pid)? - cpu;
-    tally.wall_us = u64::try_from(begun.elapsed().as_micros())?;
-    Ok(tally)
-}
-
-impl Tally {
-    fn add(&mut self, other: &Self, counts: bool) {
-        if counts {
-            self.calls += other.calls;
-            self.cpu_us += other.cpu_us;
-            self.wall_us += other.wall_us;
+async fn turn(venue: &Arc<dyn Venue>, length: Duration) -> anyhow::Result<CpuTally> {
+    let begun = Instant::now();
+    CpuTally::of((0..CONCURRENCY).map(|_| {
+        let venue = Arc::clone(venue);
+        async move {
+            let (mut calls, prepared) = (0_u64, call()?);
+            while begun.elapsed() < length {
+                let call = Call { deadline: Instant::now() + Duration::from_secs(10), ..prepared.clone() };
+                let reply = venue.invoke(call).await?;
+                let (bytes, error) = (reply.payload.len(), reply.function_error);
+                anyhow::ensure!(bytes == PAYLOAD_BYTES && error.is_none(), "a reply of {bytes} bytes, {error:?}");
+                calls += 1;
+            }
+            anyhow::Ok(calls)
         }
-    }
-
-    /// CPU time a call in hundredths of a microsecond.
-    fn centi_us_per_call(&self) -> u64 {
-        self.cpu_us * 100 / self.calls.max(1)
-    }
-}
-
-fn hundredths(value: u64) -> String {
-    format!("{}.{:02}", value / 100, value % 100)
+    }))
+    .await
 }

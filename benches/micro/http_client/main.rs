@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use merit_load::cpu::{CpuTally, hundredths};
 use merit_load::process::Process;
-use merit_load::{process, report};
+use merit_load::report;
 use tokio::time::Instant;
 
 mod aws;
@@ -54,14 +55,6 @@ const ROUNDS: usize = 3;
 const TURN: Duration = Duration::from_secs(3);
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// Calls of all turns of one client, and the CPU time and wall time they took.
-#[derive(Default)]
-struct Tally {
-    calls: u64,
-    cpu_us: u64,
-    wall_us: u64,
-}
-
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let reply = ["--lambda", "--reply-bytes", &PAYLOAD_BYTES.to_string()];
@@ -72,7 +65,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Gives the clients whose names contain `filter` their turns.
-async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 6]> {
+async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[CpuTally; 6]> {
     let payload = Bytes::from(vec![b'x'; PAYLOAD_BYTES]);
     let merit = Arc::new(clients::Merit::new(address, CONCURRENCY)?);
     let conn = Arc::new(clients::Conn::new(address)?);
@@ -80,7 +73,7 @@ async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 6]
     let reqwest = Arc::new(clients::Reqwest::new(address)?);
     let lambda = Arc::new(aws::Lambda::new(address, CONCURRENCY).await?);
     let sdk = Arc::new(aws::Sdk::new(address));
-    let mut tallies: [Tally; 6] = Default::default();
+    let mut tallies: [CpuTally; 6] = Default::default();
     for round in 0..=ROUNDS {
         // The first round only warms up.
         let length = if round == 0 { WARM_UP } else { TURN };
@@ -93,56 +86,33 @@ async fn measure(address: SocketAddr, filter: &str) -> anyhow::Result<[Tally; 6]
                 "merit-venue-aws-lambda" => turn(&lambda, &payload, length).await?,
                 _ => turn(&sdk, &payload, length).await?,
             };
-            tally.add(&turn, round > 0);
+            if round > 0 {
+                tally.add(&turn);
+            }
         }
     }
     Ok(tallies)
 }
 
 /// Lets a client make calls, as many as it can, for that long.
-async fn turn<C: Client>(client: &Arc<C>, payload: &Bytes, length: Duration) -> anyhow::Result<Tally> {
-    let pid = std::process::id();
-    let (begun, cpu) = (Instant::now(), process::cpu_us(pid)?);
-    let callers: Vec<_> = (0..CONCURRENCY)
-        .map(|_| {
-            let (client, payload) = (Arc::clone(client), payload.clone());
-            tokio::spawn(async move {
-                let mut calls = 0_u64;
-                while begun.elapsed() < length {
-                    let reply = client.call(payload.clone()).await?;
-                    anyhow::ensure!(reply == PAYLOAD_BYTES, "a reply of {reply} bytes");
-                    calls += 1;
-                }
-                anyhow::Ok(calls)
-            })
-        })
-        .collect();
-    let mut tally = Tally::default();
-    for caller in callers {
-        tally.calls += caller.await??;
-    }
-    tally.cpu_us = process::cpu_us(pid)? - cpu;
-    tally.wall_us = u64::try_from(begun.elapsed().as_micros())?;
-    Ok(tally)
-}
-
-impl Tally {
-    fn add(&mut self, other: &Self, counts: bool) {
-        if !counts {
-            return;
+async fn turn<C: Client>(client: &Arc<C>, payload: &Bytes, length: Duration) -> anyhow::Result<CpuTally> {
+    let begun = Instant::now();
+    CpuTally::of((0..CONCURRENCY).map(|_| {
+        let (client, payload) = (Arc::clone(client), payload.clone());
+        async move {
+            let mut calls = 0_u64;
+            while begun.elapsed() < length {
+                let reply = client.call(payload.clone()).await?;
+                anyhow::ensure!(reply == PAYLOAD_BYTES, "a reply of {reply} bytes");
+                calls += 1;
+            }
+            anyhow::Ok(calls)
         }
-        self.calls += other.calls;
-        self.cpu_us += other.cpu_us;
-        self.wall_us += other.wall_us;
-    }
-
-    /// CPU time a call in hundredths of a microsecond.
-    fn centi_us_per_call(&self) -> u64 {
-        self.cpu_us * 100 / self.calls.max(1)
-    }
+    }))
+    .await
 }
 
-fn print(tallies: &[Tally]) -> anyhow::Result<()> {
+fn print(tallies: &[CpuTally]) -> anyhow::Result<()> {
     report::line(&format!(
         "POST of {PAYLOAD_BYTES} B, reply of {PAYLOAD_BYTES} B over loopback; {CONCURRENCY} callers on {THREADS} threads; \
          {ROUNDS} turns of {TURN:?} each; {}",
@@ -156,8 +126,4 @@ fn print(tallies: &[Tally]) -> anyhow::Result<()> {
         rows.push(vec![(*name).to_owned(), rate.to_string(), hundredths(cost), hundredths(cost * 100 / base)]);
     }
     Ok(report::line(&report::table(&rows))?)
-}
-
-fn hundredths(value: u64) -> String {
-    format!("{}.{:02}", value / 100, value % 100)
 }
