@@ -36,6 +36,7 @@ pub mod functions;
 mod idempotent;
 pub mod keys;
 pub mod lanes;
+mod linger;
 pub mod metrics;
 pub mod prices;
 pub mod profiles;

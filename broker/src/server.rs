@@ -4,6 +4,7 @@
 //! Invocations are served by bare hyper; axum serves the rest (docs/adr/0007). A connection
 //! that ends early never leaves a hold behind: the stages settle in `Drop` (see `dispatch`).
 //! One that becomes a WebSocket leaves both, and is no longer among `server.max_connections`.
+//! What a client still sends when its connection is ended here is read and thrown away (see `linger`).
 //! A client that closes its sending side is taken to have gone, as every server does that can
 //! tell a call's caller is lost before the call has ended.
 
@@ -31,6 +32,7 @@ use tower::ServiceExt as _;
 use crate::Broker;
 use crate::doors::{aws, control, native};
 use crate::lanes::{self, Lanes};
+use crate::linger::{Linger, Lingering};
 
 type Reply = Response<Either<Full<Bytes>, axum::body::Body>>;
 
@@ -47,6 +49,8 @@ pub struct ServerLimits {
     pub max_connections: usize,
     /// How long a client may take to send a request's headers.
     pub header_timeout: Duration,
+    /// How long what a client still sends is thrown away after its connection was ended here.
+    pub linger_timeout: Duration,
     /// How long calls in flight may take to end after `shutdown`.
     pub drain_timeout: Duration,
 }
@@ -62,6 +66,7 @@ pub async fn serve(
 ) -> usize {
     let control = Control { router: control::router(Arc::clone(&broker)), shared: Handle::current() };
     let connections = Arc::new(Semaphore::new(limits.max_connections));
+    let linger = Arc::new(Linger { connections: Arc::clone(&connections), timeout: limits.linger_timeout });
     let draining = watch::Sender::new(false);
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -73,10 +78,10 @@ pub async fn serve(
         let Some((stream, permit)) = accepted else { continue };
         let service = service(Arc::clone(&broker), control.clone());
         let (mut draining, place) = (draining.subscribe(), lanes.place());
-        let lane = place.lane.clone();
+        let (lane, linger) = (place.lane.clone(), Arc::clone(&linger));
         let connection = async move {
             // From here on this lane's event loop wakes the connection.
-            let stream = TcpStream::from_std(stream)?;
+            let stream = Lingering::new(TcpStream::from_std(stream)?, linger);
             let mut connection = pin!(
                 http1::Builder::new()
                     .timer(TokioTimer::new())

@@ -120,6 +120,7 @@ impl Settings {
             server: ServerLimits {
                 max_connections: server.max_connections,
                 header_timeout: Duration::from_millis(server.header_timeout_ms),
+                linger_timeout: Duration::from_millis(server.linger_ms),
                 drain_timeout: Duration::from_millis(server.drain_timeout_ms),
             },
         }

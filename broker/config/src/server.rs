@@ -22,6 +22,8 @@ pub struct Server {
     pub max_streamed_bytes: usize,
     /// Milliseconds a client has to send its request's headers.
     pub header_timeout_ms: u64,
+    /// Milliseconds that what a refused client is still sending is read and thrown away.
+    pub linger_ms: u64,
     /// Milliseconds that running calls have to end after SIGTERM.
     pub drain_timeout_ms: u64,
     /// Threads that serve calls; 0 takes one for each core.
@@ -38,6 +40,7 @@ impl Server {
             max_reply_bytes: section.number("max_reply_bytes", 1..=1 << 30),
             max_streamed_bytes: section.number("max_streamed_bytes", 1..=1 << 40),
             header_timeout_ms: section.number("header_timeout_ms", 10..=600_000),
+            linger_ms: section.number("linger_ms", 0..=600_000),
             drain_timeout_ms: section.number("drain_timeout_ms", 0..=3_600_000),
             worker_threads: section.number("worker_threads", 0..=1024),
         }

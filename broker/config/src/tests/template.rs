@@ -41,6 +41,7 @@ fn the_defaults_change_only_on_purpose() {
     server.max_reply_bytes = 6291456
     server.max_streamed_bytes = 209715200
     server.header_timeout_ms = 10000
+    server.linger_ms = 2000
     server.drain_timeout_ms = 30000
     server.worker_threads = 0
     store.dir = merit-data
