@@ -28,6 +28,7 @@ use crate::equivalence::{Equality, EqualityRules};
 use crate::events::Rules;
 use crate::prices::Prices;
 use crate::provider::OfferGate;
+use crate::settings::Settings;
 use crate::venue::VenueEntry;
 
 pub use view::View;
@@ -356,11 +357,10 @@ impl Function {
 
     /// Brings the prices of one venue, and whether it can be called, into the book. The other rows stay as they are:
     /// a thousand books are built anew for one change of a price.
-    pub fn reprice(&self, broker: &Broker, venue: VenueIndex, now: Timestamp) {
+    pub fn reprice(&self, broker: &Broker, settings: &Settings, venue: VenueIndex, now: Timestamp) {
         let building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
         let former = self.view.load();
         let same = former.is_of(&self.deployments, &self.offered.load());
-        let settings = broker.settings.load();
         match same.then(|| former.repriced(venue, &self.building_rules(now, &settings.market))).flatten() {
             Some(view) => self.publish(broker, view),
             None => self.rebuild_locked(broker, now),

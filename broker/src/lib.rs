@@ -223,8 +223,8 @@ impl Broker {
     /// Rebuilds the books of every function deployed at a venue, for its prices or its state have changed. Returns how
     /// many.
     pub fn rebuild_books(&self, venue: &venue::VenueEntry, now: Timestamp) -> usize {
-        let functions = venue.functions();
-        self.functions.each(&functions, |function| function.reprice(self, venue.index, now));
+        let (functions, settings) = (venue.functions(), self.settings.load());
+        self.functions.each(&functions, |function| function.reprice(self, &settings, venue.index, now));
         functions.len()
     }
 }

@@ -1,9 +1,9 @@
 //! One view of a function's book: the asks, and what stands behind each of them.
 //!
 //! A view is immutable. The next one is made from it, and shares what has not changed: the deployments and their slots
-//! while the set of them stands, and all of a row that no price was changed of. A price change of one venue comes to every
-//! book with a deployment there, so [`View::repriced`] looks at no other deployment than those, takes no lock, and keeps
-//! what the calls are expected to use.
+//! while the set of them stands, and what their calls are expected to use while nothing was learned. A price change of one
+//! venue comes to every book with a deployment there, so [`View::repriced`] looks at no other deployment than those, takes
+//! no lock, and copies little: what a thousand of them cost is memory that is not in a cache.
 
 use std::sync::Arc;
 
@@ -26,18 +26,18 @@ pub struct View {
     pub book: Book,
     /// Whose the asks are, row by row.
     places: Arc<[Arc<Deployment>]>,
-    rows: Vec<Row>,
+    /// What a call is expected to be billed for, row by row.
+    expected: Arc<[Expected]>,
+    /// The prices each row was quoted under: a fill is charged by them, whatever the prices are by then.
+    prices: Vec<Arc<InForce>>,
 }
 
-/// What an ask was made from.
-#[derive(Clone)]
-struct Row {
-    /// What one call is expected to be billed; `None` when the sheet can't meter it.
+/// What one call of a deployment is expected to be billed for.
+struct Expected {
+    /// `None` when the sheet can't meter it.
     metered: Option<Metered>,
     /// Whether that is what a provider's bill says.
     corrected: bool,
-    /// The prices it was quoted under: a fill is charged by them, whatever the prices are by then.
-    prices: Arc<InForce>,
 }
 
 /// What a view is made by: what its function demands, the time, and the market's tunables.
@@ -54,7 +54,7 @@ impl View {
     pub(super) fn empty() -> Self {
         let book = Book::build(None, Slots::default(), Vec::new(), Timestamp::EPOCH, &Config::default());
         let book = book.expect("invariant: a book without asks is small enough");
-        Self { version: 0, book, places: Arc::default(), rows: Vec::new() }
+        Self { version: 0, book, places: Arc::default(), expected: Arc::default(), prices: Vec::new() }
     }
 
     /// The deployment behind a row.
@@ -72,13 +72,13 @@ impl View {
     /// The prices a call at that row is quoted under.
     #[must_use]
     pub fn prices(&self, row: usize) -> &InForce {
-        &self.rows[row].prices
+        &self.prices[row]
     }
 
     /// Whether a row's cost rests on a provider's bill.
     #[must_use]
     pub fn is_billed(&self, row: usize) -> bool {
-        self.rows[row].corrected
+        self.expected[row].corrected
     }
 
     /// The expected cost of a row.
@@ -90,14 +90,13 @@ impl View {
     /// The expected cost of a row without adjustments; `None` where none hold.
     #[must_use]
     pub fn list_cost(&self, row: usize) -> Option<Money> {
-        let Row { metered, prices, .. } = &self.rows[row];
-        prices.list_cost(metered.as_ref()?)
+        self.prices[row].list_cost(self.expected[row].metered.as_ref()?)
     }
 
     /// The cheapest expected cost among the rows that were not excluded.
     #[must_use]
     pub fn cheapest(&self, exclusions: &Exclusions) -> Money {
-        let eligible = (0..self.rows.len()).filter(|row| exclusions[*row].is_none());
+        let eligible = (0..self.prices.len()).filter(|row| exclusions[*row].is_none());
         eligible.map(|row| self.cost(row)).min().unwrap_or(Money::ZERO)
     }
 
@@ -111,7 +110,8 @@ impl View {
     /// most, which is what was held: or what it says, such as more CPU time than there can be, would overspend budgets.
     #[must_use]
     pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
-        let (deployment, Row { metered, corrected, prices }) = (&self.places[row], &self.rows[row]);
+        let (deployment, prices) = (&self.places[row], &self.prices[row]);
+        let Expected { metered, corrected } = &self.expected[row];
         let expected = metered.filter(|_| *corrected && basis == MeterBasis::OwnClock);
         match prices.meter(&deployment.size, usage) {
             Some(metered) => {
@@ -129,7 +129,7 @@ impl View {
     /// What a call at that row is expected to be charged, when nobody tells what it used.
     #[must_use]
     pub fn expected_bill(&self, row: usize) -> Bill {
-        let (deployment, Row { metered, prices, .. }) = (&self.places[row], &self.rows[row]);
+        let (deployment, prices, metered) = (&self.places[row], &self.prices[row], &self.expected[row].metered);
         let charged = |metered: &Metered| deployment.prices.charge_under(prices, metered);
         let unmetered = || Charged { charge: self.cost(row), month: None, adjusted: None };
         Bill::of(metered.as_ref().map_or_else(unmetered, charged), *metered, MeterBasis::OwnClock)
@@ -151,37 +151,33 @@ impl View {
                 (places.into(), slots)
             }
         };
-        let (asks, rows) = places.iter().map(|deployment| ask(deployment, &places, rules)).unzip();
-        self.succeeded_by(places, slots, (asks, rows), rules)
+        let made = places.iter().map(|deployment| ask(deployment, &places, rules));
+        let (asks, (expected, prices)): (Vec<_>, (Vec<_>, Vec<_>)) = made.unzip();
+        let book = self.succeeding_book(slots, asks, rules);
+        Self { version: self.version + 1, book, places, expected: expected.into(), prices }
     }
 
     /// The next view, with the prices of one venue as they stand; `None` when more than prices has changed there.
     pub(super) fn repriced(&self, venue: VenueIndex, rules: &Rules<'_>) -> Option<Self> {
-        let (mut asks, mut rows) = (self.book.asks().to_vec(), self.rows.clone());
+        let (mut asks, mut prices) = (self.book.asks().to_vec(), self.prices.clone());
         for (at, ask) in asks.iter_mut().enumerate().filter(|(_, ask)| ask.venue == venue) {
-            let (deployment, row) = (&self.places[at], &mut rows[at]);
-            let prices = deployment.prices.in_force();
+            let (deployment, expected) = (&self.places[at], &self.expected[at]);
+            let in_force = deployment.prices.in_force();
             // Under a sheet that rounds otherwise, calls are expected to be billed for something else.
-            if row.metered.is_none() || !prices.same_shape(&row.prices) {
+            if expected.metered.is_none() || !in_force.same_shape(&prices[at]) {
                 return None;
             }
-            row.prices = prices;
-            price(ask, deployment, row, rules);
+            price(ask, deployment, expected, &in_force, rules);
+            prices[at] = in_force;
         }
-        let (places, slots) = (Arc::clone(&self.places), Arc::clone(self.book.slots()));
-        Some(self.succeeded_by(places, slots, (asks, rows), rules))
+        let book = self.succeeding_book(Arc::clone(self.book.slots()), asks, rules);
+        let (places, expected) = (Arc::clone(&self.places), Arc::clone(&self.expected));
+        Some(Self { version: self.version + 1, book, places, expected, prices })
     }
 
-    fn succeeded_by(
-        &self,
-        places: Arc<[Arc<Deployment>]>,
-        slots: Slots,
-        (asks, rows): (Vec<Ask>, Vec<Row>),
-        rules: &Rules<'_>,
-    ) -> Self {
-        let book = Book::build(Some(&self.book), slots, asks, rules.now, rules.market)
-            .expect("invariant: registration bounds the deployments of a function");
-        Self { version: self.version + 1, book, places, rows }
+    fn succeeding_book(&self, slots: Slots, asks: Vec<Ask>, rules: &Rules<'_>) -> Book {
+        Book::build(Some(&self.book), slots, asks, rules.now, rules.market)
+            .expect("invariant: registration bounds the deployments of a function")
     }
 }
 
@@ -192,7 +188,7 @@ fn run_as(own: &Metered, billed: &Metered) -> Metered {
 }
 
 /// The ask of a deployment, of those a function has, and what it was made from.
-fn ask(deployment: &Deployment, places: &[Arc<Deployment>], rules: &Rules<'_>) -> (Ask, Row) {
+fn ask(deployment: &Deployment, places: &[Arc<Deployment>], rules: &Rules<'_>) -> (Ask, (Expected, Arc<InForce>)) {
     let prices = deployment.prices.in_force();
     let expectation = prices.sheet().and_then(|sheet| expectation(deployment, places, sheet).ok());
     let latency_p50 = expectation.as_ref().map_or(Micros::ZERO, |known| known.latency_p50);
@@ -213,23 +209,23 @@ fn ask(deployment: &Deployment, places: &[Arc<Deployment>], rules: &Rules<'_>) -
         ineligible: None,
     };
     let corrected = deployment.profile().is_corrected();
-    let row = Row { metered: expectation.map(|known| known.metered), corrected, prices };
-    price(&mut ask, deployment, &row, rules);
-    (ask, row)
+    let expected = Expected { metered: expectation.map(|known| known.metered), corrected };
+    price(&mut ask, deployment, &expected, &prices, rules);
+    (ask, (expected, prices))
 }
 
 /// Everything of an ask that is not learned from calls: what it costs, whether it may be matched, how it fails.
-fn price(ask: &mut Ask, deployment: &Deployment, row: &Row, rules: &Rules<'_>) {
+fn price(ask: &mut Ask, deployment: &Deployment, expected: &Expected, prices: &InForce, rules: &Rules<'_>) {
     let ended = || deployment.offer.as_ref().and_then(|offer| offer.ineligible());
     let unequal = || deployment.equality.bars(rules.demand);
-    let barred = deployment.venue.barred().or_else(ended).or_else(unequal).or_else(|| row.prices.ineligible(rules.now));
-    let (cost, ineligible) = match (&row.metered, barred) {
-        (Some(metered), None) => (row.prices.cost(metered), None),
+    let barred = deployment.venue.barred().or_else(ended).or_else(unequal).or_else(|| prices.ineligible(rules.now));
+    let (cost, ineligible) = match (&expected.metered, barred) {
+        (Some(metered), None) => (prices.cost(metered), None),
         (_, Some(why)) => (Money::ZERO, Some(why)),
         (None, None) => (Money::ZERO, Some(Ineligible::NoPrice)),
     };
     ask.cost_pico = cost.pico_saturating_i64();
-    ask.ceiling_pico = row.prices.ceiling(&deployment.size, rules.timeout).max(cost).pico_saturating_i64();
+    ask.ceiling_pico = prices.ceiling(&deployment.size, rules.timeout).max(cost).pico_saturating_i64();
     ask.fail_ppm = deployment.slot.fail_ppm();
     // A retry runs at a deployment of about the same price, after waiting for this one to fail.
     ask.retry_pico = ask.cost_pico;
