@@ -1,10 +1,6 @@
 //! What a starter of Durable Functions answers, and how an orchestration is told to be doing.
 //!
 //! Source: learn.microsoft.com/azure/azure-functions/durable/durable-functions-http-api, 2026-11-21.
-//!
-//! Known limitation: how long to wait between two questions is bounded, whatever an answer asks for.
-
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri, header};
@@ -14,10 +10,6 @@ use serde_json::value::RawValue;
 
 /// The largest answer that is looked at for a place to ask, in bytes.
 const MOST_START_BYTES: usize = 64 * 1024;
-
-/// The shortest and the longest time between two questions.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Where to ask, as a starter says in its body.
 #[derive(Deserialize)]
@@ -80,13 +72,6 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> Result<Doing, &'static st
     }
 }
 
-/// How long to wait before the next question; `asked` is how often it was asked before.
-pub(crate) fn wait(told: Option<Duration>, asked: u32) -> Duration {
-    // 0.1 s, doubling: a short orchestration is not made long by it.
-    let own = SHORTEST_WAIT.saturating_mul(1 << asked.min(8));
-    told.map_or(own, |told| told.min(own)).clamp(SHORTEST_WAIT, LONGEST_WAIT)
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -131,14 +116,5 @@ mod tests {
         for bad in ["", "<html>", "{}", r#"{"runtimeStatus":7}"#, r#"{"runtimeStatus":"Dreaming"}"#] {
             assert!(of(200, bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn questions_come_seldom_but_not_too_seldom() {
-        let millis = |told: Option<u64>, asked| wait(told.map(Duration::from_secs), asked).as_millis();
-        assert_eq!((millis(None, 0), millis(None, 1), millis(None, 4)), (100, 200, 1600));
-        assert_eq!(millis(Some(10), 0), 100, "a starter asks for ten seconds whatever it started");
-        assert_eq!((millis(Some(10), 20), millis(Some(3600), 20), millis(None, 20)), (10_000, 25_600, 25_600));
-        assert_eq!(millis(Some(0), 9), 100);
     }
 }

@@ -20,6 +20,7 @@ mod answer;
 mod connect;
 mod connection;
 pub mod failure;
+pub mod following;
 pub mod hosts;
 mod look;
 mod pool;
