@@ -225,6 +225,8 @@ fn names_the_same(a: &str, b: &str) -> bool {
         let reference = FunctionReference::parse(target).ok()?;
         Some((reference.name, reference.qualifier.filter(|qualifier| qualifier != "$LATEST")))
     };
+    // How a deployment is called is no part of what is there.
+    let [a, b] = [a, b].map(|target| target.strip_prefix("async/").unwrap_or(target));
     a == b || parts(a).is_some_and(|a| parts(b) == Some(a))
 }
 

@@ -11,6 +11,7 @@
 mod support;
 
 mod adjustments;
+mod asynchronous;
 mod authorization;
 mod command_line;
 mod damaged;

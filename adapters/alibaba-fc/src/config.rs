@@ -27,6 +27,8 @@ pub struct FcConfig {
     pub trigger_hosts: Vec<String>,
     /// Whether calls of HTTP triggers are signed, where there are keys.
     pub sign_triggers: bool,
+    /// What is the reply of a function that is called asynchronously; without a word on it none is called so.
+    pub async_replies: Option<AsyncReplies>,
     /// Timeouts, bounds and addresses of connections.
     pub reach: Reach,
     /// For the whole call; the call's own deadline cuts it shorter.
@@ -41,6 +43,15 @@ pub struct FcConfig {
     pub credentials_retry: Duration,
     /// Seconds since 1970, now.
     pub clock: fn() -> u64,
+}
+
+/// What is the reply of a function that is called asynchronously.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsyncReplies {
+    /// What it returned. Function Compute tells that only to accounts for which Alibaba Cloud has opened it.
+    Payload,
+    /// Nothing: its callers need to know that it ran, and find its results elsewhere.
+    Empty,
 }
 
 /// An access key.
@@ -72,6 +83,7 @@ impl FcConfig {
             keys: None,
             trigger_hosts: Vec::new(),
             sign_triggers: true,
+            async_replies: None,
             reach: Reach::default(),
             whole_timeout: Duration::from_mins(10),
             max_request_bytes: MAX_BODY_BYTES,

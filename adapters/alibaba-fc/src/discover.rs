@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::Method;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use merit_cloud_wire::fc::{self, Function, FunctionsPage};
 use merit_pricing::Architecture;
 use merit_transport::{Answer, Route};
@@ -54,8 +53,9 @@ impl FcVenue {
         self.lockout.check(&route.shown())?;
         let ends = Instant::now() + PAGE_TIMEOUT;
         let _place = self.transport.admit(&route, ends).await?;
-        let answer =
-            self.transport.send(&route, ends, |_| route.request(Method::GET, self.list_headers(&route), "".into()));
+        let answer = self
+            .transport
+            .send(&route, ends, |_| route.request(Method::GET, self.question(&route, "ListFunctions"), "".into()));
         let Answer { head, body, .. } = answer.await?;
         if head.status != 200 {
             return Err(self.refusal(&route, head, body).await);
@@ -68,23 +68,6 @@ impl FcVenue {
         };
         let (text, _) = body.whole(PAGE_BYTES, ends).await.map_err(|error| malformed(format!("{error:?}")))?;
         serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))
-    }
-
-    fn list_headers(&self, route: &Route) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(16);
-        headers.insert(HOST, route.host.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        for (name, value) in [(fc::ACTION_HEADER, "ListFunctions"), (fc::VERSION_HEADER, fc::VERSION)] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        if let Some(signer) = &self.signer {
-            let nonce = format!("{:032x}", fastrand::u128(..));
-            let (path, query) = (route.uri.path(), route.uri.query());
-            let signed = signer.sign(&Method::GET, path, query, &mut headers, b"", self.now(), &nonce);
-            signed.expect("invariant: the headers above are text");
-        }
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION"))));
-        headers
     }
 }
 

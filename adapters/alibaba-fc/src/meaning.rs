@@ -51,7 +51,9 @@ pub(crate) fn of(status: u16, code: &str) -> Meaning {
         C::AccessDenied => {
             Meaning { hint: "allow the key `fc:InvokeFunction`", ..plain(NotStarted, K::BadCredentials) }
         }
-        C::FunctionNotFound | C::AliasNotFound | C::VersionNotFound => plain(NotStarted, K::NotFound),
+        C::FunctionNotFound | C::AsyncTaskNotFound | C::AliasNotFound | C::VersionNotFound => {
+            plain(NotStarted, K::NotFound)
+        }
         C::ConcurrentUpdateError | C::AsyncTaskAlreadyExists | C::FunctionNotReady => plain(NotStarted, K::Unavailable),
         C::ResourceExhausted | C::ResourceThrottled => plain(NotStarted, K::Throttled),
         C::ClientClosedRequest => plain(Unknown, K::Timeout),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, response};
 use http_body_util::Full;
 use merit_cloud_wire::acs3::Signer;
 use merit_cloud_wire::fc::{self, ErrorBody};
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::config::{Checked, FcConfig, MAX_BODY_BYTES, Place};
 use crate::meaning::{self, Meaning};
 use crate::reply;
-use crate::target::{self, Called};
+use crate::target::{self, Called, Task};
 
 const NAME: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -70,11 +70,18 @@ impl FcVenue {
         let called = target::called(&call.target, &self.place, &self.config.trigger_hosts)?;
         let route = called.route();
         let ends = self.limits.admit(&call, begun, &route.shown())?;
-        if matches!(called, Called::Function(_)) {
+        if !matches!(called, Called::Trigger(_)) {
             self.lockout.check(&route.shown())?;
         }
+        if let Called::Task(task) = &called {
+            return Box::pin(self.run_task(&call, task, ends)).await;
+        }
         let _place = self.transport.admit(route, ends).await?;
-        let answer = self.transport.send(route, ends, |_| self.request(&call, &called)).await;
+        let build = |_| match &called {
+            Called::Trigger(_) => self.trigger_request(&call, route),
+            _ => self.request(&call, route, None),
+        };
+        let answer = self.transport.send(route, ends, build).await;
         let Answer { head, sent, body } = answer.inspect_err(|error| self.lockout.note_unreachable(error))?;
         let failed = match &called {
             Called::Function(_) if head.status == 200 && is_ours(&head.headers) => {
@@ -86,49 +93,73 @@ impl FcVenue {
         self.receive(&call, route, Begun { head, body, sent, failed }, ends).await
     }
 
-    /// The request of a call. Signed over all headers that Function Compute reads.
-    fn request(&self, call: &Call, called: &Called) -> Request<Full<Bytes>> {
-        let route = called.route();
+    /// The request of a call of a function, as a task or not. Signed over all headers that Function Compute reads.
+    pub(crate) fn request(&self, call: &Call, route: &Route, task: Option<&Task>) -> Request<Full<Bytes>> {
         let mut headers = HeaderMap::with_capacity(20);
         headers.insert(HOST, route.host.clone());
-        let now = self.now();
-        let (path, query) = (route.uri.path(), route.uri.query());
-        match called {
-            Called::Function(_) => {
-                headers.insert(CONTENT_TYPE, OCTETS);
-                headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-                let log = if wants_tail(call) { "Tail" } else { "None" };
-                for (name, value) in [
-                    (fc::ACTION_HEADER, "InvokeFunction"),
-                    (fc::VERSION_HEADER, fc::VERSION),
-                    (fc::INVOCATION_TYPE, "Sync"),
-                    (fc::LOG_TYPE, log),
-                ] {
-                    headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-                }
-                if let Some(signer) = &self.signer {
-                    let nonce = format!("{}-{}", call.invocation, call.attempt);
-                    let signed = signer.sign(&Method::POST, path, query, &mut headers, &call.payload, now, &nonce);
-                    signed.expect("invariant: ids and the headers above are text");
-                }
-            }
-            Called::Trigger(_) => {
-                if let Some(signer) = self.signer.as_ref().filter(|_| self.config.sign_triggers) {
-                    let signed = signer.sign_trigger(&Method::POST, path, query, &mut headers, now);
-                    signed.expect("invariant: an authority is text");
-                }
-                if let Some(content_type) = &call.content_type {
-                    headers.insert(CONTENT_TYPE, content_type.clone());
-                }
-                for (name, value) in [("traceparent", &call.traceparent), ("tracestate", &call.tracestate)] {
-                    if let Some(value) = value {
-                        headers.insert(HeaderName::from_static(name), value.clone());
-                    }
-                }
+        headers.insert(CONTENT_TYPE, OCTETS);
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        for (name, value) in [
+            (fc::ACTION_HEADER, "InvokeFunction"),
+            (fc::VERSION_HEADER, fc::VERSION),
+            (fc::INVOCATION_TYPE, if task.is_some() { "Async" } else { "Sync" }),
+            (fc::LOG_TYPE, if wants_tail(call) { "Tail" } else { "None" }),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let mut nonce = format!("{}-{}", call.invocation, call.attempt);
+        if let Some(task) = task {
+            let id = HeaderValue::from_str(&task.id(call.invocation)).expect("invariant: an id is text");
+            headers.insert(HeaderName::from_static(fc::ASYNC_TASK_ID), id);
+            // It may be submitted more than once, and no request may repeat another.
+            nonce = format!("{nonce}-{:08x}", fastrand::u32(..));
+        }
+        if let Some(signer) = &self.signer {
+            let (path, query, now) = (route.uri.path(), route.uri.query(), self.now());
+            let signed = signer.sign(&Method::POST, path, query, &mut headers, &call.payload, now, &nonce);
+            signed.expect("invariant: ids and the headers above are text");
+        }
+        headers.insert(USER_AGENT, NAME);
+        route.request(Method::POST, headers, call.payload.clone())
+    }
+
+    /// The request of a call of an HTTP trigger.
+    fn trigger_request(&self, call: &Call, route: &Route) -> Request<Full<Bytes>> {
+        let mut headers = HeaderMap::with_capacity(12);
+        headers.insert(HOST, route.host.clone());
+        if let Some(signer) = self.signer.as_ref().filter(|_| self.config.sign_triggers) {
+            let (path, query) = (route.uri.path(), route.uri.query());
+            let signed = signer.sign_trigger(&Method::POST, path, query, &mut headers, self.now());
+            signed.expect("invariant: an authority is text");
+        }
+        if let Some(content_type) = &call.content_type {
+            headers.insert(CONTENT_TYPE, content_type.clone());
+        }
+        for (name, value) in [("traceparent", &call.traceparent), ("tracestate", &call.tracestate)] {
+            if let Some(value) = value {
+                headers.insert(HeaderName::from_static(name), value.clone());
             }
         }
         headers.insert(USER_AGENT, NAME);
         route.request(Method::POST, headers, call.payload.clone())
+    }
+
+    /// The headers of a request that reads.
+    pub(crate) fn question(&self, route: &Route, action: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(16);
+        headers.insert(HOST, route.host.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in [(fc::ACTION_HEADER, action), (fc::VERSION_HEADER, fc::VERSION)] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        if let Some(signer) = &self.signer {
+            let nonce = format!("{:032x}", fastrand::u128(..));
+            let (path, query) = (route.uri.path(), route.uri.query());
+            let signed = signer.sign(&Method::GET, path, query, &mut headers, b"", self.now(), &nonce);
+            signed.expect("invariant: the headers above are text");
+        }
+        headers.insert(USER_AGENT, NAME);
+        headers
     }
 
     /// Reads the reply of a function that ran.
@@ -160,19 +191,24 @@ impl FcVenue {
     /// The error of an answer that is not the function's; a key it refuses is not used again for a while.
     pub(crate) async fn refusal(&self, route: &Route, head: response::Parts, body: Arriving) -> VenueError {
         let said = body.excerpt().await.unwrap_or_default();
-        let read = ErrorBody::read(&said).unwrap_or_default();
-        let Meaning { outcome, kind, refuses_key, hint } = meaning::of(head.status.as_u16(), &read.code);
-        let mut message = format!("`{}` was answered {}", route.shown(), head.status.as_u16());
-        let words = if read.code.is_empty() { excerpt(&head.headers, &said) } else { words(&read) };
+        self.refused(route, head.status, &head.headers, &said)
+    }
+
+    /// The same, of an answer that was read.
+    pub(crate) fn refused(&self, route: &Route, status: StatusCode, headers: &HeaderMap, said: &[u8]) -> VenueError {
+        let read = ErrorBody::read(said).unwrap_or_default();
+        let Meaning { outcome, kind, refuses_key, hint } = meaning::of(status.as_u16(), &read.code);
+        let mut message = format!("`{}` was answered {}", route.shown(), status.as_u16());
+        let words = if read.code.is_empty() { excerpt(headers, said) } else { words(&read) };
         message.push_str(&words);
         if !hint.is_empty() {
             message.push_str(": ");
             message.push_str(hint);
         }
-        if head.status == 200 {
+        if status == 200 {
             message.push_str(" with something that is not a reply of Function Compute");
         }
-        let error = VenueError::new(outcome, kind, message).with_retry_after(retry_after(&head.headers));
+        let error = VenueError::new(outcome, kind, message).with_retry_after(retry_after(headers));
         if refuses_key {
             self.lockout.note(&error);
         }
@@ -191,7 +227,7 @@ fn words(read: &ErrorBody) -> String {
 }
 
 /// Whether it is Function Compute that answers: each of its answers has an id.
-fn is_ours(headers: &HeaderMap) -> bool {
+pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
     headers.contains_key(fc::REQUEST_ID)
 }
 

@@ -8,10 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::AuthError;
 
+mod task;
+
+pub use task::{AsyncConfig, AsyncTask, TaskStatus, async_config_path, is_task_id, task_path};
+
 /// The version of the API, in paths and in `x-acs-version`.
 pub const VERSION: &str = "2023-03-30";
 
-/// Which operation: `InvokeFunction` or `ListFunctions`.
+/// Which operation: `InvokeFunction`, `GetAsyncTask` or `ListFunctions`.
 pub const ACTION_HEADER: &str = "x-acs-action";
 /// Which version.
 pub const VERSION_HEADER: &str = "x-acs-version";
@@ -118,6 +122,8 @@ codes! {
     RequestTimeTooSkewed = "RequestTimeTooSkewed", 403;
     /// No such function.
     FunctionNotFound = "FunctionNotFound", 404;
+    /// No asynchronous call of that id, or none that is remembered.
+    AsyncTaskNotFound = "StatefulAsyncInvocationNotFound", 404;
     /// No such alias.
     AliasNotFound = "AliasNotFound", 404;
     /// No such version.

@@ -7,6 +7,7 @@
 
 mod admission;
 mod outcome;
+mod remembered;
 mod run;
 
 #[cfg(test)]
@@ -16,11 +17,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use merit_cloud_wire::fc::AsyncTask;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub(crate) use admission::Counts;
 pub(crate) use outcome::{Answer, FunctionFailure, Outcome, Refusal};
+pub(crate) use remembered::Remembered;
 
 use crate::books::Books;
 use crate::clock::SimClock;
@@ -28,7 +31,7 @@ use crate::config::{CloudConfig, FunctionConfig};
 use crate::controls::{Controls, Outage, Patch};
 use crate::executor::Executor;
 use crate::model::Model;
-use crate::protocol::azure::Instances;
+use crate::protocol::azure::Doing;
 use admission::State;
 
 /// One simulated cloud.
@@ -43,7 +46,9 @@ pub(crate) struct Cloud {
     books: Mutex<Books>,
     requests: AtomicU64,
     /// What Durable Functions have started, where the cloud speaks Azure's protocols.
-    pub(crate) instances: Instances,
+    pub(crate) instances: Remembered<Doing>,
+    /// What was called asynchronously, where the cloud speaks Function Compute's.
+    pub(crate) tasks: Remembered<AsyncTask>,
 }
 
 impl Cloud {
@@ -68,7 +73,8 @@ impl Cloud {
             state: Mutex::new(state),
             books: Mutex::new(books),
             requests: AtomicU64::new(0),
-            instances: Instances::default(),
+            instances: Remembered::default(),
+            tasks: Remembered::default(),
         }
     }
 

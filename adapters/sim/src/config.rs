@@ -18,7 +18,7 @@ use merit_units::{FunctionId, MemoryMb, Micros, VenueId};
 pub use crate::model::Provider;
 use crate::model::{Model, data::measured};
 pub use azure::{AzureApp, EntraClient};
-pub use clouds::{ScfAccount, WorkersGate};
+pub use clouds::{FcAccount, ScfAccount, WorkersGate};
 pub use google::{GoogleProject, ServiceAccount};
 pub use lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
 pub use read::{ConfigErrors, ConfigMistake};
@@ -218,7 +218,8 @@ impl SimConfig {
     ///
     /// With `protocol = "fc"` or `"scf"` a cloud speaks the API of Alibaba Function Compute or Tencent SCF, for the
     /// `[[cloud.key]]` of the same shape; `versions`, `aliases` and `tags` of functions are those above. With
-    /// `gateway_events = true`, functions at SCF take a gateway's events, so that payloads need not be JSON.
+    /// `gateway_events = true`, functions at SCF take a gateway's events, so that payloads need not be JSON. With
+    /// `return_payload = true`, an account at Function Compute is told what asynchronous calls returned, which others are not.
     ///
     /// With `protocol = "workers"` a cloud answers as Cloudflare Workers do: `bearer_token`, and `access_client_id` with
     /// `access_client_secret`, are what callers must send, where they are given.

@@ -39,9 +39,9 @@ mod server;
 mod testing;
 
 pub use config::{
-    AzureApp, CloudConfig, ConfigErrors, ConfigMistake, EntraClient, FunctionConfig, FunctionSize, GoogleProject,
-    KeyPair, LambdaAccount, LambdaFunction, Protocol, Provider, ScfAccount, ServiceAccount, SimConfig, SimError,
-    TimeScale, TimeScaleError, WorkersGate,
+    AzureApp, CloudConfig, ConfigErrors, ConfigMistake, EntraClient, FcAccount, FunctionConfig, FunctionSize,
+    GoogleProject, KeyPair, LambdaAccount, LambdaFunction, Protocol, Provider, ScfAccount, ServiceAccount, SimConfig,
+    SimError, TimeScale, TimeScaleError, WorkersGate,
 };
 pub use executor::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage};
 pub use model::ProviderError;

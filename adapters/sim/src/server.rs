@@ -88,7 +88,7 @@ async fn route(sim: Arc<Sim>, request: Request<Incoming>) -> Result<Response<Bod
         let rest = path.find(first).and_then(|at| path.get(at + first.len()..)).unwrap_or_default();
         match &cloud.config.protocol {
             Protocol::Lambda(account) => return lambda::serve(cloud, account, rest, request).await,
-            Protocol::Fc(keys) => return fc::serve(cloud, keys, rest, request).await,
+            Protocol::Fc(account) => return fc::serve(cloud, account, rest, request).await,
             Protocol::Google(project) => return google::serve(cloud, project, rest, request).await,
             Protocol::Azure(app) => return azure::serve(cloud, app, rest, request).await,
             Protocol::Scf(account) => return scf::serve(cloud, account, request).await,

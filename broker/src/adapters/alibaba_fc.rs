@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use merit_config::{AlibabaFc, Config};
 use merit_venue::Venue;
-use merit_venue_alibaba_fc::{FcConfig, FcVenue, Keys};
+use merit_venue_alibaba_fc::{AsyncReplies, FcConfig, FcVenue, Keys};
 
 use super::meters;
 use super::reach::reach;
@@ -23,6 +23,7 @@ pub(super) fn adapter(venue: &merit_config::Venue, own: &AlibabaFc, config: &Con
         keys,
         trigger_hosts: own.trigger_hosts.clone(),
         sign_triggers: own.sign_triggers,
+        async_replies: own.async_payloads.map(|told| if told { AsyncReplies::Payload } else { AsyncReplies::Empty }),
         reach: reach(venue),
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,

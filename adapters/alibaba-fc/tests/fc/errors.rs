@@ -11,7 +11,7 @@ use merit_venue::{ErrorKind, Outcome, Venue, VenueError};
 
 use crate::server::{Answer, TestServer, invoke, ok, refused, reply, venue_at};
 
-const TABLE: [(u16, &str, Outcome, ErrorKind); 19] = [
+const TABLE: [(u16, &str, Outcome, ErrorKind); 20] = [
     (400, "InvalidArgument", NotStarted, Misconfigured),
     (400, "MissingRequiredHeader", NotStarted, Misconfigured),
     (400, "PathNotSupported", NotStarted, Misconfigured),
@@ -22,6 +22,7 @@ const TABLE: [(u16, &str, Outcome, ErrorKind); 19] = [
     (403, "InvalidSecurityToken", NotStarted, BadCredentials),
     (403, "RequestTimeTooSkewed", NotStarted, BadCredentials),
     (404, "FunctionNotFound", NotStarted, NotFound),
+    (404, "StatefulAsyncInvocationNotFound", NotStarted, NotFound),
     (404, "AliasNotFound", NotStarted, NotFound),
     (404, "VersionNotFound", NotStarted, NotFound),
     (409, "ConcurrentUpdateError", NotStarted, Unavailable),

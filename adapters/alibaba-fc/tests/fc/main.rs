@@ -6,3 +6,4 @@ mod discover;
 mod errors;
 mod requests;
 mod server;
+mod tasks;

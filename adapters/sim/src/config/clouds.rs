@@ -1,8 +1,17 @@
-//! What clouds that speak Tencent's and Cloudflare's protocols need beside what every cloud has.
+//! What clouds that speak Alibaba's, Tencent's and Cloudflare's protocols need beside what every cloud has.
 
 use std::fmt;
 
 use super::KeyPair;
+
+/// An account of Alibaba Cloud.
+#[derive(Clone, Debug)]
+pub struct FcAccount {
+    /// Who may call.
+    pub keys: Vec<KeyPair>,
+    /// Whether it is told the replies of asynchronous calls, which Alibaba Cloud opens account by account.
+    pub return_payload: bool,
+}
 
 /// An account of Tencent Cloud.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use merit_pricing::Catalogue;
 use merit_units::{MemoryMb, Micros, VenueId};
 
 use super::{
-    AzureApp, CloudConfig, DEFAULT_SEED, EntraClient, GoogleProject, KeyPair, LambdaAccount, Protocol, Provider,
-    ScfAccount, SimConfig, TimeScale, WorkersGate,
+    AzureApp, CloudConfig, DEFAULT_SEED, EntraClient, FcAccount, GoogleProject, KeyPair, LambdaAccount, Protocol,
+    Provider, ScfAccount, SimConfig, TimeScale, WorkersGate,
 };
 
 /// A cloud, its sheet, the round trip in ms, memory in MB and vCPU in thousandths where chosen.
@@ -57,7 +57,7 @@ fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudCon
                 cloud.name.as_str().strip_prefix("aws-").expect("invariant: the demo's AWS clouds are called so");
             Protocol::Lambda(account(region))
         }
-        Provider::AlibabaFc => Protocol::Fc(vec![example_key()]),
+        Provider::AlibabaFc => Protocol::Fc(FcAccount { keys: vec![example_key()], return_payload: true }),
         Provider::TencentScf => Protocol::Scf(ScfAccount { keys: vec![example_key()], gateway_events: true }),
         Provider::CloudflareWorkers => {
             let bearer_token = Some("merit-demo-bearer-token".to_owned());

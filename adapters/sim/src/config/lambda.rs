@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::azure::AzureApp;
-use super::clouds::{ScfAccount, WorkersGate};
+use super::clouds::{FcAccount, ScfAccount, WorkersGate};
 use super::google::GoogleProject;
 
 /// How a cloud is spoken to.
@@ -15,8 +15,8 @@ pub enum Protocol {
     Native,
     /// AWS Lambda's API under `/{cloud}`.
     Lambda(LambdaAccount),
-    /// Alibaba Function Compute's API under `/{cloud}`, for these keys.
-    Fc(Vec<KeyPair>),
+    /// Alibaba Function Compute's API under `/{cloud}`.
+    Fc(FcAccount),
     /// Google's protocols under `/{cloud}`.
     Google(GoogleProject),
     /// Azure's protocols under `/{cloud}`.
@@ -47,7 +47,7 @@ impl Protocol {
         match self {
             Self::Native | Self::Google(_) | Self::Azure(_) | Self::Workers(_) => &[],
             Self::Lambda(account) => &account.keys,
-            Self::Fc(keys) => keys,
+            Self::Fc(account) => &account.keys,
             Self::Scf(account) => &account.keys,
         }
     }

@@ -73,6 +73,7 @@ const CLOUD_KEYS: &[&str] = &[
     "function_key",
     "entra",
     "gateway_events",
+    "return_payload",
     "bearer_token",
     "access_client_id",
     "access_client_secret",

@@ -47,7 +47,7 @@ use crate::cloud::{Answer, Cloud, FunctionFailure, Outcome, Refusal};
 use crate::config::AzureApp;
 use crate::controls::WrongAnswer;
 
-pub(crate) use durable::Instances;
+pub(crate) use durable::Doing;
 
 const FUNCTIONS_KEY: HeaderName = HeaderName::from_static("x-functions-key");
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | who calls | ACS3-HMAC-SHA256 against the configured key pairs, tokens and the clock |
 //! | InvokeFunction | `Sync` 200, `Async` 202; a failed function is a 200 with `X-Fc-Error-Type` |
+//! | GetAsyncTask, GetAsyncInvokeConfig | how an asynchronous call is doing; 409 to a second one of the same id |
 //! | meters | `X-Fc-Invocation-Duration`, initialisation in it, in whole milliseconds; `X-Fc-Max-Memory-Usage` |
 //! | log | with `X-Fc-Log-Type: Tail` the lines Function Compute itself writes |
 //! | ListFunctions | pages of at most 100 |
@@ -11,9 +12,10 @@
 //! | `outage: refuse`, or the machine can't run it | 503 `ResourceThrottled`: surely not started |
 //! | `error_rate` | 500 `InternalServerError` without a word on whether it ran |
 //!
-//! Known limitations: a nonce may be used twice; an asynchronous call runs once and at once, and its result is not kept.
+//! Known limitations: a nonce may be used twice; what `task` says.
 //! Whether Function Compute counts initialisation in the duration it tells is not documented; it is billed, so it is here.
 
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +37,7 @@ use super::body::{Body, Cut, spoil, whole};
 use super::{payload, wrong};
 use crate::clock::SimClock;
 use crate::cloud::{Answer, Cloud, FunctionFailure, Outcome, Refusal};
-use crate::config::{FunctionSize, KeyPair};
+use crate::config::{FcAccount, FunctionSize, KeyPair};
 use crate::controls::WrongAnswer;
 
 /// Seconds that a caller who was turned away is told to wait.
@@ -65,12 +67,12 @@ impl From<AuthError> for Failure {
 /// [`Cut`] when the connection is to be dropped without an answer.
 pub(crate) async fn serve(
     cloud: &Arc<Cloud>,
-    keys: &[KeyPair],
+    account: &FcAccount,
     path: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Cut> {
     let id = format!("1-{}", cloud.request_id());
-    let mut response = match answer(cloud, keys, path, &id, request).await {
+    let mut response = match answer(cloud, account, path, &id, request).await {
         Ok(response) => response,
         Err(Failure::Cut) => return Err(Cut),
         Err(Failure::Error(code, message)) => error(code, message, &id),
@@ -84,7 +86,7 @@ pub(crate) async fn serve(
 
 async fn answer(
     cloud: &Arc<Cloud>,
-    keys: &[KeyPair],
+    account: &FcAccount,
     path: &str,
     id: &str,
     request: Request<Incoming>,
@@ -95,7 +97,7 @@ async fn answer(
         Some(Outcome::Refused(refusal)) => return Err(refused(&refusal)),
         Some(Outcome::Ran(_)) | None => {}
     }
-    let (presented, secret) = believed(keys, &request)?;
+    let (presented, secret) = believed(&account.keys, &request)?;
     let (method, query, headers) =
         (request.method().clone(), request.uri().query().map(str::to_owned), request.headers().clone());
     let is_async = headers.get(wire::INVOCATION_TYPE).is_some_and(|kind| kind == "Async");
@@ -108,12 +110,21 @@ async fn answer(
     let rest = path.strip_prefix(prefix.as_str());
     match (method, rest) {
         (Method::GET, Some("" | "/")) => Ok(json(&list(cloud, query))),
-        (Method::POST, Some(rest)) => {
-            let name = rest.strip_prefix('/').and_then(|rest| rest.strip_suffix("/invocations"));
-            let Some(name) = name.filter(|name| !name.contains('/')) else { return Err(no_path(path)) };
+        (method, Some(rest)) => {
+            let Some((name, rest)) = rest.strip_prefix('/').and_then(|rest| rest.split_once('/')) else {
+                return Err(no_path(path));
+            };
             let name = percent_decoded(name);
             qualified(cloud, &name, query)?;
-            if is_async { Ok(queue(cloud, name, payload)) } else { run(cloud, &name, payload, &headers, id).await }
+            match (method, rest.split_once('/').unwrap_or((rest, ""))) {
+                (Method::POST, ("invocations", "")) if is_async => task::submit(cloud, name, payload, &headers, id),
+                (Method::POST, ("invocations", "")) => run(cloud, &name, payload, &headers, id).await,
+                (Method::GET, ("async-tasks", task)) => {
+                    task::status(cloud, &name, &percent_decoded(task), account.return_payload)
+                }
+                (Method::GET, ("async-invoke-config", "")) => Ok(task::config()),
+                _ => Err(no_path(path)),
+            }
         }
         _ => Err(no_path(path)),
     }
@@ -217,19 +228,6 @@ fn log(Answer { usage, size, result, .. }: &Answer, id: &str) -> String {
         size.memory.megabytes(),
     );
     encode_tail(text.as_bytes())
-}
-
-/// Runs a call beside its answer.
-fn queue(cloud: &Arc<Cloud>, name: String, payload: Bytes) -> Response<Body> {
-    let cloud = Arc::clone(cloud);
-    tokio::spawn(async move {
-        if let Outcome::Refused(refusal) = cloud.invoke(&name, payload, wire::MOST_SYNC_BYTES).await {
-            tracing::warn!(?refusal, function = name, "an asynchronous call was dropped");
-        }
-    });
-    let mut response = Response::new(whole(Bytes::new()));
-    *response.status_mut() = StatusCode::ACCEPTED;
-    response
 }
 
 /// A page of functions; the token is the number of functions before it.

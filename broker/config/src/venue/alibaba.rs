@@ -6,6 +6,7 @@ use http::Uri;
 
 use super::keys::{self, CloudKeys, Names};
 use crate::reader::{Kind, Section};
+use crate::server::one_of;
 
 /// One region of one account; the region is the venue's.
 #[derive(Clone, Debug)]
@@ -20,6 +21,9 @@ pub struct AlibabaFc {
     pub trigger_hosts: Vec<String>,
     /// Whether calls of HTTP triggers are signed.
     pub sign_triggers: bool,
+    /// Whether asynchronous calls are replied to with what the function returned, or with nothing; without a word on it no
+    /// function is called asynchronously.
+    pub async_payloads: Option<bool>,
     /// Milliseconds that credentials which were refused are not tried again.
     pub credentials_retry_ms: u64,
 }
@@ -32,6 +36,7 @@ const NAMES: Names = Names {
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> AlibabaFc {
     let text = &[Kind::String];
+    let replies = [("payload", true), ("none", false)];
     AlibabaFc {
         keys: keys::read(section, &NAMES),
         account: section.given("account", text, account),
@@ -40,6 +45,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> AlibabaFc {
         sign_triggers: section
             .given("sign_triggers", &[Kind::Boolean], str::parse::<bool>)
             .unwrap_or_else(|| section.fall_back("sign_triggers", true)),
+        async_payloads: section.given("async_replies", text, |text| one_of(text, &replies)),
         credentials_retry_ms: section.number_or("credentials_retry_ms", 100..=3_600_000, 10_000),
     }
 }

@@ -6,7 +6,7 @@ use merit_lambda_wire::reference::{is_qualifier, is_region};
 use merit_pricing::PriceSheet;
 use toml::de::DeValue;
 
-use super::super::clouds::{ScfAccount, WorkersGate};
+use super::super::clouds::{FcAccount, ScfAccount, WorkersGate};
 use super::super::lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
 use super::{Reader, Section};
 
@@ -14,7 +14,7 @@ use super::{Reader, Section};
 const ACCOUNT: &str = "123456789012";
 
 /// Keys of a cloud that only some protocols have.
-const KEYS_OF: [(&str, &[&str]); 16] = [
+const KEYS_OF: [(&str, &[&str]); 17] = [
     ("region", &["lambda", "google"]),
     ("account", &["lambda"]),
     ("json_payloads", &["lambda"]),
@@ -27,6 +27,7 @@ const KEYS_OF: [(&str, &[&str]); 16] = [
     ("resource_group", &["azure"]),
     ("function_key", &["azure"]),
     ("entra", &["azure"]),
+    ("return_payload", &["fc"]),
     ("gateway_events", &["scf"]),
     ("bearer_token", &["workers"]),
     ("access_client_id", &["workers"]),
@@ -42,7 +43,10 @@ impl<'t> Reader<'t> {
         }
         match word {
             "lambda" => Protocol::Lambda(self.account(section, sheet)),
-            "fc" => Protocol::Fc(self.keys(section)),
+            "fc" => {
+                let return_payload = self.flag(section, "return_payload").unwrap_or(false);
+                Protocol::Fc(FcAccount { keys: self.keys(section), return_payload })
+            }
             "google" => Protocol::Google(self.google(section)),
             "azure" => Protocol::Azure(self.azure(section)),
             "scf" => {

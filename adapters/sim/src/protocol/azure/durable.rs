@@ -1,7 +1,6 @@
 //! Durable Functions: a starter begins a run that goes on by itself, and tells where to ask how it is doing.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HOST, LOCATION, RETRY_AFTER};
@@ -15,40 +14,15 @@ use crate::config::AzureApp;
 use crate::protocol::body::{Body, Cut, whole};
 use crate::protocol::form;
 
-/// Runs that are remembered.
-const MOST_INSTANCES: usize = 1000;
-
 /// The key that questions are asked with.
 const SYSTEM_KEY: &str = "sim-system-key";
 
-/// What was started at a cloud.
-#[derive(Debug, Default)]
-pub(crate) struct Instances(Mutex<VecDeque<(String, Doing)>>);
-
+/// How a run is doing.
 #[derive(Clone, Debug)]
-enum Doing {
+pub(crate) enum Doing {
     Running,
     Completed(Value),
     Failed(String),
-}
-
-impl Instances {
-    fn put(&self, id: &str, doing: Doing) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = all.iter_mut().find(|(known, _)| known == id) {
-            *known = doing;
-            return;
-        }
-        if all.len() == MOST_INSTANCES {
-            all.pop_front();
-        }
-        all.push_back((id.to_owned(), doing));
-    }
-
-    fn get(&self, id: &str) -> Option<Doing> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|(known, _)| known == id).map(|(_, doing)| doing.clone())
-    }
 }
 
 /// Starts a run.
@@ -71,7 +45,7 @@ pub(super) async fn start(
         return Ok(refused(&Refusal::UnknownFunction(function.to_owned())).map(whole));
     }
     let id = cloud.request_id().replace('-', "");
-    cloud.instances.put(&id, Doing::Running);
+    cloud.instances.begin(&id, Doing::Running);
     let (running, function, run) = (Arc::clone(cloud), function.to_owned(), id.clone());
     tokio::spawn(async move {
         let doing = match running.invoke(&function, payload, usize::MAX).await {
@@ -81,7 +55,7 @@ pub(super) async fn start(
             },
             _ => Doing::Failed("the host was lost".to_owned()),
         };
-        running.instances.put(&run, doing);
+        running.instances.change(&run, |known| *known = doing);
     });
     let base = format!("http://{host}/{}/runtime/webhooks/durabletask/instances/{id}", cloud.config.name);
     let at = |rest: &str| format!("{base}{rest}code={SYSTEM_KEY}");

@@ -1,5 +1,7 @@
 //! Signed requests against a listener: what clients of Function Compute send, and what they are answered.
 
+mod tasks;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
@@ -171,16 +173,6 @@ async fn what_is_not_there_and_what_is_too_much_is_refused() {
     assert_eq!(error(&invoke(&sim, "echo/invocations", &[], b"").await), (503, "ResourceThrottled".to_owned()));
     sim.control(json!({ "outage": "reset" })).await;
     assert!(sim.try_post("/cloud/2023-03-30/functions/echo/invocations", "").await.is_err());
-}
-
-#[tokio::test]
-async fn an_asynchronous_call_is_taken_and_runs() {
-    let sim = fc().await;
-    let answer = invoke(&sim, "echo/invocations", &[("x-fc-invocation-type", "Async")], b"x").await;
-    assert_eq!((answer.status, answer.body.len()), (StatusCode::ACCEPTED, 0));
-    while sim.functions.runs() == 0 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
