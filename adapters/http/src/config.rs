@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
-use merit_transport::Reach;
+use merit_transport::{Http2, Reach};
 use merit_venue::{ConfigError, Meters, no_call, no_time};
 
 use crate::preset::Preset;
@@ -54,6 +54,8 @@ pub struct HttpConfig {
     pub private_addresses: bool,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca_pem: Option<PathBuf>,
+    /// HTTP/2 where a server with TLS offers it.
+    pub http2: Option<Http2>,
     /// Whose meters to believe: the venue's are in `merit-meter-*` headers.
     pub meters: Meters,
     /// Signs calls, and believes only replies that are signed.
@@ -106,6 +108,7 @@ impl HttpConfig {
             allow_addresses,
             private_addresses,
             ca_pem,
+            http2,
         } = Reach::default();
         Self {
             base_url: base_url.into(),
@@ -124,6 +127,7 @@ impl HttpConfig {
             allow_addresses,
             private_addresses,
             ca_pem,
+            http2,
             meters: Meters::OwnClock,
             signing: None,
             price_sheet_path: None,
@@ -160,6 +164,7 @@ impl HttpConfig {
             allow_addresses: self.allow_addresses.clone(),
             private_addresses: self.private_addresses,
             ca_pem: self.ca_pem.clone(),
+            http2: self.http2,
         }
     }
 
@@ -226,6 +231,7 @@ impl fmt::Debug for HttpConfig {
             .field("allow_addresses", &self.allow_addresses)
             .field("private_addresses", &self.private_addresses)
             .field("ca_pem", &self.ca_pem)
+            .field("http2", &self.http2)
             .field("meters", &self.meters)
             .field("signing", &self.signing)
             .field("price_sheet_path", &self.price_sheet_path)

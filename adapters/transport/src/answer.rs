@@ -1,19 +1,22 @@
 //! What a server answered: the head, and the body while it arrives.
 
+use std::error::Error as StdError;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, header, response};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Frame, Incoming};
 use jiff::fmt::rfc2822::DateTimeParser;
 use merit_venue::FunctionError;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use crate::connection::{Connection, ReadError};
+use crate::connection::{Connection, ReadError, collect};
 use crate::pool::Pool;
 use crate::route::Origin;
+use crate::shared::Stream;
 use crate::transport::before;
 
 /// How long an answer that is not the function's is read, for the log: it must not cost the caller
@@ -30,17 +33,21 @@ pub struct Answer {
     pub head: response::Parts,
     /// When the request was sent.
     pub sent: Instant,
-    /// The body. Dropping it closes the connection.
+    /// The body. Dropping it closes the connection, or resets the stream where others share it.
     pub body: Arriving,
 }
 
 /// A body on its way.
 #[derive(Debug)]
-pub struct Arriving {
-    pub(crate) body: Incoming,
-    pub(crate) connection: Connection,
-    pub(crate) origin: Arc<Origin>,
-    pub(crate) pool: Arc<Pool>,
+pub struct Arriving(pub(crate) On);
+
+/// What it comes on.
+#[derive(Debug)]
+pub(crate) enum On {
+    /// A connection of its own: HTTP/1.1.
+    Own { body: Incoming, connection: Connection, origin: Arc<Origin>, pool: Arc<Pool> },
+    /// A stream among others: HTTP/2.
+    Shared(Stream),
 }
 
 /// Why a body was not read to its end. [`failure::without_body`](crate::failure::without_body) says it in words.
@@ -49,7 +56,7 @@ pub enum Unread {
     /// It is, or says that it is, larger than the bound.
     TooLarge,
     /// The connection ended before the body did, or the body's framing is broken.
-    Broken(hyper::Error),
+    Broken(Box<dyn StdError + Send + Sync>),
     /// The time ran out.
     Late,
 }
@@ -69,20 +76,25 @@ impl Arriving {
     /// # Errors
     /// [`Unread`]; the connection is closed.
     pub async fn whole(self, max: usize, ends: Instant) -> Result<(Bytes, Instant), Unread> {
-        let Self { body, mut connection, origin, pool } = self;
-        let read = before(ends, pin!(connection.read(body, max))).await;
-        let done = Instant::now();
-        let payload = read.map_err(|_| Unread::Late)??;
-        pool.keep(&origin, connection, done);
-        Ok((payload, done))
+        match self.0 {
+            On::Own { body, mut connection, origin, pool } => {
+                let read = before(ends, pin!(connection.read(body, max))).await;
+                let done = Instant::now();
+                let payload = read.map_err(|_| Unread::Late)??;
+                pool.keep(&origin, connection, done);
+                Ok((payload, done))
+            }
+            On::Shared(stream) => {
+                let read = before(ends, pin!(collect(stream, max))).await;
+                Ok((read.map_err(|_| Unread::Late)??, Instant::now()))
+            }
+        }
     }
 
     /// What is there soon of an answer that is not the function's; `None` when it is long or slow.
     pub async fn excerpt(self) -> Option<Bytes> {
-        let Self { body, mut connection, origin, pool } = self;
-        let said = timeout(EXCERPT_WAIT, connection.read(body, EXCERPT_BYTES)).await.ok()?.ok()?;
-        pool.keep(&origin, connection, Instant::now());
-        Some(said)
+        let read = self.whole(EXCERPT_BYTES, Instant::now() + EXCERPT_WAIT).await;
+        read.ok().map(|(said, _)| said)
     }
 
     /// The next bytes, never none; `None` at the end. Trailers are no part of a body.
@@ -91,22 +103,34 @@ impl Arriving {
     /// [`Unread`]; nothing more comes.
     pub async fn next(&mut self, ends: Instant) -> Result<Option<Bytes>, Unread> {
         loop {
-            match timeout_at(ends, self.connection.next_frame(&mut self.body)).await {
+            let next = match &mut self.0 {
+                On::Own { body, connection, .. } => timeout_at(ends, connection.next_frame(body)).await.map(broken),
+                On::Shared(stream) => timeout_at(ends, stream.frame()).await.map(broken),
+            };
+            match next {
                 Ok(None) => return Ok(None),
-                Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(Some(frame)) => match frame?.into_data() {
                     Ok(data) if !data.is_empty() => return Ok(Some(data)),
                     _ => {}
                 },
-                Ok(Some(Err(error))) => return Err(Unread::Broken(error)),
                 Err(_) => return Err(Unread::Late),
             }
         }
     }
 
-    /// Puts the connection aside for reuse, after [`Self::next`] has told the end.
+    /// Puts a connection of its own aside for reuse, after [`Self::next`] has told the end.
     pub fn finish(self, now: Instant) {
-        self.pool.keep(&self.origin, self.connection, now);
+        if let On::Own { connection, origin, pool, .. } = self.0 {
+            pool.keep(&origin, connection, now);
+        }
     }
+}
+
+fn broken<E>(frame: Option<Result<Frame<Bytes>, E>>) -> Option<Result<Frame<Bytes>, Unread>>
+where
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    frame.map(|frame| frame.map_err(|error| Unread::Broken(error.into())))
 }
 
 /// How long a server asks to be left alone: seconds, or a date, which is counted

@@ -15,14 +15,17 @@ use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::address::AddressPolicy;
 use crate::connection::{Driver, Sender};
+use crate::reach::Http2;
 use crate::route::Origin;
+use crate::{shared, tls};
 
 /// The largest head of a reply and the largest single read, in bytes: four times what nginx and
 /// Node allow for a head, so that only a broken or hostile server meets it.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Opens connections for one venue.
 pub(crate) struct Connector {
@@ -30,11 +33,21 @@ pub(crate) struct Connector {
     /// `None` where the configuration allows no origin with TLS.
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) timeout: Duration,
+    /// Spoken where TLS has negotiated it.
+    pub(crate) http2: Option<Http2>,
+}
+
+/// What a new connection speaks.
+pub(crate) enum Wire {
+    /// HTTP/1.1.
+    One(Sender, Driver),
+    /// HTTP/2.
+    Two(Box<shared::Wire>),
 }
 
 impl Connector {
     /// Connects within the connect timeout and before `ends`.
-    pub(crate) async fn connect(&self, origin: &Origin, ends: Instant) -> Result<(Sender, Driver), VenueError> {
+    pub(crate) async fn connect(&self, origin: &Origin, ends: Instant) -> Result<Wire, VenueError> {
         let begun = Instant::now();
         let until = ends.min(begun + self.timeout);
         match timeout_at(until, Box::pin(self.establish(origin, until))).await {
@@ -46,7 +59,7 @@ impl Connector {
         }
     }
 
-    async fn establish(&self, origin: &Origin, until: Instant) -> Result<(Sender, Driver), VenueError> {
+    async fn establish(&self, origin: &Origin, until: Instant) -> Result<Wire, VenueError> {
         let addresses = self.resolve(origin).await?;
         let tcp = connect_tcp(&addresses, origin, until).await?;
         if !origin.tls() {
@@ -58,7 +71,13 @@ impl Connector {
             return Err(VenueError::not_started(ErrorKind::Misconfigured, message));
         };
         match TlsConnector::from(Arc::clone(config)).connect(name, tcp).await {
-            Ok(tls) => handshake(tls, origin).await,
+            Ok(tls) => match self.http2 {
+                Some(http2) if speaks_http2(&tls) => {
+                    let wire = shared::handshake(tls, http2).await;
+                    wire.map(|wire| Wire::Two(Box::new(wire))).map_err(|error| connect_failure(origin, error))
+                }
+                _ => handshake(tls, origin).await,
+            },
             Err(error) => Err(tls_failure(origin, error)),
         }
     }
@@ -114,14 +133,19 @@ pub(crate) async fn connect_tcp(
     Err(connect_failure(origin, last))
 }
 
-async fn handshake<T>(io: T, origin: &Origin) -> Result<(Sender, Driver), VenueError>
+/// Whether server and client have agreed on HTTP/2.
+pub(crate) fn speaks_http2(tls: &TlsStream<TcpStream>) -> bool {
+    tls.get_ref().1.alpn_protocol() == Some(tls::HTTP_2)
+}
+
+async fn handshake<T>(io: T, origin: &Origin) -> Result<Wire, VenueError>
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(MAX_BUFFER_BYTES);
     let (sender, driver) = builder.handshake(TokioIo::new(io)).await.map_err(|error| connect_failure(origin, error))?;
-    Ok((sender, Box::pin(driver)))
+    Ok(Wire::One(sender, Box::pin(driver)))
 }
 
 fn connect_failure(origin: &Origin, error: impl std::error::Error + Send + Sync + 'static) -> VenueError {

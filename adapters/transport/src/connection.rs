@@ -11,6 +11,7 @@
 //! Known limitation: nobody polls an idle connection, so that a server closed it is noticed when
 //! it is next used, or when it has been idle for too long.
 
+use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ use tokio::time::Instant;
 
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
 pub(crate) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+/// Why no head of a reply came; with the request, when hyper never began to send it.
+pub(crate) type Headless = TrySendError<Request<Full<Bytes>>>;
 
 /// Counts a connection as open for as long as it lives.
 #[derive(Debug)]
@@ -63,7 +67,22 @@ pub(crate) enum ReadError {
     /// It is, or says that it is, larger than the bound.
     TooLarge,
     /// The connection ended before the body did, or the body's framing is broken.
-    Broken(hyper::Error),
+    Broken(Box<dyn StdError + Send + Sync>),
+}
+
+/// A body of at most `max` bytes.
+pub(crate) fn collect<B>(body: B, max: usize) -> impl Future<Output = Result<Bytes, ReadError>>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>> + Unpin,
+{
+    if body.size_hint().lower() > max as u64 {
+        return Either::Left(ready(Err(ReadError::TooLarge)));
+    }
+    Either::Right(Limited::new(body, max).collect().map(|read| match read {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ReadError::TooLarge),
+        Err(error) => Err(ReadError::Broken(error)),
+    }))
 }
 
 impl Connection {
@@ -77,27 +96,14 @@ impl Connection {
     pub(crate) fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, Headless>> {
         let response = Box::pin(self.sender.try_send_request(request));
         Run { driver: &mut self.driver, work: response }
     }
 
     /// Reads a reply's body of at most `max` bytes.
     pub(crate) fn read(&mut self, body: Incoming, max: usize) -> impl Future<Output = Result<Bytes, ReadError>> {
-        if body.size_hint().lower() > max as u64 {
-            return Either::Left(ready(Err(ReadError::TooLarge)));
-        }
-        let work = Limited::new(body, max).collect();
-        Either::Right(Run { driver: &mut self.driver, work }.map(|read| match read {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) => Err(match error.downcast::<hyper::Error>() {
-                Ok(error) => ReadError::Broken(*error),
-                Err(error) => {
-                    debug_assert!(error.is::<LengthLimitError>(), "the two errors of a limited body");
-                    ReadError::TooLarge
-                }
-            }),
-        }))
+        Run { driver: &mut self.driver, work: collect(body, max) }
     }
 
     /// The next frame of a reply's body, or `None` at its end.

@@ -8,7 +8,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::connect::{Connector, connect_tcp, tls_failure};
+use crate::connect::{Connector, connect_tcp, speaks_http2, tls_failure};
 use crate::route::Origin;
 
 /// For TLS, besides the configured time for a connection.
@@ -46,6 +46,7 @@ impl Connector {
             return steps;
         };
         steps.push(match timeout(TLS_PATIENCE, TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await {
+            Ok(Ok(tls)) if speaks_http2(&tls) => Step::ok("tls", "its certificate is trusted, and it speaks HTTP/2"),
             Ok(Ok(_)) => Step::ok("tls", "its certificate is trusted"),
             Ok(Err(error)) => Step::of_error("tls", &tls_failure(origin, error)),
             Err(_) => Step::failed("tls", format!("no answer within {TLS_PATIENCE:?}"), "check that it speaks TLS"),

@@ -6,7 +6,8 @@
 //! again only on the [lane](merit_venue::lane) that opened it.
 //!
 //! Invariant: open connections never exceed `max_open`. A permit holder has at most one, and when
-//! as many as `max_open` are open before its own, at least one of them is idle.
+//! as many as `max_open` are open before its own, at least one of them is idle. Connections of HTTP/2
+//! count too; theirs are in [`shared`], and one that makes room takes up to a second to say goodbye.
 //!
 //! Complexity: taking and keeping is a hash look-up under a lock; making room scans the idle ones.
 
@@ -19,9 +20,10 @@ use merit_venue::{VenueError, lane};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
-use crate::connect::Connector;
+use crate::connect::{Connector, Wire};
 use crate::connection::{Connection, Open};
 use crate::route::Origin;
+use crate::shared::{self, Sharing};
 
 pub(crate) struct Pool {
     connector: Connector,
@@ -31,6 +33,16 @@ pub(crate) struct Pool {
     idle_timeout: Duration,
     open: Arc<AtomicUsize>,
     idle: Mutex<Idle>,
+    /// Connections of many calls; `None` without HTTP/2.
+    sharing: Option<Arc<Sharing>>,
+}
+
+/// A connection that was opened just now.
+pub(crate) enum Opened {
+    /// For one call at a time.
+    Own(Connection),
+    /// For many.
+    Shared(Box<shared::Wire>, Open),
 }
 
 #[derive(Default)]
@@ -54,6 +66,7 @@ impl Pool {
     pub(crate) fn new(connector: Connector, max_open: u32, max_idle: u32, idle_timeout: Duration) -> Self {
         let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
+            sharing: connector.http2.map(|http2| Arc::new(Sharing::new(http2, idle_timeout))),
             connector,
             permits: Arc::new(Semaphore::new(max_open)),
             max_open,
@@ -85,11 +98,18 @@ impl Pool {
         }
     }
 
+    /// The connections that calls to this server share, if it may have such.
+    pub(crate) fn sharing(&self, origin: &Origin) -> Option<&Arc<Sharing>> {
+        self.sharing.as_ref().filter(|_| origin.tls())
+    }
+
     /// A new connection. The caller holds a permit, and no other connection.
-    pub(crate) async fn open(&self, origin: &Arc<Origin>, ends: Instant) -> Result<Connection, VenueError> {
+    pub(crate) async fn open(&self, origin: &Arc<Origin>, ends: Instant) -> Result<Opened, VenueError> {
         let open = self.make_room();
-        let (sender, driver) = self.connector.connect(origin, ends).await?;
-        Ok(Connection::new(sender, driver, open))
+        Ok(match self.connector.connect(origin, ends).await? {
+            Wire::One(sender, driver) => Opened::Own(Connection::new(sender, driver, open)),
+            Wire::Two(wire) => Opened::Shared(wire, open),
+        })
     }
 
     /// Puts a connection aside for reuse, unless it has ended or there are enough.
@@ -125,8 +145,8 @@ impl Pool {
     /// Counts one more connection as open, after closing an idle one if that many are open.
     fn make_room(&self) -> Open {
         let mut idle = self.lock();
-        if self.open.load(Ordering::Relaxed) >= self.max_open {
-            idle.drop_oldest();
+        if self.open.load(Ordering::Relaxed) >= self.max_open && !idle.drop_oldest() {
+            self.sharing.as_ref().map(|sharing| sharing.close_idle());
         }
         Open::count(&self.open)
     }
@@ -155,11 +175,12 @@ impl Idle {
         self.by_origin.values_mut().flat_map(|lines| &mut lines.0)
     }
 
-    fn drop_oldest(&mut self) {
+    /// Whether there was one.
+    fn drop_oldest(&mut self) -> bool {
         let oldest = self.lines().filter(|line| !line.is_empty()).min_by_key(|line| line[0].idle_since);
-        if oldest.and_then(VecDeque::pop_front).is_some() {
-            self.count -= 1;
-        }
+        let dropped = oldest.and_then(VecDeque::pop_front).is_some();
+        self.count -= usize::from(dropped);
+        dropped
     }
 }
 

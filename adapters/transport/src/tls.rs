@@ -11,12 +11,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-/// A client configuration for HTTP/1.1.
+/// The protocols' names in TLS (ALPN).
+pub(crate) const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
+
+/// A client configuration for HTTP/1.1, and for HTTP/2 before it where asked for.
 ///
 /// # Errors
 /// [`ConfigError`] when the PEM file can't be read or has no certificate, or when there is no
 /// certificate authority at all.
-pub(crate) fn client_config(ca_pem: Option<&Path>) -> Result<Arc<ClientConfig>, ConfigError> {
+pub(crate) fn client_config(ca_pem: Option<&Path>, http2: bool) -> Result<Arc<ClientConfig>, ConfigError> {
     let mut roots = system_roots().clone();
     if let Some(path) = ca_pem {
         add_pem(&mut roots, path).map_err(|message| ConfigError { field: "ca_pem", message })?;
@@ -31,7 +35,8 @@ pub(crate) fn client_config(ca_pem: Option<&Path>) -> Result<Arc<ClientConfig>, 
         .expect("invariant: aws-lc-rs has suites for TLS 1.2 and 1.3")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let offered: &[&[u8]] = if http2 { &[HTTP_2, HTTP_1] } else { &[HTTP_1] };
+    config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

@@ -6,16 +6,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use merit_venue::{ConfigError, Outcome, Step, StepResult, VenueError};
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
-use crate::answer::{Answer, Arriving};
+use crate::answer::{Answer, Arriving, On};
 use crate::connect::Connector;
-use crate::pool::Pool;
+use crate::connection::{Connection, Headless};
+use crate::pool::{Opened, Pool};
 use crate::reach::Reach;
 use crate::route::{Origin, Route};
 use crate::{failure, tls};
@@ -26,7 +28,7 @@ pub type Place<'t> = SemaphorePermit<'t>;
 /// The connections of one venue.
 #[derive(Debug)]
 pub struct Transport {
-    pool: Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
     first_byte_timeout: Duration,
 }
 
@@ -35,14 +37,15 @@ impl Transport {
     /// which are read only when `tls` may be needed.
     pub fn try_new(reach: &Reach, tls: bool, errors: &mut Vec<ConfigError>) -> Option<Self> {
         reach.check(errors);
-        let tls = match tls.then(|| tls::client_config(reach.ca_pem.as_deref())).transpose() {
+        let tls = match tls.then(|| tls::client_config(reach.ca_pem.as_deref(), reach.http2.is_some())).transpose() {
             Ok(config) => config,
             Err(error) => {
                 errors.push(error);
                 return None;
             }
         };
-        let connector = Connector { policy: reach.policy(), tls, timeout: reach.connect_timeout };
+        let (policy, http2) = (reach.policy(), reach.http2);
+        let connector = Connector { policy, tls, timeout: reach.connect_timeout, http2 };
         Some(Self {
             pool: Arc::new(Pool::new(connector, reach.max_connections, reach.max_idle, reach.idle_timeout)),
             first_byte_timeout: reach.first_byte_timeout,
@@ -90,7 +93,7 @@ impl Transport {
     /// holds a place. `build` is given the time of sending.
     ///
     /// A connection that its server closed just then hands the request back as never begun; only then is a new
-    /// one opened for it.
+    /// one opened for it. Over HTTP/2 a server may also say that it did not begin it; then it is sent once more.
     ///
     /// # Errors
     /// [`Outcome::NotStarted`] before the request was begun, [`Outcome::Unknown`] after.
@@ -100,30 +103,52 @@ impl Transport {
         ends: Instant,
         build: impl Fn(Instant) -> Request<Full<Bytes>>,
     ) -> Result<Answer, VenueError> {
+        if let Some(sharing) = self.pool.sharing(&route.origin) {
+            return Box::pin(self.send_where_offered(sharing, route, ends, build)).await;
+        }
         let mut idle = self.pool.take(&route.origin, Instant::now());
         loop {
             let reused = idle.is_some();
             let mut connection = match idle.take() {
                 Some(connection) => connection,
-                None => Box::pin(self.pool.open(&route.origin, ends)).await?,
+                None => match Box::pin(self.pool.open(&route.origin, ends)).await? {
+                    Opened::Own(connection) => connection,
+                    Opened::Shared(..) => unreachable!("invariant: HTTP/2 is spoken only where it is configured"),
+                },
             };
             let sent = Instant::now();
-            let head = timeout_at(ends.min(sent + self.first_byte_timeout), connection.send(build(sent))).await;
-            return match head {
-                Ok(Ok(response)) => {
-                    let (head, body) = response.into_parts();
-                    let (origin, pool) = (Arc::clone(&route.origin), Arc::clone(&self.pool));
-                    Ok(Answer { head, sent, body: Arriving { body, connection, origin, pool } })
-                }
-                Ok(Err(error)) if error.message().is_some() && reused => continue,
-                Ok(Err(error)) if error.message().is_some() => Err(failure::unsent(route, error.into_error())),
-                Ok(Err(error)) => Err(failure::without_head(route, error.into_error())),
-                Err(_) => {
-                    let doing = "waiting for the reply of";
-                    Err(failure::timed_out(Outcome::Unknown, doing, &route.shown(), sent.elapsed()))
-                }
-            };
+            let head = timeout_at(self.head_until(sent, ends), connection.send(build(sent))).await;
+            if let Some(answer) = self.alone(route, connection, reused, sent, head) {
+                return answer;
+            }
         }
+    }
+
+    /// Until when the head of the answer may come.
+    pub(crate) fn head_until(&self, sent: Instant, ends: Instant) -> Instant {
+        ends.min(sent + self.first_byte_timeout)
+    }
+
+    /// What came of a request that was alone on its connection. `None`: a reused one handed it back as never begun.
+    pub(crate) fn alone(
+        &self,
+        route: &Route,
+        connection: Connection,
+        reused: bool,
+        sent: Instant,
+        head: Result<Result<Response<Incoming>, Headless>, Elapsed>,
+    ) -> Option<Result<Answer, VenueError>> {
+        Some(match head {
+            Ok(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                let (origin, pool) = (Arc::clone(&route.origin), Arc::clone(&self.pool));
+                Ok(Answer { head, sent, body: Arriving(On::Own { body, connection, origin, pool }) })
+            }
+            Ok(Err(error)) if error.message().is_some() && reused => return None,
+            Ok(Err(error)) if error.message().is_some() => Err(failure::unsent(route)),
+            Ok(Err(error)) => Err(failure::without_head(route, error.into_error())),
+            Err(_) => Err(failure::no_head_in_time(route, sent)),
+        })
     }
 }
 
