@@ -19,6 +19,7 @@ mod reach;
 mod tencent_scf;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use merit_config::{Config, VenueKind};
 use merit_venue::{Meters, Venue};
@@ -59,6 +60,16 @@ pub(crate) async fn adapter(venue: &merit_config::Venue, config: &Config) -> Res
 
 fn max_connections(venue: &merit_config::Venue) -> u32 {
     u32::try_from(venue.max_connections).unwrap_or(u32::MAX)
+}
+
+/// How HTTP/2 is spoken where it is offered.
+fn http2(own: &merit_config::Http2) -> merit_transport::Http2 {
+    merit_transport::Http2 {
+        calls: own.calls,
+        window: own.window_bytes,
+        ping: Duration::from_millis(own.ping_ms),
+        ping_timeout: Duration::from_millis(own.ping_timeout_ms),
+    }
 }
 
 /// Whose word on a call's usage counts there.

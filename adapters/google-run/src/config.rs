@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use merit_transport::Http2;
 use merit_transport::hosts::check_host_pattern;
 use merit_venue::{ConfigError, ConfigErrors, check_url, no_call, no_time};
 
@@ -54,6 +55,8 @@ pub struct GoogleRunConfig {
     pub idle_timeout: Duration,
     /// Certificate authorities (PEM) to trust besides the system's.
     pub ca_pem: Option<PathBuf>,
+    /// HTTP/2 where the server offers it.
+    pub http2: Option<Http2>,
     /// How long a token that could not be had, or was refused, is not tried again.
     pub credentials_retry: Duration,
 }
@@ -95,6 +98,7 @@ impl GoogleRunConfig {
             max_connections: 1024,
             idle_timeout: Duration::from_mins(1),
             ca_pem: None,
+            http2: Some(Http2::default()),
             credentials_retry: Duration::from_secs(10),
         }
     }

@@ -65,6 +65,7 @@ impl GoogleRunVenue {
             max_idle: config.max_connections,
             idle_timeout: config.idle_timeout,
             ca_pem: config.ca_pem.clone(),
+            http2: config.http2,
             ..Reach::default()
         };
         let mut errors = Vec::new();

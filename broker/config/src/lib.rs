@@ -55,7 +55,7 @@ pub use server::{Log, LogFormat, LogLevel, Secrets, Server, Store};
 pub use setting::{Origin, Setting, Source};
 pub use venue::{
     AlibabaFc, AwsKeys, AwsLambda, AzureEntra, AzureFunctions, AzureIdentity, CloudKeys, CloudflareWorkers, GoogleRun,
-    Http, Isolation, Knative, Meters, OpenFaas, Preset, ProviderVenue, Secret, TencentScf, Venue, VenueKind,
+    Http, Http2, Isolation, Knative, Meters, OpenFaas, Preset, ProviderVenue, Secret, TencentScf, Venue, VenueKind,
     WorkersTokens,
 };
 

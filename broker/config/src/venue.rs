@@ -6,6 +6,7 @@ mod azure_functions;
 mod cloudflare;
 mod google_run;
 mod headers;
+mod http2;
 mod keys;
 mod kind;
 mod preset;
@@ -35,6 +36,7 @@ pub use aws::{AwsKeys, AwsLambda};
 pub use azure_functions::{AzureEntra, AzureFunctions, AzureIdentity};
 pub use cloudflare::{CloudflareWorkers, WorkersTokens};
 pub use google_run::GoogleRun;
+pub use http2::Http2;
 pub use keys::CloudKeys;
 pub use preset::{Knative, OpenFaas, Preset};
 pub use provider::ProviderVenue;
@@ -110,6 +112,8 @@ pub struct Http {
     pub ca_file: Option<PathBuf>,
     /// The Host header, when it differs from the URL's.
     pub host: Option<Authority>,
+    /// HTTP/2 where the server offers it.
+    pub http2: Option<Http2>,
     /// The platform it is, if it is one that is known by name.
     pub preset: Option<Preset>,
 }
@@ -239,6 +243,7 @@ fn read_http(section: &mut Section<'_, '_>, folder: &Path) -> Option<Http> {
         target_hosts: section.list("target_hosts", target_host),
         ca_file: section.given("ca_file", &[Kind::String], |text| existing(&folder.join(path(text)?))),
         host: section.given("host", &[Kind::String], host),
+        http2: http2::read(section, false),
         preset: preset::read(section),
         url: url?,
     };

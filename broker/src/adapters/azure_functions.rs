@@ -7,7 +7,7 @@ use merit_config::{AzureEntra, AzureFunctions, AzureIdentity, Config, Secret};
 use merit_venue::Venue;
 use merit_venue_azure_functions::{AzureConfig, AzureVenue, Entra, EntraFrom};
 
-use super::max_connections;
+use super::{http2, max_connections};
 
 pub(super) fn adapter(
     venue: &merit_config::Venue,
@@ -41,6 +41,7 @@ fn azure_config(venue: &merit_config::Venue, own: &AzureFunctions, config: &Conf
         max_reply_bytes: config.server.max_reply_bytes,
         max_connections: max_connections(venue),
         ca_pem: own.ca_file.clone(),
+        http2: own.http2.as_ref().map(http2),
         credentials_retry: Duration::from_millis(own.credentials_retry_ms),
         ..defaults
     }

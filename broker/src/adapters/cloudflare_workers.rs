@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use merit_config::{CloudflareWorkers, Config};
+use merit_transport::Reach;
 use merit_units::Micros;
 use merit_venue::Venue;
 use merit_venue_cloudflare_workers::{AccessToken, Api, CpuEstimate, Secret, WorkersConfig, WorkersVenue};
 
+use super::http2;
 use super::reach::reach;
 
 pub(super) fn adapter(
@@ -34,7 +36,7 @@ pub(super) fn adapter(
             url: own.api_url.as_ref().map(ToString::to_string),
         }),
         cpu: CpuEstimate { by_script, any: own.cpu_us.map(Micros::new) },
-        reach: reach(venue),
+        reach: Reach { http2: own.http2.as_ref().map(http2), ..reach(venue) },
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,
         max_reply_bytes: config.server.max_reply_bytes,

@@ -7,7 +7,7 @@ use merit_config::{Config, GoogleRun};
 use merit_venue::Venue;
 use merit_venue_google_run::{CredentialsFrom, GoogleRunConfig, GoogleRunVenue};
 
-use super::max_connections;
+use super::{http2, max_connections};
 
 pub(super) fn adapter(venue: &merit_config::Venue, own: &GoogleRun, config: &Config) -> Result<Arc<dyn Venue>, String> {
     let made = GoogleRunVenue::try_new(google_config(venue, own, config)).map_err(|errors| errors.to_string())?;
@@ -36,6 +36,7 @@ fn google_config(venue: &merit_config::Venue, own: &GoogleRun, config: &Config) 
         max_reply_bytes: config.server.max_reply_bytes,
         max_connections: max_connections(venue),
         ca_pem: own.ca_file.clone(),
+        http2: own.http2.as_ref().map(http2),
         credentials_retry: Duration::from_millis(own.credentials_retry_ms),
         ..GoogleRunConfig::new(venue.region.as_str())
     }

@@ -7,7 +7,7 @@ use merit_config::{Config, Http, ProviderVenue};
 use merit_venue::Venue;
 use merit_venue_http::{HttpConfig, HttpVenue, Knative, OpenFaas, Preset};
 
-use super::{max_connections, meters};
+use super::{http2, max_connections, meters};
 
 pub(super) fn adapter(venue: &merit_config::Venue, own: &Http, config: &Config) -> Result<Arc<dyn Venue>, String> {
     let made = HttpVenue::try_new(http_config(venue, own, config)).map_err(|errors| errors.to_string())?;
@@ -27,6 +27,7 @@ fn http_config(venue: &merit_config::Venue, own: &Http, config: &Config) -> Http
         private_addresses: own.private_addresses,
         target_hosts: own.target_hosts.clone(),
         ca_pem: own.ca_file.clone(),
+        http2: own.http2.as_ref().map(http2),
         preset: own.preset.as_ref().map(preset),
         ..any_http(venue, config)
     }

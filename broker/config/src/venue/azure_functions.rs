@@ -8,7 +8,7 @@ use http::Uri;
 use merit_units::MemoryMb;
 
 use super::secret::Secret;
-use super::{existing, plain, target_host, url};
+use super::{Http2, existing, http2, plain, target_host, url};
 use crate::reader::{Kind, Section};
 use crate::server::{one_of, path};
 
@@ -27,6 +27,8 @@ pub struct AzureFunctions {
     pub target_hosts: Vec<String>,
     /// A file with certificates (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// HTTP/2 where the server offers it.
+    pub http2: Option<Http2>,
     /// Whether starters of Durable Functions are followed until what they started has ended.
     pub durable: bool,
     /// What a call is taken to use of memory where the plan bills what was observed.
@@ -118,6 +120,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, folder: &Path) -> AzureFunctio
         endpoint_url: section.given("endpoint_url", text, url),
         target_hosts: section.list("target_hosts", target_host),
         ca_file: section.given("ca_file", text, |text| existing(&folder.join(path(text)?))),
+        http2: http2::read(section, false),
         durable: section
             .given("durable", &[Kind::Boolean], str::parse::<bool>)
             .unwrap_or_else(|| section.fall_back("durable", true)),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use http::Uri;
 
+use super::Http2;
 use super::secret::Secret;
 use crate::reader::{Kind, Section};
 use crate::server::path;
@@ -18,6 +19,8 @@ pub struct CloudflareWorkers {
     pub subdomain: Option<String>,
     /// Hosts besides those two that targets may name.
     pub target_hosts: Vec<String>,
+    /// HTTP/2 where the server offers it.
+    pub http2: Option<Http2>,
     /// What is sent with each call.
     pub tokens: WorkersTokens,
     /// The account's id, to list its scripts.
@@ -55,6 +58,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, folder: &Path) -> CloudflareWo
         url: section.given("url", text, super::url),
         subdomain: section.given("subdomain", text, label),
         target_hosts: section.list("target_hosts", super::target_host),
+        http2: super::http2::read(section, false),
         tokens,
         account_id,
         api_url: section.given("api_url", text, super::url),

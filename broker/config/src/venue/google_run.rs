@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use http::Uri;
 
+use super::Http2;
 use crate::reader::{Kind, Section};
 use crate::server::path;
 
@@ -28,6 +29,8 @@ pub struct GoogleRun {
     pub target_hosts: Vec<String>,
     /// A file with certificates (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// HTTP/2 where the server offers it.
+    pub http2: Option<Http2>,
     /// Milliseconds there and back, taken off the own clock.
     pub round_trip_ms: u64,
     /// Milliseconds that a token which can't be had, or was refused, is not tried again.
@@ -48,6 +51,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, folder: &Path) -> GoogleRun {
         api_endpoint_url: section.given("api_endpoint_url", text, super::url),
         target_hosts: section.list("target_hosts", super::target_host),
         ca_file: section.given("ca_file", text, |text| super::existing(&folder.join(path(text)?))),
+        http2: super::http2::read(section, true),
         round_trip_ms: section.number_or("round_trip_ms", 0..=60_000, 0),
         credentials_retry_ms: section.number_or("credentials_retry_ms", 100..=3_600_000, 10_000),
         credentials_file,
