@@ -4,5 +4,6 @@ mod cards;
 mod check;
 mod credentials;
 mod discover;
+mod http2;
 mod requests;
 mod server;
