@@ -195,9 +195,11 @@ async fn what_no_venue_ran_is_tried_with_growing_waits_until_its_time_is_over() 
     story.venue_does(std::iter::repeat_with(throttled).take(100));
     let id = story.send("{}").await;
     let mut waits = Vec::new();
-    while story.stands(id).0 == EventState::Queued {
-        let (_, deliveries, wait) = story.stands(id);
-        waits.push(wait);
+    while let (EventState::Queued, deliveries, wait) = story.stands(id) {
+        // Its lane pauses for ten seconds in the end, which may be longer than what is left of its time.
+        if deliveries as usize > waits.len() {
+            waits.push(wait);
+        }
         assert_eq!(deliveries as usize, waits.len());
         story.pass(wait + 1).await;
     }
@@ -209,7 +211,7 @@ async fn what_no_venue_ran_is_tried_with_growing_waits_until_its_time_is_over() 
     let (row, _) = story.look(id);
     assert_eq!(row.state, EventState::Dead);
     let age = row.next_at.since(START).get() / 1_000_000;
-    assert!((600..610).contains(&age), "given up after {age} s");
+    assert!((600..=611).contains(&age), "given up after {age} s");
     assert!(row.error.expect("a reason").contains("as scripted"));
 }
 

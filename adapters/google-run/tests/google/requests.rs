@@ -10,14 +10,16 @@ use crate::server::{Answer, TestServer, call, echo, invoke, reply, target, token
 #[tokio::test]
 async fn a_call_carries_its_token_and_what_belongs_to_it() {
     let server = TestServer::start(echo).await;
-    let metadata = TestServer::start(|_| Answer::Send(reply(200, &[], token("good")))).await;
+    let good = token("good");
+    let given = good.clone();
+    let metadata = TestServer::start(move |_| Answer::Send(reply(200, &[], given.clone()))).await;
     let venue = venue_with(&format!("{}/gcp", server.url()), &metadata.url(), |_| {});
     for _ in 0..3 {
         invoke(&venue, "{}").await.expect("an echo");
     }
     let sent = server.received(1);
     assert_eq!(sent.request_line(), "POST /gcp/resize HTTP/1.1");
-    assert_eq!(sent.header("authorization"), Some(format!("Bearer {}", token("good")).as_str()));
+    assert_eq!(sent.header("authorization"), Some(format!("Bearer {good}").as_str()));
     assert_eq!(sent.header("merit-invocation-id"), Some("0199f0a2-7c1e-7fff-bfff-ffffffffffff"));
     assert_eq!((sent.header("merit-attempt"), sent.header("content-type")), (Some("2"), None));
 
