@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use merit_config::{Config, VenueKind};
 use merit_venue::{Meters, Venue};
+use merit_venue_http::Callbacks;
 
 pub(crate) use http::provider_http;
 
@@ -30,9 +31,13 @@ pub(crate) use http::provider_http;
 ///
 /// # Errors
 /// Every mistake the adapter finds in its configuration.
-pub(crate) async fn adapter(venue: &merit_config::Venue, config: &Config) -> Result<Arc<dyn Venue>, String> {
+pub(crate) async fn adapter(
+    venue: &merit_config::Venue,
+    config: &Config,
+    callbacks: &Arc<Callbacks>,
+) -> Result<Arc<dyn Venue>, String> {
     match &venue.kind {
-        VenueKind::Http(own) => http::adapter(venue, own, config),
+        VenueKind::Http(own) => http::adapter(venue, own, config, callbacks),
         #[cfg(feature = "aws-lambda")]
         VenueKind::AwsLambda(own) => aws_lambda::adapter(venue, own, config).await,
         #[cfg(feature = "alibaba-fc")]

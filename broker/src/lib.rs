@@ -61,6 +61,8 @@ pub mod upkeep;
 pub mod venue;
 pub mod venues;
 
+use merit_venue_http::Callbacks;
+
 use crate::catalog::LiveCatalog;
 use crate::clock::Clock;
 use crate::equivalence::Equivalence;
@@ -113,6 +115,8 @@ pub struct Broker {
     pub feed: Feed,
     /// Whether deployments are equal.
     pub equivalence: Equivalence,
+    /// Calls whose replies are brought by a platform's queue.
+    pub callbacks: Arc<Callbacks>,
     /// Held while a provider's bill is imported.
     reconciling: tokio::sync::Mutex<()>,
     /// Calls in flight.
@@ -161,6 +165,7 @@ impl Broker {
             events: Events::default(),
             feed,
             equivalence: Equivalence::default(),
+            callbacks: Callbacks::new(0),
             reconciling: tokio::sync::Mutex::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),

@@ -107,6 +107,9 @@ pub struct Metrics {
     pub providers: ProviderMetrics,
     /// Shadow calls and quarantine.
     pub equivalence: EquivalenceMetrics,
+    callbacks: Family<WordLabel, Counter>,
+    /// Calls that wait for a callback.
+    pub callbacks_waiting: Gauge,
     catalog_held: Gauge,
     feed_failures: Family<FeedLabel, Counter>,
     feed_confirmed: Family<FeedLabel, Gauge>,
@@ -147,6 +150,8 @@ impl Default for Metrics {
             feed: FeedMetrics::default(),
             providers: ProviderMetrics::default(),
             equivalence: EquivalenceMetrics::default(),
+            callbacks: Family::default(),
+            callbacks_waiting: Gauge::default(),
             catalog_held: Gauge::default(),
             feed_failures: Family::default(),
             feed_confirmed: Family::default(),
@@ -191,6 +196,8 @@ impl Metrics {
         self.providers.register(registry);
         self.equivalence.register(registry);
         registry.register("receipts_dropped", "Receipts the store had no room for", self.receipts_dropped.clone());
+        registry.register("callbacks", "Replies that were brought, by what came of it", self.callbacks.clone());
+        registry.register("callbacks_waiting", "Calls that wait for a callback", self.callbacks_waiting.clone());
         registry.register("catalog_held", "Sheets whose newer prices wait for a person", self.catalog_held.clone());
         registry.register("catalog_feed_failures", "Looks at a price feed that failed", self.feed_failures.clone());
         registry.register_with_unit(
@@ -236,6 +243,11 @@ impl Metrics {
     /// Counts one refused request by the stable word of its problem type.
     pub fn refusal(&self, kind: &'static str) {
         self.refusals.get_or_create(&WordLabel { kind }).inc();
+    }
+
+    /// Counts a reply that was brought, by what came of it.
+    pub fn callback(&self, kind: &'static str) {
+        self.callbacks.get_or_create(&WordLabel { kind }).inc();
     }
 
     /// Counts a look at a price feed that failed.

@@ -26,6 +26,7 @@ impl Broker {
     /// # Errors
     /// Every venue that can't be made, with the reason; then nothing has changed.
     pub async fn apply_venues(&self, config: &Config) -> Result<(), Vec<String>> {
+        self.callbacks.set_most(config.server.max_callbacks);
         let former = self.directory.load_full();
         let mut next =
             Directory { venues: BTreeMap::new(), regions: former.regions.clone(), numbers: former.numbers.clone() };
@@ -88,7 +89,7 @@ impl Broker {
         let provider = provider(former.and_then(|former| former.provider.as_ref()), id, venue, config)?;
         let adapter: Arc<dyn merit_venue::Venue> = match &provider {
             Some(provider) => Arc::clone(&provider.adapter) as _,
-            None => adapter(venue, config).await?,
+            None => adapter(venue, config, &self.callbacks).await?,
         };
         let index = number(&mut next.numbers, id).ok_or_else(|| format!("more than {MAX_VENUES} venues"))?;
         let region =

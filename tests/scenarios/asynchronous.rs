@@ -1,10 +1,12 @@
-//! Calls that a venue takes and answers later: as tasks of Alibaba's simulated Function Compute.
+//! Calls that a venue takes and answers later: tasks of a simulated Function Compute, and the queue of an OpenFaaS-shaped
+//! gateway, whose worker brings replies to the broker's door.
 
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Process, Setup, Worth, merit_command};
+use crate::support::{Client, Process, Seen, Setup, Upstream, Worth, merit_command, script};
 
 const CLOUD: &str = r#"
 [[cloud]]
@@ -72,4 +74,91 @@ async fn a_call_that_is_a_task_is_replied_to_and_billed_as_any_other() {
     let large = format!("\"{}\"", "x".repeat(128 * 1024));
     let reply = client.invoke(FUNCTION, large).await;
     assert_eq!(reply.venue(), "waited-for");
+}
+
+/// A queue worker: it brings `reply` to the place a call names, as OpenFaaS's does.
+async fn bring(place: &str, call_id: &str, reply: Vec<u8>) -> Option<u16> {
+    let request = reqwest::Client::new()
+        .post(place)
+        .header("x-function-status", "200")
+        .header("x-function-name", FUNCTION)
+        .header("x-call-id", call_id)
+        .header("x-duration-seconds", "0.001000")
+        .header("content-type", "application/json")
+        .body(reply);
+    // The door does not read what it does not take, and a connection may end before its answer is read.
+    request.send().await.ok().map(|answer| answer.status().as_u16())
+}
+
+/// A gateway of OpenFaaS with its queue: it takes calls at once, and a worker of its own brings their replies.
+async fn gateway() -> Upstream {
+    Upstream::start(script::of(|seen: Seen| async move {
+        let (place, id) = (seen.header("x-callback-url").to_owned(), seen.header("x-call-id").to_owned());
+        tokio::spawn(async move { bring(&place, &id, br#"{"queued":true}"#.to_vec()).await });
+        Some(script::answer(202, None))
+    }))
+    .await
+}
+
+/// A broker that calls by the queue. Where its door is, it is told when it has a port.
+async fn by_queue(gateway: &Upstream) -> (Setup, Process, Client) {
+    let setup = Setup::new()
+        .flat("faas", &gateway.url(), "0.0001")
+        .text("venues.faas", "preset", "openfaas")
+        .set("server", "max_reply_bytes", 1000)
+        .function(FUNCTION, Worth::Once, &["faas"])
+        .text(&format!("functions.{FUNCTION}.deployments.faas"), "target", format!("async/{FUNCTION}"));
+    let (broker, client) = setup.start_with_client().await;
+    let setup = setup.text("server", "callback_url", format!("http://{}/", broker.address()));
+    setup.save();
+    broker.signal(Signal::HUP);
+    broker.logged("the configuration is reloaded").await;
+    (setup, broker, client)
+}
+
+#[tokio::test]
+async fn a_call_by_the_queue_of_openfaas_is_replied_to_when_its_callback_comes() {
+    let gateway = gateway().await;
+    let (_setup, broker, client) = by_queue(&gateway).await;
+    for _ in 0..3 {
+        let reply = client.invoke(FUNCTION, PAYLOAD).await.expect(200);
+        assert_eq!((reply.text().as_str(), reply.header("content-type")), (r#"{"queued":true}"#, "application/json"));
+    }
+    // Nobody waits under such a token, and what was brought is brought no second time.
+    let place = gateway.seen().pop().expect("a call").header("x-callback-url").to_owned();
+    assert_eq!(bring(&place, "1", Vec::new()).await, Some(404));
+    assert_eq!(
+        bring(&format!("http://{}/v1/callbacks/{:032x}", broker.address(), 7), "1", Vec::new()).await,
+        Some(404)
+    );
+    let page = crate::support::Reply::of(client.request(reqwest::Method::GET, "/metrics")).await.expect(200).text();
+    for line in [
+        "merit_callbacks_total{kind=\"delivered\"} 3",
+        "merit_callbacks_total{kind=\"unknown\"} 2",
+        "merit_callbacks_waiting 0",
+    ] {
+        assert!(page.contains(line), "{line} in\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_callback_that_is_too_large_fails_its_call_and_one_that_stops_half_way_may_come_again() {
+    let gateway = Upstream::start(script::of(|seen: Seen| async move {
+        let (place, id) = (seen.header("x-callback-url").to_owned(), seen.header("x-call-id").to_owned());
+        tokio::spawn(async move {
+            let address = place.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an address");
+            let path = place.split_once(address).expect("a path").1;
+            let mut half = tokio::net::TcpStream::connect(address).await.expect("a connection");
+            let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nhalf");
+            tokio::io::AsyncWriteExt::write_all(&mut half, head.as_bytes()).await.expect("written");
+            drop(half);
+            bring(&place, &id, if seen.payload == "large" { vec![b'x'; 2000] } else { b"small".to_vec() }).await
+        });
+        Some(script::answer(202, None))
+    }))
+    .await;
+    let (_setup, _broker, client) = by_queue(&gateway).await;
+    assert_eq!(client.invoke(FUNCTION, "small").await.expect(200).text(), "small");
+    let refused = client.invoke(FUNCTION, "large").await;
+    assert!(refused.status >= 500 && refused.text().contains("max_reply_bytes"), "{}", refused.text());
 }

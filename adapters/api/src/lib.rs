@@ -3,8 +3,8 @@
 //!
 //! Invariants:
 //! - A call never outlives its deadline, and never costs more than one attempt: an adapter
-//!   repeats nothing that could have reached the venue. Retries are the broker's, which knows
-//!   whether the function is idempotent.
+//!   repeats nothing that could have reached the venue, but what the venue itself runs only once. Retries are the
+//!   broker's, which knows whether the function is idempotent.
 //! - Every failure carries an [`Outcome`]. [`Outcome::NotStarted`] is claimed only when it is
 //!   proven; doubt is [`Outcome::Unknown`].
 //! - A reply says whether its meters were told by the venue or taken by the own clock.

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use merit_transport::{Http2, Reach};
 use merit_venue::{ConfigError, Meters, no_call, no_time};
 
+use crate::callbacks::CallbackDoor;
 use crate::preset::Preset;
 use crate::signature::Signing;
 
@@ -64,6 +65,8 @@ pub struct HttpConfig {
     pub price_sheet_path: Option<String>,
     /// The platform it is, if it is one that is known by name.
     pub preset: Option<Preset>,
+    /// Where a platform's queue brings replies to; without, nothing is called by a queue.
+    pub callbacks: Option<CallbackDoor>,
 }
 
 /// The least common sync limit of the big clouds is AWS Lambda's 6 MB; with the same bound
@@ -132,6 +135,7 @@ impl HttpConfig {
             signing: None,
             price_sheet_path: None,
             preset: None,
+            callbacks: None,
         }
     }
 
@@ -236,6 +240,7 @@ impl fmt::Debug for HttpConfig {
             .field("signing", &self.signing)
             .field("price_sheet_path", &self.price_sheet_path)
             .field("preset", &self.preset)
+            .field("callbacks", &self.callbacks)
             .finish()
     }
 }

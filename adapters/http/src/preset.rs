@@ -2,15 +2,14 @@
 //!
 //! | | OpenFaaS | Knative |
 //! |---|---|---|
-//! | a target | `NAME` or `NAME.NAMESPACE`, called at `/function/TARGET` of the gateway | `NAME` or `NAME.NAMESPACE`, with a path behind it if need be: the `host` header is `NAME.NAMESPACE.DOMAIN` |
+//! | a target | `NAME` or `NAME.NAMESPACE`, called at `/function/TARGET` of the gateway; with `async/` before it, at `/async-function/TARGET` | `NAME` or `NAME.NAMESPACE`, with a path behind it if need be: the `host` header is `NAME.NAMESPACE.DOMAIN` |
 //! | meters | `X-Duration-Seconds`, which its watchdogs send, where meters are believed | none |
 //! | besides | `X-Call-Id` is the attempt's | CloudEvents in binary mode, where configured |
 //! | lists by | `GET /system/functions`, with the gateway's user and password | `GET serving.knative.dev/v1` services of the Kubernetes API |
 //!
 //! `X-Duration-Seconds` also tells a function's own 404 from that of the gateway, which has none.
 //!
-//! Known limitation: functions are called synchronously; OpenFaaS's queue (`/async-function`) is not used, since Merit
-//! has a queue of its own.
+//! Known limitation: a function `async` of OpenFaaS is called with a path behind it as `/async/PATH`.
 
 mod list;
 
@@ -18,6 +17,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use merit_transport::{Origin, Transport};
 use merit_venue::{Call, ConfigError, Discovered, Meters, Step, VenueError, meter_header};
 use tokio::time::Instant;
+
+/// What stands before a function that is called by the queue.
+const QUEUED: &str = "async/";
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
 const DURATION_SECONDS: HeaderName = HeaderName::from_static("x-duration-seconds");
@@ -68,11 +70,17 @@ impl std::fmt::Debug for Knative {
 }
 
 impl Preset {
-    /// What stands before a target's path.
-    pub(crate) const fn prefix(&self) -> &'static str {
-        match self {
-            Self::OpenFaas(_) => "/function",
-            Self::Knative(_) => "",
+    /// The function of a target that is called by the platform's queue.
+    pub(crate) fn queued<'t>(&self, target: &'t str) -> Option<&'t str> {
+        if matches!(self, Self::OpenFaas(_)) { target.strip_prefix(QUEUED) } else { None }
+    }
+
+    /// A target's path, where the host is not the target's.
+    pub(crate) fn path(&self, target: &str) -> String {
+        match (self, self.queued(target)) {
+            (Self::OpenFaas(_), Some(name)) => format!("/async-function/{name}"),
+            (Self::OpenFaas(_), None) => format!("/function/{}", target.trim_start_matches('/')),
+            (Self::Knative(_), _) => target.to_owned(),
         }
     }
 

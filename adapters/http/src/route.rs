@@ -93,10 +93,7 @@ impl Routes {
         let hosted = preset.hosted(target).map_err(|reason| misconfigured(target, reason))?;
         match hosted {
             Some((host, path)) => Ok(Route { host, ..self.below_base(&path, Some(function))? }),
-            None => {
-                let path = [preset.prefix(), "/", target.trim_start_matches('/')].concat();
-                self.below_base(&path, Some(function))
-            }
+            None => self.below_base(&preset.path(target), Some(function)),
         }
     }
 

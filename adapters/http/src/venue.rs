@@ -15,6 +15,7 @@ use merit_venue::{
 };
 use tokio::time::Instant;
 
+use crate::callbacks::CallbackDoor;
 use crate::config::HttpConfig;
 use crate::preset::Preset;
 use crate::route::Routes;
@@ -33,23 +34,24 @@ const LOOK: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct HttpVenue {
     routes: Routes,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    transport: Transport,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) transport: Transport,
     limits: Limits,
     max_request_bytes: usize,
-    max_reply_bytes: usize,
+    pub(crate) max_reply_bytes: usize,
     max_streamed_bytes: usize,
-    meters: Meters,
+    pub(crate) meters: Meters,
     signing: Option<Signing>,
     price_sheet_path: Option<String>,
     base_url: String,
-    preset: Option<Preset>,
+    pub(crate) preset: Option<Preset>,
+    pub(crate) callbacks: Option<CallbackDoor>,
 }
 
 /// An answer, and what its request was signed as, if it was.
-struct Signed {
-    answer: Answer,
-    id: Option<String>,
+pub(crate) struct Signed {
+    pub(crate) answer: Answer,
+    pub(crate) id: Option<String>,
 }
 
 impl HttpVenue {
@@ -85,10 +87,14 @@ impl HttpVenue {
             price_sheet_path: config.price_sheet_path,
             base_url: config.base_url,
             preset: config.preset,
+            callbacks: config.callbacks,
         })
     }
 
     async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
+        if self.is_queued(&call.target) {
+            return Box::pin(self.attempt_queued(call)).await;
+        }
         let (route, ends) = self.prepare(&call)?;
         let _place = self.transport.admit(&route, ends).await?;
         let (answer, failed) = self.answer_to(&call, &route, ends).await?;
@@ -96,7 +102,7 @@ impl HttpVenue {
     }
 
     async fn attempt_streamed(&self, call: Call) -> Result<Streamed, VenueError> {
-        if self.signing.is_some() {
+        if self.signing.is_some() || self.is_queued(&call.target) {
             // Nothing is passed on before its signature was checked, which is over all of it.
             return self.attempt(call).await.map(Streamed::whole);
         }
@@ -111,8 +117,13 @@ impl HttpVenue {
         Ok(Arriving { head, body, route, place, sent, ends, max, meters }.into_streamed())
     }
 
+    /// Whether calls of that target go by a platform's queue.
+    fn is_queued(&self, target: &Target) -> bool {
+        target.uri().is_none() && self.preset.as_ref().is_some_and(|preset| preset.queued(target.as_str()).is_some())
+    }
+
     /// Checks a call; where it goes, and until when.
-    fn prepare(&self, call: &Call) -> Result<(Route, Instant), VenueError> {
+    pub(crate) fn prepare(&self, call: &Call) -> Result<(Route, Instant), VenueError> {
         let begun = Instant::now();
         let ends = call.deadline.min(begun + self.limits.duration);
         if call.payload.len() > self.max_request_bytes {
@@ -174,7 +185,7 @@ impl HttpVenue {
     }
 
     /// The error of an answer that is not the function's.
-    async fn refusal(&self, route: &Route, signed: Signed, outcome: Outcome, kind: ErrorKind) -> VenueError {
+    pub(crate) async fn refusal(&self, route: &Route, signed: Signed, outcome: Outcome, kind: ErrorKind) -> VenueError {
         let Signed { answer: Answer { head, body, .. }, id } = signed;
         let said = body.excerpt().await;
         let believed = match &said {
@@ -201,6 +212,9 @@ impl HttpVenue {
         }
         if let Some(preset) = &self.preset {
             steps.push(preset.look(&self.base_url, &self.transport, Instant::now() + LOOK).await);
+        }
+        if targets.iter().any(|target| self.is_queued(target)) {
+            steps.push(self.callback_step());
         }
         let sent = self.headers.len().saturating_sub(1);
         let told =

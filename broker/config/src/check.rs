@@ -13,6 +13,13 @@ pub(crate) fn across(config: &Config, reader: &mut Reader<'_>) {
     if count > max {
         reader.mistake_at(&["functions"], format!("has {count} functions; limits.max_functions is {max}"));
     }
+    let (callbacks, connections) = (config.server.max_callbacks, config.server.max_connections);
+    if config.server.callback_url.is_some() && callbacks > connections / 2 {
+        let message = format!(
+            "is {callbacks}, more than half of max_connections, {connections}: callers that wait would keep callbacks out"
+        );
+        reader.mistake_at(&["server", "max_callbacks"], message);
+    }
     for (name, venue) in &config.venues {
         check_month_to_date(name, venue, reader);
     }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use http::Uri;
+
 use crate::reader::{Kind, Section};
 
 /// The listener and its bounds.
@@ -28,6 +30,10 @@ pub struct Server {
     pub drain_timeout_ms: u64,
     /// Threads that serve calls; 0 takes one for each core.
     pub worker_threads: usize,
+    /// Where venues that reply by a callback reach this broker.
+    pub callback_url: Option<Uri>,
+    /// Calls that wait for a callback at once.
+    pub max_callbacks: usize,
 }
 
 impl Server {
@@ -43,6 +49,8 @@ impl Server {
             linger_ms: section.number("linger_ms", 0..=600_000),
             drain_timeout_ms: section.number("drain_timeout_ms", 0..=3_600_000),
             worker_threads: section.number("worker_threads", 0..=1024),
+            callback_url: section.given("callback_url", &[Kind::String], crate::venue::url),
+            max_callbacks: section.number("max_callbacks", 0..=1_000_000),
         }
     }
 }

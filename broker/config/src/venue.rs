@@ -256,7 +256,7 @@ fn plain(text: &str) -> Result<String, String> {
     good.then(|| text.to_owned()).ok_or_else(|| "must have visible characters only, and at least one".to_owned())
 }
 
-fn url(text: &str) -> Result<Uri, String> {
+pub(crate) fn url(text: &str) -> Result<Uri, String> {
     let refuse = |why| format!("must be a URL such as https://functions.example.com/, got `{text}`: {why}");
     let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| refuse(error.to_string()))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {

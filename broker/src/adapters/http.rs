@@ -5,12 +5,22 @@ use std::time::Duration;
 
 use merit_config::{Config, Http, ProviderVenue};
 use merit_venue::Venue;
-use merit_venue_http::{HttpConfig, HttpVenue, Knative, OpenFaas, Preset};
+use merit_venue_http::{CallbackDoor, Callbacks, HttpConfig, HttpVenue, Knative, OpenFaas, Preset};
 
 use super::{http2, max_connections, meters};
 
-pub(super) fn adapter(venue: &merit_config::Venue, own: &Http, config: &Config) -> Result<Arc<dyn Venue>, String> {
-    let made = HttpVenue::try_new(http_config(venue, own, config)).map_err(|errors| errors.to_string())?;
+pub(super) fn adapter(
+    venue: &merit_config::Venue,
+    own: &Http,
+    config: &Config,
+    callbacks: &Arc<Callbacks>,
+) -> Result<Arc<dyn Venue>, String> {
+    let door = config.server.callback_url.as_ref().map(|url| CallbackDoor {
+        url: format!("{}/v1/callbacks/", url.to_string().trim_end_matches('/')),
+        callbacks: Arc::clone(callbacks),
+    });
+    let own = HttpConfig { callbacks: door, ..http_config(venue, own, config) };
+    let made = HttpVenue::try_new(own).map_err(|errors| errors.to_string())?;
     Ok(Arc::new(made))
 }
 

@@ -3,6 +3,7 @@
 //! Every error is a problem document, also axum's own. Keys see what their role allows: `invoke`
 //! its own account's receipts and budget, `finance` everybody's money, `admin` everything.
 
+mod callbacks;
 mod catalog;
 mod discovery;
 mod equivalence;
@@ -45,6 +46,7 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
+        .routes(routes!(callbacks::bring))
         .routes(routes!(quotes::quote))
         .routes(routes!(quotes::book))
         .routes(routes!(feed::connect))

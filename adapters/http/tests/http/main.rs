@@ -4,6 +4,7 @@ mod addresses;
 mod cards;
 mod connections;
 mod presets;
+mod queued;
 mod replies;
 mod requests;
 mod server;

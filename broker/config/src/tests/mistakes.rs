@@ -58,12 +58,23 @@ fn unknown_keys_are_refused_with_a_hint() {
     insta::assert_snapshot!(mistakes(&text), @r#"
     merit.toml:1:1: listen: unknown key; it belongs in [server]
     merit.toml:2:2: servre: unknown section; did you mean `server`?
-    merit.toml:4:1: server.port: unknown key; known here: listen, max_connections, max_in_flight, max_payload_bytes, max_reply_bytes, max_streamed_bytes, header_timeout_ms, linger_ms, drain_timeout_ms, worker_threads
+    merit.toml:4:1: server.port: unknown key; known here: listen, max_connections, max_in_flight, max_payload_bytes, max_reply_bytes, max_streamed_bytes, header_timeout_ms, linger_ms, drain_timeout_ms, worker_threads, callback_url, max_callbacks
     merit.toml:9:1: venues.a.sheets: unknown key; did you mean `sheet`?
     merit.toml:10:1: venues.a.colour: unknown key; known here: kind, url, headers, allow_addresses, private_addresses, target_hosts, ca_file, host, preset, region, isolation, architecture, meters, sheet, sheet_file, billing_account, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
     merit.toml:12:1: exchange_rates.stale_after_day: unknown key; did you mean `stale_after_days`?
     merit.toml:14:1: functions.f.name: unknown key; known here: idempotent, timeout_ms, value_of_time, class, equivalence, digest, compare, shadow_ppm, async, deployments
     "#);
+}
+
+#[test]
+fn callers_that_wait_leave_connections_for_their_callbacks() {
+    let of = |callbacks: u32| {
+        let door = "callback_url = \"https://merit.example.com/\"";
+        format!("[server]\nmax_connections = 100\nmax_callbacks = {callbacks}\n{door}\n")
+    };
+    insta::assert_snapshot!(mistakes(&of(51)), @"merit.toml:3:17: server.max_callbacks: is 51, more than half of max_connections, 100: callers that wait would keep callbacks out");
+    super::parse(&of(50)).expect("there is room");
+    super::parse("[server]\nmax_connections = 100\n").expect("nobody is called back");
 }
 
 #[test]

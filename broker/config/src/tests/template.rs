@@ -44,6 +44,7 @@ fn the_defaults_change_only_on_purpose() {
     server.linger_ms = 2000
     server.drain_timeout_ms = 30000
     server.worker_threads = 0
+    server.max_callbacks = 1000
     store.dir = merit-data
     store.group_commit_rows = 1000
     store.group_commit_ms = 5

@@ -31,6 +31,7 @@ pub(super) async fn readyz(State(broker): State<Shared>) -> (StatusCode, String)
 pub(super) async fn metrics(State(broker): State<Shared>) -> ([(header::HeaderName, &'static str); 1], String) {
     let in_flight = broker.in_flight.load(std::sync::atomic::Ordering::Relaxed);
     broker.metrics.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    broker.metrics.callbacks_waiting.set(i64::try_from(broker.callbacks.waiting()).unwrap_or(i64::MAX));
     broker.metrics.events.tell(&broker.events.backlog(broker.clock.now()));
     broker.metrics.adjustments_left(broker.adjustments_left());
     let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
