@@ -1,13 +1,18 @@
 //! A look at a venue, step by step, for `merit venues doctor`: what its adapter finds on the way there, then its prices.
 //!
-//! It runs no function and changes nothing. What it finds never holds a secret: adapters name what is wrong with one.
+//! It runs no function and changes nothing, unless it is asked to (`invocation`, [ADR 30]). What it finds never holds a
+//! secret: adapters name what is wrong with one.
+//!
+//! [ADR 30]: ../../docs/adr/0030-a-doctor-invokes-when-asked.md
+
+mod invocation;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use merit_market::Ineligible;
 use merit_pricing::PriceSheet;
-use merit_units::{Currency, Timestamp};
+use merit_units::{Currency, KeyId, Timestamp};
 use merit_venue::{Step, StepResult, Target};
 
 use crate::Broker;
@@ -22,8 +27,8 @@ const SHEET: &str = "price sheet";
 const RATE: &str = "exchange rate";
 
 impl Broker {
-    /// Looks at a venue.
-    pub async fn look_at(&self, venue: &VenueEntry) -> Vec<Step> {
+    /// Looks at a venue; for whom it also calls the functions there, if it is to.
+    pub async fn look_at(self: &Arc<Self>, venue: &VenueEntry, invoke: Option<&KeyId>) -> Vec<Step> {
         let mut steps = vec![switches(venue)];
         match tokio::time::timeout(PATIENCE, venue.adapter.check(self.targets_at(venue))).await {
             Ok(found) if found.is_empty() => {
@@ -34,7 +39,12 @@ impl Broker {
                     |why| Step::failed(REACHED, &*why, "see what it says"),
                 ));
             }
-            Ok(found) => steps.extend(found),
+            Ok(mut found) => {
+                if invoke.is_none() {
+                    found.iter_mut().for_each(point_to_invocations);
+                }
+                steps.extend(found);
+            }
             Err(_) => {
                 let found = format!("the look did not end within {} s", PATIENCE.as_secs());
                 steps.push(Step::failed(REACHED, found, "see whether the venue answers at all"));
@@ -42,6 +52,13 @@ impl Broker {
         }
         let now = self.clock.now();
         steps.extend(self.prices(venue, now));
+        if let Some(by) = invoke {
+            if is_well(&steps) {
+                steps.extend(self.invocations(venue, by).await);
+            } else {
+                steps.push(Step::none("invocation", "not made while a step has failed"));
+            }
+        }
         steps
     }
 
@@ -104,6 +121,13 @@ impl Broker {
                 Step::failed(RATE, format!("{currency} of {date} is older than {days} days"), todo)
             }
         }
+    }
+}
+
+/// Where nothing shows that a call would be taken, says how to find out.
+fn point_to_invocations(step: &mut Step) {
+    if step.name == Step::DRY && step.result == StepResult::None {
+        step.found.push_str("; `--invoke` makes one real call of each function there");
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use merit_wire::{StepView, VenueCheckView};
 use serde_json::Value;
 
-use crate::support::{Client, KEY, Process, Setup, Upstream, Worth, merit_command, run_to_end, script};
+use crate::support::{Client, KEY, Process, Reply, Setup, Upstream, Worth, merit_command, run_to_end, script};
 
 const CLOUDS: &str = r#"
 [[cloud]]
@@ -84,7 +84,15 @@ fn tencent(setup: Setup, name: &str, endpoint: &str, secret: &str) -> Setup {
 
 /// Whether all was well, by the exit code, and the steps.
 async fn doctor(broker: &Process, venue: &str) -> (bool, Vec<StepView>) {
-    let mut command = merit_command(&["venues", "doctor", venue, "--json"]);
+    doctor_with(broker, &["venues", "doctor", venue, "--json"]).await
+}
+
+async fn invoked(broker: &Process, venue: &str) -> (bool, Vec<StepView>) {
+    doctor_with(broker, &["venues", "doctor", venue, "--invoke", "--json"]).await
+}
+
+async fn doctor_with(broker: &Process, arguments: &[&str]) -> (bool, Vec<StepView>) {
+    let mut command = merit_command(arguments);
     command.env("MERIT_URL", format!("http://{}", broker.address())).env("MERIT_KEY", KEY);
     let output = run_to_end(&mut command).await;
     let text = String::from_utf8(output.stdout).expect("text");
@@ -169,4 +177,57 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         let priced = named(&steps, "price sheet");
         assert_eq!(priced.result, "ok", "{venue}: what stands in the way does not hide the prices: {steps:?}");
     }
+}
+
+#[tokio::test]
+async fn one_real_call_is_made_when_it_is_asked_for_and_paid() {
+    let setup = Setup::new().function(FUNCTION, Worth::Idempotent, &[]);
+    let clouds = clouds(&setup).await;
+    let at = |cloud: &str| format!("http://{}/{cloud}", clouds.address());
+    let google = [("endpoint_url", &*at("google")), ("metadata_url", &*at("google"))];
+    let setup = venue(setup, "google", "google-run", "google-run/tier1", &google);
+    // The key is wrong, which nothing shows but a call.
+    let azure = [("endpoint_url", &*format!("{}/api", at("azure"))), ("credentials.function_key", "hunter2")];
+    let setup = venue(setup, "azure", "azure-functions", "azure-consumption/eastus", &azure);
+    let workers = [("url", &*format!("{}/", at("workers"))), ("credentials.bearer_token", "sesame")];
+    let setup = venue(setup, "workers", "cloudflare-workers", "cloudflare-workers", &workers);
+    let other = Upstream::start(script::replies("{\"another\":\"reply\"}")).await;
+    let setup = setup.flat("plain", &other.url(), "0.0001").deployment(FUNCTION, "plain", 128);
+    let (broker, client) = setup.start_with_client().await;
+    let (well, steps) = invoked(&broker, "google").await;
+    let step = named(&steps, "invocation");
+    assert!(well && step.result == "none" && step.found.contains("merit functions samples record"), "{step:?}");
+
+    let input = include_str!("../../examples/functions/json-transform/input.json");
+    let sample = client.order(FUNCTION).header("merit-venues", "google").body(input);
+    let right = Reply::of(sample).await.expect(200).text();
+    setup.write("payload", input);
+    setup.write("reply", &right);
+    let mut record = merit_command(&["functions", "samples", "record", FUNCTION, "--file"]);
+    record.arg(setup.path("payload")).arg("--reply").arg(setup.path("reply"));
+    record.env("MERIT_URL", format!("http://{}", broker.address())).env("MERIT_KEY", KEY);
+    let recorded = run_to_end(&mut record).await;
+    assert!(recorded.status.success(), "{recorded:?}");
+    let clouds_client = Client::new(clouds.address(), "none");
+    let before = calls(&clouds_client, "google").await;
+    for venue in ["google", "workers"] {
+        let (well, steps) = invoked(&broker, venue).await;
+        let step = named(&steps, "invocation");
+        assert!(well && step.result == "ok" && step.found.contains("charged 0"), "{venue}: {step:?}");
+        assert_eq!(calls(&clouds_client, venue).await, if venue == "google" { before + 1 } else { 1 }, "{venue}");
+    }
+    assert!(doctor(&broker, "azure").await.0, "nothing shows it without a call");
+    for (venue, found, todo) in [("azure", "401", "credentials"), ("plain", "charged 0.0001 dollars", "the same code")]
+    {
+        let (well, steps) = invoked(&broker, venue).await;
+        let seen = failed(&steps);
+        assert!(
+            !well && seen.0 == "invocation" && seen.1.contains(found) && seen.2.contains(todo),
+            "{venue}: {steps:?}"
+        );
+    }
+    assert_eq!(other.count(), 1);
+    let spent = client.spend("account").await;
+    let text = serde_json::to_string(&spent).expect("JSON");
+    assert!(text.contains("equivalence"), "the calls are charged to their own account: {text}");
 }

@@ -9,8 +9,6 @@ use tokio::time::Instant;
 
 use crate::{Call, Discovered, ErrorKind, Target, VenueError};
 
-/// The name of the step that would be a call.
-const DRY: &str = "dry invocation";
 /// The name of the step that asks what is deployed.
 const LIST: &str = "listing";
 /// Targets that are looked at one by one, each at a place of its own: more would take minutes.
@@ -82,6 +80,9 @@ impl Step {
 
 /// Steps that several venues have.
 impl Step {
+    /// The name of the step that would be a call.
+    pub const DRY: &str = "dry invocation";
+
     /// A step that ended with an error, and what is usually done about such.
     #[must_use]
     pub fn of_error(name: &'static str, error: &VenueError) -> Self {
@@ -99,7 +100,7 @@ impl Step {
     /// A venue that has no way to try a call without making it.
     #[must_use]
     pub fn no_dry_run(why: impl Into<String>) -> Self {
-        Self::none(DRY, why)
+        Self::none(Self::DRY, why)
     }
 
     /// Whether what the venue lists by answers, and takes the credentials.
@@ -137,15 +138,15 @@ impl Step {
     pub fn of_absent<T>(answer: &Result<T, VenueError>, place: &str, refuses_key: bool) -> Self {
         match answer {
             Err(error) if error.kind == ErrorKind::NotFound => {
-                Self::ok(DRY, format!("{place} takes the signature; a function that is not there was asked for"))
+                Self::ok(Self::DRY, format!("{place} takes the signature; a function that is not there was asked for"))
             }
             Err(error) if error.kind == ErrorKind::BadCredentials && !refuses_key => {
                 let found = format!("{place} takes the signature, and a function of any name may not be tried");
-                Self::none(DRY, format!("{found}: {}", error.message))
+                Self::none(Self::DRY, format!("{found}: {}", error.message))
             }
-            Err(error) => Self::of_error(DRY, error),
+            Err(error) => Self::of_error(Self::DRY, error),
             Ok(_) => Self::failed(
-                DRY,
+                Self::DRY,
                 format!("{place} answers for a function that is not there"),
                 "see what answers at that address",
             ),

@@ -146,33 +146,48 @@ impl Broker {
         }
         let mut replays = Replays::default();
         for sample in &samples {
-            let call = OwnCall {
-                purpose: Purpose::Replay,
-                function: Arc::clone(function),
-                deployment: deployment.id.clone(),
-                payload: Bytes::copy_from_slice(&sample.payload),
-                content_type: sample.content_type.as_deref().and_then(|text| HeaderValue::from_str(text).ok()),
-                key: by.clone(),
-                of: None,
-            };
-            let right = Answer { payload: Bytes::copy_from_slice(&sample.reply), error: sample.error.clone() };
-            let (invocation, settled) = call.run(self).await?;
-            let (result, detail) = match answered(settled) {
-                Err(refusal) => ("failed", refusal.to_string()),
-                Ok((answer, charge)) => {
-                    replays.charge += charge;
-                    let program = Program::of(&self.settings.load().equivalence);
-                    match compare(function.equality.compare, program, function.id.as_str(), &right, &answer).await {
-                        Verdict::Equal => ("equal", String::new()),
-                        Verdict::Differs(difference) => ("differs", difference),
-                        Verdict::Unknown(why) => ("unknown", why),
-                    }
-                }
-            };
-            replays.samples.push(Replayed { number: sample.number, result, detail, invocation: Some(invocation) });
+            let (replayed, charge) = self.replay_one(function, &deployment.id, sample, by).await?;
+            replays.charge += charge;
+            replays.samples.push(replayed);
         }
         self.conclude(function, deployment, &mut replays, by).await?;
         Ok(replays)
+    }
+
+    /// Replays one sample, and what it was charged. It proves nothing by itself.
+    ///
+    /// # Errors
+    /// Why nothing was called.
+    pub(crate) async fn replay_one(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        deployment: &DeploymentId,
+        sample: &SampleRow,
+        by: &KeyId,
+    ) -> Result<(Replayed, Money), Refusal> {
+        let call = OwnCall {
+            purpose: Purpose::Replay,
+            function: Arc::clone(function),
+            deployment: deployment.clone(),
+            payload: Bytes::copy_from_slice(&sample.payload),
+            content_type: sample.content_type.as_deref().and_then(|text| HeaderValue::from_str(text).ok()),
+            key: by.clone(),
+            of: None,
+        };
+        let right = Answer { payload: Bytes::copy_from_slice(&sample.reply), error: sample.error.clone() };
+        let (invocation, settled) = call.run(self).await?;
+        let (result, detail, charge) = match answered(settled) {
+            Err(refusal) => ("failed", refusal.to_string(), Money::ZERO),
+            Ok((answer, charge)) => {
+                let program = Program::of(&self.settings.load().equivalence);
+                match compare(function.equality.compare, program, function.id.as_str(), &right, &answer).await {
+                    Verdict::Equal => ("equal", String::new(), charge),
+                    Verdict::Differs(difference) => ("differs", difference, charge),
+                    Verdict::Unknown(why) => ("unknown", why, charge),
+                }
+            }
+        };
+        Ok((Replayed { number: sample.number, result, detail, invocation: Some(invocation) }, charge))
     }
 
     /// Gives the proof, or takes it back.

@@ -98,11 +98,16 @@ pub enum VenuesCommand {
     },
     /// Look at a venue step by step: credentials, the way there, prices, a dry invocation; and say what to do
     ///
-    /// The broker looks, with its own credentials. It runs no function. Ends with 0 when all is well.
+    /// The broker looks, with its own credentials. It runs no function unless --invoke says so. Ends with 0 when all is
+    /// well.
     Doctor {
         /// The venue; all of them without it
         #[arg(value_parser = VenueId::try_new)]
         venue: Option<VenueId>,
+        /// Also call each function deployed there once, with its first recorded sample: real calls, charged to
+        /// equivalence.account
+        #[arg(long)]
+        invoke: bool,
     },
 }
 
@@ -137,7 +142,7 @@ pub(crate) async fn venues(command: VenuesCommand, client: &Client, output: &mut
         VenuesCommand::Reconcile { venue, file, dry_run } => {
             reconcile::reconcile(&venue, file.as_deref(), dry_run, client, output).await
         }
-        VenuesCommand::Doctor { venue } => doctor::doctor(venue.as_ref(), client, output).await,
+        VenuesCommand::Doctor { venue, invoke } => doctor::doctor(venue.as_ref(), invoke, client, output).await,
         VenuesCommand::Discover(options) => discover::discover(&options, client, output).await,
         VenuesCommand::Price(PriceCommand::Set { venue, file }) => set_price(&venue, &file, client, output).await,
     }

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use merit_venue::Step;
 use merit_wire::{PriceChangeView, Problem, StepView, VenueCheckView, VenueList, VenueView};
+use serde::Deserialize;
 
 use super::providers::changed;
-use super::{Caller, Denied, Json, Shared, Text};
+use super::{Caller, Denied, Json, Query, Shared, Text};
 use crate::doctor;
 use crate::doors::views;
 use crate::keys::Role;
@@ -38,16 +39,19 @@ pub(super) async fn show(
 
 /// Looks at a venue step by step: whether calls could be made there, and what to do when not. Runs no function.
 #[utoipa::path(post, path = "/v1/venues/{venue}/check", tag = "venues",
-    params(("venue" = String, Path, description = "the venue's name")),
+    params(("venue" = String, Path, description = "the venue's name"), 
+        ("invoke" = Option<bool>, Query, description = "whether each function deployed there is called once, by its first \
+         sample, which is charged to `equivalence.account`")),
     responses((status = 200, body = VenueCheckView), (status = 404, body = Problem)))]
 pub(super) async fn check(
     State(broker): State<Shared>,
     caller: Caller,
     Path(venue): Path<String>,
+    Query(options): Query<CheckOptions>,
 ) -> Result<Json<VenueCheckView>, Denied> {
     caller.require(Role::Admin)?;
     let venue = Arc::clone(broker.directory.load().venue(&venue)?);
-    let steps = broker.look_at(&venue).await;
+    let steps = broker.look_at(&venue, options.invoke.then_some(&caller.0.id)).await;
     let view = |step: &Step| StepView {
         step: step.name.to_owned(),
         result: step.result.word().to_owned(),
@@ -56,6 +60,13 @@ pub(super) async fn check(
     };
     let (kind, well) = (venue.adapter.kind().to_owned(), doctor::is_well(&steps));
     Ok(Json(VenueCheckView { venue: venue.id.to_string(), kind, well, steps: steps.iter().map(view).collect() }))
+}
+
+/// How a venue is looked at.
+#[derive(Deserialize)]
+pub(super) struct CheckOptions {
+    #[serde(default)]
+    invoke: bool,
 }
 
 /// The price sheet in force at a venue, as TOML.

@@ -10,7 +10,12 @@ use crate::failure::Failure;
 use crate::output::{Output, Table};
 
 /// Looks at one venue or at all of them. All is well when no step failed.
-pub(super) async fn doctor(venue: Option<&VenueId>, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+pub(super) async fn doctor(
+    venue: Option<&VenueId>,
+    invoke: bool,
+    client: &Client,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     let names = match venue {
         Some(venue) => vec![venue.to_string()],
         None => {
@@ -18,9 +23,13 @@ pub(super) async fn doctor(venue: Option<&VenueId>, client: &Client, output: &mu
             list.venues.into_iter().map(|venue| venue.name).collect()
         }
     };
+    let request = |name: &str| {
+        let request = client.request(Method::POST, &["venues", name, "check"]);
+        if invoke { request.query(&[("invoke", "true")]) } else { request }
+    };
     let mut views = Vec::with_capacity(names.len());
     for name in &names {
-        let view: VenueCheckView = client.call(client.request(Method::POST, &["venues", name, "check"])).await?;
+        let view: VenueCheckView = client.call(request(name)).await?;
         if !output.json() {
             show(&view, output)?;
         }
