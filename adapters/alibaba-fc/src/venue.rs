@@ -103,7 +103,7 @@ impl FcVenue {
             (fc::ACTION_HEADER, "InvokeFunction"),
             (fc::VERSION_HEADER, fc::VERSION),
             (fc::INVOCATION_TYPE, if task.is_some() { "Async" } else { "Sync" }),
-            (fc::LOG_TYPE, if wants_tail(call) { "Tail" } else { "None" }),
+            (fc::LOG_TYPE, if call.wants_tail() { "Tail" } else { "None" }),
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
@@ -182,7 +182,7 @@ impl FcVenue {
             usage: measured.usage,
             meters: measured.basis,
             cold: false,
-            log_tail: reply::log_tail(&head.headers).filter(|_| wants_tail(call)),
+            log_tail: reply::log_tail(&head.headers).filter(|_| call.wants_tail()),
             version: reply::text(&head.headers, fc::SERVICE_VERSION).map(Into::into),
             payload,
         })
@@ -242,10 +242,6 @@ fn triggers_failure(head: &response::Parts) -> Option<String> {
     let status = head.status.as_u16();
     let named = reply::text(&head.headers, fc::ERROR_TYPE).map(str::to_owned);
     named.or_else(|| (status >= 400).then(|| format!("Http{status}")))
-}
-
-fn wants_tail(call: &Call) -> bool {
-    call.lambda.as_ref().is_some_and(|context| context.log_tail)
 }
 
 impl Venue for FcVenue {

@@ -35,6 +35,14 @@ pub struct Call {
     pub lambda: Option<Arc<LambdaContext>>,
 }
 
+impl Call {
+    /// Whether the caller wants the end of the function's log.
+    #[must_use]
+    pub fn wants_tail(&self) -> bool {
+        self.lambda.as_ref().is_some_and(|context| context.log_tail)
+    }
+}
+
 /// What only Lambda's protocol carries besides the payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LambdaContext {

@@ -26,7 +26,7 @@ use crate::failure;
 use crate::reply::{self, Told};
 use crate::transport::Attempt;
 use crate::usage;
-use crate::venue::{Admitted, LambdaVenue, wants_tail};
+use crate::venue::{Admitted, LambdaVenue};
 
 /// A reply that is arriving.
 struct Arriving {
@@ -75,7 +75,7 @@ impl LambdaVenue {
             shown,
             bytes: 0,
             meters: self.config.meters,
-            wants_tail: wants_tail(&call),
+            wants_tail: call.wants_tail(),
             content_type: content_type.clone(),
             version: version.clone(),
             request,

@@ -130,7 +130,7 @@ impl LambdaVenue {
 
     /// Whether to ask for the end of the log.
     pub(crate) fn log_type(&self, call: &Call) -> Option<LogType> {
-        let wanted = self.config.meters == Meters::Reported || wants_tail(call);
+        let wanted = self.config.meters == Meters::Reported || call.wants_tail();
         wanted.then_some(LogType::Tail)
     }
 
@@ -164,7 +164,7 @@ impl LambdaVenue {
         let told = Told {
             function_error: output.function_error.as_deref().map(|named| reply::function_error(named, &payload)),
             content_type: attempt.head().and_then(|head| head.content_type),
-            log_tail: read.tail.filter(|_| wants_tail(call)),
+            log_tail: read.tail.filter(|_| call.wants_tail()),
             version: output.executed_version.map(Into::into),
             cold: read.cold,
         };
@@ -210,11 +210,6 @@ impl LambdaVenue {
     fn shown(&self, target: &impl std::fmt::Display) -> String {
         format!("{target} in {}", self.config.region)
     }
-}
-
-/// Whether the caller wants the end of the log.
-pub(crate) fn wants_tail(call: &Call) -> bool {
-    call.lambda.as_ref().is_some_and(|context| context.log_tail)
 }
 
 impl Venue for LambdaVenue {

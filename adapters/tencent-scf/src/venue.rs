@@ -76,7 +76,7 @@ impl ScfVenue {
         let ends = self.limits.admit(&call, begun, &shown)?;
         self.lockout.check(&shown)?;
         let event = event::of(&call, self.config.events)?;
-        let (action, body) = self.body(&called, &event, wants_tail(&call));
+        let (action, body) = self.body(&called, &event, call.wants_tail());
         let _place = self.transport.admit(&self.route, ends).await?;
         let answer = self.transport.send(&self.route, ends, |_| self.request(action, body.clone())).await;
         let answer = answer.inspect_err(|error| self.lockout.note_unreachable(error))?;
@@ -164,7 +164,7 @@ impl ScfVenue {
         let (ret_msg, failure) = (std::mem::take(&mut result.ret_msg), result.failure());
         let err_msg = std::mem::take(&mut result.err_msg);
         let measure = |bytes| reply::measure(&result, self.config.meters, elapsed, bytes);
-        let tail = Some(&result.log).filter(|log| wants_tail(call) && !log.is_empty()).map(|log| end_of(log));
+        let tail = Some(&result.log).filter(|log| call.wants_tail() && !log.is_empty()).map(|log| end_of(log));
         let returned = match failure {
             None => event::returned(ret_msg, self.config.events),
             Some((status, said)) => match meaning::of_status(status) {
@@ -265,10 +265,6 @@ fn line(text: &str) -> String {
 fn end_of(log: &str) -> Bytes {
     let from = log.ceil_char_boundary(log.len().saturating_sub(4096));
     Bytes::copy_from_slice(&log.as_bytes()[from..])
-}
-
-fn wants_tail(call: &Call) -> bool {
-    call.lambda.as_ref().is_some_and(|context| context.log_tail)
 }
 
 impl Venue for ScfVenue {
