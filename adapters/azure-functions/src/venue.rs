@@ -10,7 +10,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 use merit_pricing::{PriceSheet, Usage};
-use merit_transport::tokens::{Keyring, NoToken};
+use merit_transport::tokens::Keyring;
 use merit_transport::{Answer, Reach, Route, Transport, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
@@ -212,13 +212,8 @@ pub(crate) fn reply(
 /// What a keyring has for a call, where there is one.
 async fn proof(keyring: Option<&Arc<Keyring>>, shown: &str, ends: Instant) -> Result<Option<Proof>, VenueError> {
     let Some(keyring) = keyring else { return Ok(None) };
-    match keyring.token(ends).await {
-        Ok(value) => Ok(Some(Proof { keyring: Arc::clone(keyring), value })),
-        Err(NoToken { reason, late }) => {
-            let kind = if late { ErrorKind::Timeout } else { ErrorKind::BadCredentials };
-            Err(VenueError::not_started(kind, format!("`{shown}` can't be called: {reason}")))
-        }
-    }
+    let value = keyring.token(ends).await.map_err(|none| none.failure_of(shown))?;
+    Ok(Some(Proof { keyring: Arc::clone(keyring), value }))
 }
 
 impl Admitted {

@@ -113,13 +113,8 @@ impl GoogleRunVenue {
             return Err(failure::timed_out(Outcome::NotStarted, "before calling", &shown, Duration::ZERO));
         }
         let keyring = self.keyring(&called.audience);
-        match keyring.token(ends).await {
-            Ok(token) => Ok(Admitted { called, shown, keyring, token, ends }),
-            Err(none) => {
-                let kind = if none.late { ErrorKind::Timeout } else { ErrorKind::BadCredentials };
-                Err(VenueError::not_started(kind, format!("`{shown}` can't be called: {}", none.reason)))
-            }
-        }
+        let token = keyring.token(ends).await.map_err(|none| none.failure_of(&shown))?;
+        Ok(Admitted { called, shown, keyring, token, ends })
     }
 
     /// The keyring of an audience; there are no more of them than deployments have targets.

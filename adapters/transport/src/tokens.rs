@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
+use merit_venue::{ErrorKind, VenueError};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -66,6 +67,15 @@ pub struct NoToken {
     pub reason: Arc<str>,
     /// Whether only the call's time ran out while it was waited for.
     pub late: bool,
+}
+
+impl NoToken {
+    /// The failure of a call that needs the token.
+    #[must_use]
+    pub fn failure_of(self, shown: &str) -> VenueError {
+        let kind = if self.late { ErrorKind::Timeout } else { ErrorKind::BadCredentials };
+        VenueError::not_started(kind, format!("`{shown}` can't be called: {}", self.reason))
+    }
 }
 
 /// The tokens of one purpose.
