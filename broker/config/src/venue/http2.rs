@@ -28,3 +28,54 @@ pub(super) fn read(section: &mut Section<'_, '_>, by_default: bool) -> Option<Ht
     };
     wanted.unwrap_or_else(|| section.fall_back("http2", by_default)).then_some(http2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Http2;
+    use crate::{Config, Env, Source, VenueKind};
+
+    const DEFAULTS: Http2 = Http2 { calls: 100, window_bytes: 262_144, ping_ms: 30_000, ping_timeout_ms: 15_000 };
+
+    fn of(kind: &str, keys: &str) -> Result<Option<Http2>, String> {
+        let text = format!("[venues.a]\nkind = \"{kind}\"\nregion = \"r\"\n{keys}\n");
+        let config = Config::parse(&text, &Source::Defaults, &Env::default());
+        let config = config.map_err(|errors| errors.to_string())?;
+        let venue = config.venues.into_values().next().expect("a venue");
+        Ok(match venue.kind {
+            VenueKind::Http(own) => own.http2,
+            VenueKind::GoogleRun(own) => own.http2,
+            VenueKind::AzureFunctions(own) => own.http2,
+            VenueKind::CloudflareWorkers(own) => own.http2,
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn it_is_on_at_cloud_run_and_off_elsewhere() {
+        let elsewhere = [
+            ("http", "url = \"https://functions.example.com/\""),
+            ("azure-functions", ""),
+            ("cloudflare-workers", "subdomain = \"my-team\""),
+        ];
+        assert_eq!(of("google-run", ""), Ok(Some(DEFAULTS)));
+        assert_eq!(of("google-run", "http2 = false"), Ok(None));
+        for (kind, needed) in elsewhere {
+            assert_eq!(of(kind, needed), Ok(None), "{kind}");
+            assert_eq!(of(kind, &format!("{needed}\nhttp2 = true")), Ok(Some(DEFAULTS)), "{kind}");
+        }
+        let refused = of("tencent-scf", "http2 = true").expect_err("it has none");
+        assert!(refused.contains("http2: unknown key"), "{refused}");
+    }
+
+    #[test]
+    fn its_limits_have_ranges() {
+        let given = "http2_calls = 7\nhttp2_window_bytes = 16384\nhttp2_ping_ms = 1000\nhttp2_ping_timeout_ms = 2000";
+        let wanted = Http2 { calls: 7, window_bytes: 16_384, ping_ms: 1000, ping_timeout_ms: 2000 };
+        assert_eq!(of("google-run", given), Ok(Some(wanted)));
+        for wrong in ["http2_calls = 0", "http2_window_bytes = 1", "http2_ping_ms = 0", "http2_ping_timeout_ms = 0"] {
+            let key = wrong.split_once(' ').expect("a key").0;
+            let refused = of("google-run", wrong).expect_err("out of range");
+            assert!(refused.contains(key) && refused.contains("must be "), "{refused}");
+        }
+    }
+}
