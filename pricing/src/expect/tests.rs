@@ -67,11 +67,19 @@ fn a_resized_deployment_borrows_from_its_own_past() {
     assert_eq!(expected.metered.get(Meter::GbSecond).to_string(), "0.05");
 }
 
+/// A size that is sold under the sheet.
+fn sold(sheet: &PriceSheet) -> Size {
+    match sheet.name().as_str() {
+        "cloudflare-workers" => size(128),
+        "azure-premium/eastus" => size(3_584),
+        _ => size(512).with_vcpu_milli(350),
+    }
+}
+
 #[test]
 fn nothing_known_is_assumed_and_never_free() {
     for sheet in Catalogue::builtin().iter() {
-        let megabytes = if sheet.name().as_str() == "cloudflare-workers" { 128 } else { 512 };
-        let size = size(megabytes).with_vcpu_milli(350);
+        let size = sold(sheet);
         let expected = expect(sheet, &size, &UsageProfile::new(), NONE).expect("sold");
         assert_eq!((expected.basis, expected.samples), (Basis::Assumed, 0));
         let cost = sheet.marginal(&MonthToDate::past_grant(sheet)).cost(&expected.metered);
@@ -98,8 +106,7 @@ fn no_call_is_billed_more_than_the_ceiling() {
         egress_bytes: 6 << 20,
     };
     for sheet in Catalogue::builtin().iter() {
-        let megabytes = if sheet.name().as_str() == "cloudflare-workers" { 128 } else { 512 };
-        let size = size(megabytes).with_vcpu_milli(350);
+        let size = sold(sheet);
         let most = ceiling(sheet, &size, timeout).expect("sold");
         let call = sheet.meter(&size, &worst).expect("sold");
         for ((meter, most), (_, billed)) in most.iter().zip(call.iter()) {

@@ -17,6 +17,7 @@ fn has_the_sheets_of_every_provider() {
         "azure-consumption/eastus",
         "azure-flex/eastus",
         "azure-flex/eastus/always-ready",
+        "azure-premium/eastus",
         "cloudflare-workers",
         "google-run/tier1",
         "google-run/tier1/always-on",
@@ -78,6 +79,22 @@ fn keeping_instances_warm_costs_whether_they_run_or_not() {
     let (billed, cost) = sheet.keep(&size(1024), 100, four_hours, &used).expect("fits");
     assert_eq!((rounded(cost).as_str(), billed), ("6.000048", used), "beside what calls cost");
     assert!(sheet.grants().all(|(meter, _)| meter == Meter::EgressGb), "no free grant with provisioned concurrency");
+}
+
+#[test]
+fn a_call_on_azures_premium_plan_costs_its_share_of_an_instance() {
+    let cost = |size: &Size, micros: u64| {
+        let sheet = sheet("azure-premium/eastus");
+        let metered = sheet.meter(size, &lasting(micros)).expect("sold");
+        sheet.charge(&metered, &MonthToDate::past_grant(sheet)).expect("fits")
+    };
+    // 251 ms of a vCPU at 0.173 an hour and of 3.5 GiB at 0.0123.
+    assert_eq!(rounded(cost(&size(3_584), 250_500)), "0.000015063486");
+    assert_eq!(rounded(cost(&size(512), 250_500)), "0.000015063486", "it has an instance to itself");
+    let four = Size { concurrency: 4, ..size(3_584) };
+    assert_eq!(rounded(cost(&four, 100_000)), "0.000001500347", "or shares one with three others");
+    let error = sheet("azure-premium/eastus").meter(&size(14_337), &lasting(1)).expect_err("larger than an EP3");
+    assert!(error.to_string().contains("choose one of 3584, 7168, 14336 MB"), "{error}");
 }
 
 #[test]

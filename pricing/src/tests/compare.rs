@@ -178,6 +178,25 @@ fn kept_instances_of_cloud_run_are_paid_while_idle_and_with_their_cpu_always_all
     assert_eq!(month("google-run/tier1/always-on", &Workload { warm_instances: 1, ..idle }), "52.596", "calls or not");
 }
 
+/// Azure's Premium plan: an EP1, a vCPU and 3.5 GiB, kept for 730 hours is 2,628,000 seconds of both at 0.173 and 0.0123
+/// an hour, whatever calls it takes meanwhile; a function of 512 MB is on one as well.
+#[test]
+fn azures_premium_plan_costs_its_instances_and_calls_beyond_them() {
+    let one = Workload { warm_instances: 1, ..workload(3_584, 1_000, 1_000_000) };
+    assert_eq!(month("azure-premium/eastus", &one), "157.716500000004");
+    assert_eq!(
+        month("azure-premium/eastus", &Workload { warm_instances: 1, ..workload(512, 0, 0) }),
+        "157.716500000004"
+    );
+    assert_eq!(
+        month("azure-premium/eastus", &Workload { warm_instances: 1, ..workload(7_168, 0, 0) }),
+        "315.433000000008"
+    );
+    let more = Workload { warm_instances: 1, ..workload(3_584, 1_000, 5_000_000) };
+    assert_eq!(month("azure-premium/eastus", &more), "300.069444444452", "as many seconds as calls take");
+    assert!(why("azure-premium/eastus", &Workload { warm_instances: 0, ..one }).contains("--warm-instances"));
+}
+
 #[test]
 fn the_cheapest_month_comes_first_and_ties_are_broken_past_the_grant() {
     let sheets = ["aws-lambda/us-east-1/x86_64", "google-run/tier1", "aws-lambda/us-east-1/arm64", "alibaba-fc/cn"];

@@ -1,6 +1,6 @@
 //! Pages in the form of Azure's Retail Prices, made by code: what tests, benches and fuzzing read.
 //!
-//! The figures are those of the built-in catalogue, and for the Premium plan made up; the shape is that of the API.
+//! The figures are those of the built-in catalogue; the shape is that of the API.
 //! Everything is public, so that a test can break one thing.
 
 use merit_pricing::{Catalogue, Meter, PriceSheet};
@@ -77,8 +77,8 @@ impl RetailSample {
                     );
                 }
             }
-            add("Premium Functions", "Premium vCPU Duration", "1 Hour", vec![["0.0".into(), "0.1".into()]]);
-            add("Premium Functions", "Premium Memory Duration", "1 GiB Hour", vec![["0.0".into(), "0.01".into()]]);
+            add("Premium Functions", "Premium vCPU Duration", "1 Hour", vec![["0.0".into(), "0.173".into()]]);
+            add("Premium Functions", "Premium Memory Duration", "1 GiB Hour", vec![["0.0".into(), "0.0123".into()]]);
         }
         Self { rows }
     }

@@ -46,8 +46,9 @@ const PLANS: [Plan; 4] = [
     Plan {
         before: "azure-premium/",
         after: "",
-        lines: &[],
-        kept: &[(Meter::VcpuSecond, Priced::PremiumVcpu), (Meter::GibSecond, Priced::PremiumMemory)],
+        // Its instances are billed by the lines of its calls, for as long as they live.
+        lines: &[(Meter::VcpuSecond, Priced::PremiumVcpu), (Meter::GibSecond, Priced::PremiumMemory)],
+        kept: &[],
         granted: false,
     },
 ];

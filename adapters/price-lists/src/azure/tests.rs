@@ -11,6 +11,7 @@ const LIMIT: MoveLimit = MoveLimit { percent: 25 };
 const CONSUMPTION: &str = "azure-consumption/eastus";
 const FLEX: &str = "azure-flex/eastus";
 const READY: &str = "azure-flex/eastus/always-ready";
+const PREMIUM: &str = "azure-premium/eastus";
 
 fn today() -> Date {
     "2026-11-21".parse().expect("a date")
@@ -49,7 +50,7 @@ fn the_catalogues_figures_make_the_catalogues_sheets_however_they_are_paged() {
     for each in [1, 7, 100] {
         let pages = sample.to_pages(each, |number| format!("https://prices.example/retail?$skip={number}"));
         let made = sheets(&read(&pages));
-        for name in [CONSUMPTION, FLEX, READY] {
+        for name in [CONSUMPTION, FLEX, READY, PREMIUM] {
             let offer = made.iter().find(|offer| offer.name.as_str() == name).expect("there");
             let sheet = offer.sheet.as_ref().expect("a sheet");
             assert_eq!(change(sheet, name), Change::default(), "{name}");
@@ -127,6 +128,20 @@ fn contradictions_are_refused_and_repetitions_are_not() {
     let mut sample = RetailSample::of_regions(&["eastus"]);
     sample.rows.push(RowSample { price: "9".into(), kind: "DevTestConsumption".into(), ..paid });
     assert_eq!(change(&sheet(&sample, CONSUMPTION).expect("a sheet"), CONSUMPTION), Change::default());
+}
+
+#[test]
+fn the_premium_plan_needs_both_of_its_prices() {
+    for (meter, missing) in [
+        ("Premium vCPU Duration", "`vcpu_second` has no line"),
+        ("Premium Memory Duration", "`gib_second` has no line"),
+    ] {
+        let mut sample = RetailSample::of_regions(&["eastus"]);
+        sample.rows.retain(|row| row.meter != meter);
+        let problems = sheet(&sample, PREMIUM).expect_err("half a price");
+        assert!(problems.iter().any(|problem| problem.contains(missing)), "{problems:?}");
+        sheet(&sample, FLEX).expect("another plan");
+    }
 }
 
 #[test]
