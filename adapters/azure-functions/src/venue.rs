@@ -11,11 +11,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 use merit_pricing::{PriceSheet, Usage};
 use merit_transport::tokens::Keyring;
-use merit_transport::{Answer, Reach, Route, Transport, excerpt, failure, retry_after};
+use merit_transport::{Answer, Reach, Route, Transport, excerpt, failure, headers, retry_after};
 use merit_units::Micros;
 use merit_venue::{
     Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Step, Target, Venue, VenueError,
-    meter_header,
 };
 use tokio::time::Instant;
 
@@ -25,13 +24,7 @@ use crate::meaning::{self, Meaning};
 use crate::poll;
 use crate::route::{Routes, app_of};
 
-const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
-const ATTEMPT: HeaderName = HeaderName::from_static(meter_header::ATTEMPT);
-const DEADLINE_MS: HeaderName = HeaderName::from_static(meter_header::DEADLINE_MS);
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const FUNCTIONS_KEY: HeaderName = HeaderName::from_static("x-functions-key");
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 
 /// What Resource Manager's tokens are for.
 const ARM_SCOPE: &str = "https://management.azure.com/.default";
@@ -220,7 +213,7 @@ impl Admitted {
     /// The headers that prove who calls.
     pub(crate) fn proofs(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(10);
-        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::USER_AGENT, headers::USER_AGENT);
         if let Some(key) = &self.key {
             headers.insert(FUNCTIONS_KEY, key.value.clone());
         }
@@ -234,18 +227,7 @@ impl Admitted {
 /// `POST` with the payload, the proofs, and what belongs to the call.
 fn request(call: &Call, admitted: &Admitted, now: Instant) -> Request<Full<Bytes>> {
     let mut headers = admitted.proofs();
-    let id = HeaderValue::from_bytes(&call.invocation.text()).expect("invariant: an invocation id is ASCII");
-    headers.insert(INVOCATION_ID, id);
-    headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
-    let left = admitted.ends.saturating_duration_since(now).as_millis();
-    headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
-    for (name, value) in
-        [(header::CONTENT_TYPE, &call.content_type), (TRACEPARENT, &call.traceparent), (TRACESTATE, &call.tracestate)]
-    {
-        if let Some(value) = value {
-            headers.insert(name, value.clone());
-        }
-    }
+    headers::of_call(call, admitted.ends, now, &mut headers);
     admitted.route.request(Method::POST, headers, call.payload.clone())
 }
 

@@ -13,7 +13,7 @@ use merit_units::MemoryMb;
 use merit_venue::{Discovered, ErrorKind, VenueError};
 use tokio::time::Instant;
 
-use crate::venue::{NAME, WorkersVenue};
+use crate::venue::WorkersVenue;
 
 /// For the whole list.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,7 +31,7 @@ impl WorkersVenue {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(AUTHORIZATION, token.clone());
-        headers.insert(USER_AGENT, NAME);
+        headers.insert(USER_AGENT, merit_transport::headers::USER_AGENT);
         let ends = Instant::now() + TIMEOUT;
         let _place = self.transport.admit(&route, ends).await?;
         let answer =

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, response};
 use merit_cloud_wire::workers;
 use merit_pricing::PriceSheet;
-use merit_transport::{Answer, Origin, Route, Transport, excerpt, failure, retry_after};
+use merit_transport::{Answer, Origin, Route, Transport, excerpt, failure, headers, retry_after};
 use merit_units::Micros;
 use merit_venue::{
     Call, ConfigErrors, Discovered, FunctionError, Limits, Lockout, Measured, Outcome, Reply, Step, Target, Venue,
@@ -19,8 +19,6 @@ use tokio::time::Instant;
 use crate::config::{Checked, WorkersConfig};
 use crate::meaning::{self, Meaning};
 use crate::target::{self, Called};
-
-pub(crate) const NAME: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 
 /// Workers of one account.
 #[derive(Debug)]
@@ -77,14 +75,9 @@ impl WorkersVenue {
     /// What was sent with the call, and by whom.
     fn headers(&self, call: &Call) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(12);
-        headers.insert(USER_AGENT, NAME);
+        headers.insert(USER_AGENT, headers::USER_AGENT);
         headers.extend(self.credentials.iter().cloned());
-        let traced = [("traceparent", &call.traceparent), ("tracestate", &call.tracestate)];
-        for (name, value) in traced.into_iter().chain([("content-type", &call.content_type)]) {
-            if let Some(value) = value {
-                headers.insert(HeaderName::from_static(name), value.clone());
-            }
-        }
+        headers::passed_on(call, &mut headers);
         headers
     }
 

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use merit_pricing::PriceSheet;
 use merit_transport::tokens::Keyring;
-use merit_transport::{Answer, Reach, Transport, excerpt, failure, retry_after};
+use merit_transport::{Answer, Reach, Transport, excerpt, failure, headers, retry_after};
 use merit_units::Micros;
 use merit_venue::{
     Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Outcome, Reply, Step, Target, Venue, VenueError,
-    meter_header,
 };
 use tokio::time::Instant;
 
@@ -23,13 +21,6 @@ use crate::config::{GoogleRunConfig, MAX_BODY_BYTES, MAX_DURATION};
 use crate::identity::IdTokens;
 use crate::meaning::{self, Meaning};
 use crate::route::{Called, Routes};
-
-const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
-const ATTEMPT: HeaderName = HeaderName::from_static(meter_header::ATTEMPT);
-const DEADLINE_MS: HeaderName = HeaderName::from_static(meter_header::DEADLINE_MS);
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 
 /// The services and functions of one project in one region of Google Cloud.
 #[derive(Debug)]
@@ -165,19 +156,8 @@ fn request(call: &Call, admitted: &Admitted, now: Instant) -> Request<Full<Bytes
     let Admitted { called, token, ends, .. } = admitted;
     let mut headers = HeaderMap::with_capacity(10);
     headers.insert(header::AUTHORIZATION, token.clone());
-    headers.insert(header::USER_AGENT, USER_AGENT);
-    let id = HeaderValue::from_bytes(&call.invocation.text()).expect("invariant: an invocation id is ASCII");
-    headers.insert(INVOCATION_ID, id);
-    headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
-    let left = ends.saturating_duration_since(now).as_millis();
-    headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
-    for (name, value) in
-        [(header::CONTENT_TYPE, &call.content_type), (TRACEPARENT, &call.traceparent), (TRACESTATE, &call.tracestate)]
-    {
-        if let Some(value) = value {
-            headers.insert(name, value.clone());
-        }
-    }
+    headers.insert(header::USER_AGENT, headers::USER_AGENT);
+    headers::of_call(call, *ends, now, &mut headers);
     called.route.request(Method::POST, headers, call.payload.clone())
 }
 

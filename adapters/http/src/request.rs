@@ -5,17 +5,11 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
 use merit_transport::Route;
-use merit_venue::{Call, meter_header};
+use merit_venue::Call;
 use tokio::time::Instant;
 
 use crate::preset::Preset;
 use crate::signature::Signing;
-
-const INVOCATION_ID: HeaderName = HeaderName::from_static(meter_header::INVOCATION_ID);
-const ATTEMPT: HeaderName = HeaderName::from_static(meter_header::ATTEMPT);
-const DEADLINE_MS: HeaderName = HeaderName::from_static(meter_header::DEADLINE_MS);
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// `POST` with the payload, the configured headers, then what belongs to the call, and its signature under an id.
 pub(crate) fn invoke(
@@ -28,17 +22,7 @@ pub(crate) fn invoke(
     preset: Option<&Preset>,
 ) -> Request<Full<Bytes>> {
     let mut headers = with_fixed(fixed, &route.host);
-    headers.insert(INVOCATION_ID, ascii(&call.invocation.text()));
-    headers.insert(ATTEMPT, HeaderValue::from(u16::from(call.attempt)));
-    let left = ends.saturating_duration_since(now).as_millis();
-    headers.insert(DEADLINE_MS, HeaderValue::from(u64::try_from(left).unwrap_or(u64::MAX)));
-    for (name, value) in
-        [(header::CONTENT_TYPE, &call.content_type), (TRACEPARENT, &call.traceparent), (TRACESTATE, &call.tracestate)]
-    {
-        if let Some(value) = value {
-            headers.insert(name, value.clone());
-        }
-    }
+    merit_transport::headers::of_call(call, ends, now, &mut headers);
     if let Some(preset) = preset {
         preset.tell(call, &mut headers);
     }
@@ -60,8 +44,4 @@ fn with_fixed(fixed: &[(HeaderName, HeaderValue)], host: &HeaderValue) -> Header
         headers.append(name.clone(), value.clone());
     }
     headers
-}
-
-fn ascii(text: &[u8]) -> HeaderValue {
-    HeaderValue::from_bytes(text).expect("invariant: an invocation id is ASCII")
 }

@@ -25,7 +25,6 @@ use crate::meaning::{self, Meaning, OfStatus};
 use crate::target::Called;
 use crate::{event, reply, target};
 
-const NAME: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What an answer has around the function's reply, in bytes: the other fields, and a log of 4 KB in JSON.
@@ -128,7 +127,7 @@ impl ScfVenue {
         headers.insert(HeaderName::from_static(tc3::ACTION), HeaderValue::from_static(action));
         headers.insert(HeaderName::from_static(tc3::VERSION), HeaderValue::from_static(scf::VERSION));
         headers.insert(HeaderName::from_static(tc3::REGION), self.region.clone());
-        headers.insert(USER_AGENT, NAME);
+        headers.insert(USER_AGENT, merit_transport::headers::USER_AGENT);
         self.route.request(Method::POST, headers, body)
     }
 

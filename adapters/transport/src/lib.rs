@@ -23,6 +23,7 @@ mod connect;
 mod connection;
 pub mod failure;
 pub mod following;
+pub mod headers;
 pub mod hosts;
 mod look;
 mod offered;
