@@ -24,6 +24,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::guest::Guest;
 use crate::handler::HttpGuest;
+use crate::threads::Habit;
 
 /// The one namespace a function may import from.
 const WASI: &str = "wasi_snapshot_preview1";
@@ -107,6 +108,7 @@ pub enum LoadError {
 
 pub(crate) struct Compiled {
     pub(crate) code: Code,
+    pub(crate) habit: Arc<Habit>,
     digest: [u8; 32],
     module_bytes: usize,
 }
@@ -182,7 +184,7 @@ impl Compiler {
     fn compile(&self, name: &FunctionId, wasm: &[u8], digest: [u8; 32]) -> Result<Arc<Compiled>, LoadError> {
         let _elsewhere = self.lock_file(&digest);
         let code = if is_component(wasm) { self.handler(name, wasm)? } else { self.command(name, wasm)? };
-        let compiled = Arc::new(Compiled { code, digest, module_bytes: wasm.len() });
+        let compiled = Arc::new(Compiled { code, habit: Arc::default(), digest, module_bytes: wasm.len() });
         let mut known = locked(&self.compiled);
         known.retain(|_, compiled| compiled.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&compiled));

@@ -2,7 +2,9 @@
 //!
 //! The sandbox's sizes are fixed when it is made; [`Limits`] are given with each call.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use merit_units::{MemoryMb, Micros};
 use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -35,6 +37,29 @@ pub struct SandboxConfig {
     pub cache_dir: Option<PathBuf>,
     /// Where instances come from.
     pub allocation: Allocation,
+    /// What each thread for long calls does first, beside taking the policy `SCHED_IDLE`.
+    pub on_long_thread: Option<OnThread>,
+}
+
+/// Something that a new thread does.
+#[derive(Clone)]
+pub struct OnThread(Arc<dyn Fn() + Send + Sync>);
+
+impl OnThread {
+    /// Does this.
+    pub fn new(act: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(act))
+    }
+
+    pub(crate) fn act(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for OnThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnThread")
+    }
 }
 
 impl Default for SandboxConfig {
@@ -46,6 +71,7 @@ impl Default for SandboxConfig {
             memory_max: MemoryMb::try_new(256).expect("invariant: 256 MB is a memory size"),
             cache_dir: None,
             allocation: Allocation::Pooling,
+            on_long_thread: None,
         }
     }
 }

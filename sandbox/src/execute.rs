@@ -85,13 +85,7 @@ pub(crate) async fn execute(
         Some(failure) => Err(failure),
         None => Ok(observed.output.lock().unwrap_or_else(PoisonError::into_inner).take().into()),
     };
-    let usage = Usage {
-        wall: observed.wall(),
-        cpu: observed.cpu(),
-        waited: observed.waited(),
-        memory_peak: MemoryMb::from_bytes_ceil(observed.memory_peak.load(Ordering::Relaxed)),
-    };
-    Run { outcome, head, log_tail, usage }
+    Run { outcome, head, log_tail, usage: observed.usage() }
 }
 
 async fn call(command: &Command, guest: Guest) -> wasmtime::Result<()> {

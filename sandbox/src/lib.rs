@@ -45,7 +45,7 @@ mod threads;
 mod ticker;
 
 pub use compile::{Function, LoadError};
-pub use config::{Allocation, Limits, SandboxConfig, SandboxError};
+pub use config::{Allocation, Limits, OnThread, SandboxConfig, SandboxError};
 pub use directory::DirectoryError;
 pub use error::{GuestError, NotStarted};
 pub use execute::{Head, Run, Usage};

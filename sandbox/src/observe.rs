@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use merit_units::Micros;
+use merit_units::{MemoryMb, Micros};
 use tokio::time::Instant;
 use wasmtime::UpdateDeadline;
 
-use crate::Limits;
 use crate::error::Stop;
 use crate::stream::{Output, Tail};
+use crate::{GuestError, Limits, Run, Usage};
 
 pub(crate) struct Observed {
     started: Instant,
     deadline: Instant,
+    limit: Micros,
     cpu_limit_ns: u64,
     /// CPU time of the slices that have ended.
     cpu_ns: AtomicU64,
@@ -41,6 +42,7 @@ impl Observed {
         Self {
             started,
             deadline: started + limits.wall.to_std(),
+            limit: limits.wall,
             cpu_limit_ns: limits.cpu.get().saturating_mul(1000),
             cpu_ns: AtomicU64::new(0),
             slice_started_ns: AtomicU64::new(0),
@@ -103,6 +105,18 @@ impl Observed {
     /// Time waited so far, without a wait that goes on.
     pub(crate) fn waited(&self) -> Micros {
         Micros::from_std(Duration::from_nanos(self.waited_ns.load(Ordering::Relaxed)))
+    }
+
+    /// What it used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        let memory_peak = MemoryMb::from_bytes_ceil(self.memory_peak.load(Ordering::Relaxed));
+        Usage { wall: self.wall(), cpu: self.cpu(), waited: self.waited(), memory_peak }
+    }
+
+    /// The end of a call that did not notice its deadline.
+    pub(crate) fn timed_out(&self) -> Run {
+        let log_tail = self.log.lock().unwrap_or_else(PoisonError::into_inner).text();
+        Run { outcome: Err(GuestError::Timeout { limit: self.limit }), head: None, log_tail, usage: self.usage() }
     }
 
     /// CPU time of the slice that is running, on its own thread.

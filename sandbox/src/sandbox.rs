@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::compile::Compiler;
 use crate::execute::execute;
 use crate::observe::Observed;
-use crate::threads::{StopOnDrop, Threads};
+use crate::threads::Threads;
 use crate::ticker::Ticker;
 use crate::{Function, Limits, LoadError, NotStarted, Run, SandboxConfig, SandboxError};
 
@@ -38,7 +38,7 @@ impl Sandbox {
     pub fn try_new(config: SandboxConfig) -> Result<Self, SandboxError> {
         config.check()?;
         let (engine, locks) = (config.engine()?, config.locks()?);
-        let guests = Threads::start(config.workers).map_err(SandboxError::Threads)?;
+        let guests = Threads::start(config.workers, config.on_long_thread.clone()).map_err(SandboxError::Threads)?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Threads)?;
         Ok(Self(Arc::new(Inner {
             slots: Arc::new(Semaphore::new(config.slots as usize)),
@@ -136,7 +136,7 @@ impl Sandbox {
             let _ticking = ticker.keep_ticking();
             execute(compiled, request, limits, observed).await
         };
-        Ok(StopOnDrop(self.0.guests().run(seen, guest)).await)
+        Ok(self.0.guests().run(seen, Arc::clone(&function.compiled.habit), guest).await)
     }
 
     /// Calls that can run at once.

@@ -2,31 +2,44 @@
 //!
 //! Guests give way every millisecond, so none holds up another's turn on a thread. But a thread that computes without
 //! end also holds a core, and the system lets it keep the core for some milliseconds while a call of 100 microseconds
-//! waits. So a guest that has used [`SHORT`] of CPU time goes on on a second set of threads, which the system runs
-//! behind all others of this machine: at full speed on an idle core, and never in the way of a short call.
+//! waits. So a guest that has used [`SHORT`] of CPU time goes on on a second set of threads of the policy `SCHED_IDLE`:
+//! any other thread of this machine that wakes up takes the core from them at once. The next call of a function whose
+//! last was long goes there after its first millisecond ([ADR 33](../../docs/adr/0033-long-calls-run-behind.md)).
 //!
-//! Known limitations: on a machine whose cores are all taken by short calls a long one gets about a tenth of a core's
-//! share, the weight of its threads. And Linux lets even such a thread end its time slice on a core (3 ms) while a
-//! short call that was woken there waits: on two cores the p99 of short calls beside an endless one falls from 7 to 4
-//! times that of the same calls alone, and not to 1 (bench `pool`).
+//! Invariants:
+//! - A guest behind goes on, however busy the machine: when its thread was without a core for [`STARVED`], the guest
+//!   comes back in front for [`AGAIN`] of CPU time.
+//! - A call ends in time, also when its guest has no core to notice its deadline on: then it is answered from in front.
+//!
+//! Known limitation: on a machine whose cores are all taken by others without a pause, a long call gets about a
+//! twentieth of a core.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use merit_units::Micros;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::Run;
 use crate::observe::Observed;
+use crate::{OnThread, Run};
 
 /// CPU time after which a guest makes way for all that have used less.
 const SHORT: Micros = Micros::from_millis(10);
-
-/// How far behind the others the second set's threads are: a nice value, about a tenth of an ordinary thread's weight.
-const NICE_BEHIND: i32 = 10;
+/// How long a thread behind may be kept from a core in one turn of a guest, which is a millisecond of CPU time.
+const STARVED: Duration = Duration::from_millis(50);
+/// CPU time in front of a guest that was starved.
+const AGAIN: Micros = Micros::from_millis(20);
+/// How long after its deadline a guest behind may take to notice it.
+const LATE: Duration = Duration::from_millis(20);
 
 /// Scheduler turns between looks at timers and wake-ups. Guests can spin for a whole millisecond
 /// a turn, so the default of 61 turns would make deadlines late by as many milliseconds.
@@ -40,29 +53,54 @@ pub(crate) struct Threads {
     behind: Runtime,
 }
 
+/// Whether the last call of a function was a long one.
+#[derive(Debug, Default)]
+pub(crate) struct Habit(AtomicBool);
+
+impl Habit {
+    /// CPU time a call may use in front.
+    fn allowance(&self) -> Micros {
+        if self.0.load(Ordering::Relaxed) { Micros::ZERO } else { SHORT }
+    }
+
+    fn learn(&self, cpu: Micros) {
+        let long = cpu >= SHORT;
+        // Mostly it is what it was, and then no other core's copy need be thrown away.
+        if self.0.load(Ordering::Relaxed) != long {
+            self.0.store(long, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Threads {
-    /// Starts `workers` threads of each.
+    /// Starts `workers` threads of each; those behind do `on_long` first.
     ///
     /// # Errors
     /// When the system does not give them.
-    pub(crate) fn start(workers: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(workers: usize, on_long: Option<OnThread>) -> std::io::Result<Self> {
         let threads = |name| {
             let mut builder = Builder::new_multi_thread();
             builder.worker_threads(workers).thread_name(name).event_interval(EVENT_INTERVAL_TURNS).enable_time();
             builder
         };
-        let behind = threads("merit-guest-long").on_thread_start(step_behind).build()?;
+        let begin = move || {
+            step_behind();
+            on_long.iter().for_each(OnThread::act);
+        };
+        let behind = threads("merit-guest-long").on_thread_start(begin).build()?;
         Ok(Self { front: threads("merit-guest").build()?, behind })
     }
 
-    /// Runs a guest whose CPU time is seen in `observed`. It stops when the handle is aborted.
+    /// Runs a guest that is seen in `observed`, of a function with this habit. It stops when the handle is aborted.
     pub(crate) fn run(
         &self,
         observed: Arc<Observed>,
+        habit: Arc<Habit>,
         guest: impl Future<Output = Run> + Send + 'static,
-    ) -> JoinHandle<Run> {
-        let call = Call { stage: Stage::Short(Box::pin(guest)), observed, behind: self.behind.handle().clone() };
-        self.front.spawn(call)
+    ) -> StopOnDrop<Run> {
+        let stage = Stage::Front { guest: Box::pin(guest), until: habit.allowance() };
+        let call = Call { stage, late: None, observed, habit, behind: self.behind.handle().clone() };
+        StopOnDrop(self.front.spawn(call))
     }
 
     /// Ends without waiting for guests: the last handle may be dropped inside an async task.
@@ -75,22 +113,30 @@ impl Threads {
 
 /// Makes the calling thread one that runs behind the others.
 fn step_behind() {
-    // Always allowed in this direction. Where it fails all the same, long calls compete as they always did.
-    if let Err(error) = rustix::process::setpriority_process(None, NICE_BEHIND) {
-        tracing::warn!(%error, "long calls run at the priority of short ones");
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    // Always allowed in this direction. Where it fails all the same, long calls compete with short ones.
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+        tracing::warn!(?error, "long calls run at the priority of short ones");
     }
 }
 
 /// A call, on whichever threads it is.
 struct Call {
     stage: Stage,
+    /// From when on a guest behind is given up.
+    late: Option<Pin<Box<Sleep>>>,
     observed: Arc<Observed>,
+    habit: Arc<Habit>,
     behind: Handle,
 }
 
 enum Stage {
-    Short(Guest),
-    Long(StopOnDrop),
+    /// In front until it has used so much CPU time.
+    Front {
+        guest: Guest,
+        until: Micros,
+    },
+    Behind(StopOnDrop<Leg>),
 }
 
 impl Future for Call {
@@ -98,92 +144,96 @@ impl Future for Call {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Run> {
         let call = &mut *self;
-        if let Stage::Short(guest) = &mut call.stage {
-            if let Poll::Ready(run) = guest.as_mut().poll(context) {
-                return Poll::Ready(run);
-            }
-            if call.observed.cpu() < SHORT {
-                return Poll::Pending;
-            }
-            let guest = std::mem::replace(guest, Box::pin(std::future::pending()));
-            call.stage = Stage::Long(StopOnDrop(call.behind.spawn(guest)));
+        let ended = call.go_on(context);
+        // That it is long is known before it ends; that it was short, only then.
+        if ended.is_ready() || call.observed.cpu() >= SHORT {
+            call.habit.learn(call.observed.cpu());
         }
-        match &mut call.stage {
-            Stage::Long(long) => Pin::new(long).poll(context),
-            Stage::Short(_) => Poll::Pending,
+        ended
+    }
+}
+
+impl Call {
+    fn go_on(&mut self, context: &mut Context<'_>) -> Poll<Run> {
+        loop {
+            match &mut self.stage {
+                Stage::Front { guest, until } => {
+                    if let Poll::Ready(run) = guest.as_mut().poll(context) {
+                        return Poll::Ready(run);
+                    }
+                    if self.observed.cpu() < *until {
+                        return Poll::Pending;
+                    }
+                    let guest = std::mem::replace(guest, Box::pin(std::future::pending()));
+                    let leg = Behind { guest: Some(guest), observed: Arc::clone(&self.observed) };
+                    self.stage = Stage::Behind(StopOnDrop(self.behind.spawn(leg)));
+                    self.late.get_or_insert_with(|| Box::pin(sleep_until(self.observed.deadline() + LATE)));
+                }
+                Stage::Behind(leg) => match Pin::new(leg).poll(context) {
+                    Poll::Ready(Leg::Ended(run)) => return Poll::Ready(run),
+                    Poll::Ready(Leg::Starved(guest)) => {
+                        let until = self.observed.cpu().saturating_add(AGAIN);
+                        self.stage = Stage::Front { guest, until };
+                    }
+                    Poll::Pending => {
+                        let late = self.late.as_mut().is_some_and(|late| late.as_mut().poll(context).is_ready());
+                        return if late { Poll::Ready(self.observed.timed_out()) } else { Poll::Pending };
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// A guest on the threads behind, until it ends or was starved.
+struct Behind {
+    /// `None` once it is handed back.
+    guest: Option<Guest>,
+    observed: Arc<Observed>,
+}
+
+enum Leg {
+    Ended(Run),
+    Starved(Guest),
+}
+
+impl Future for Behind {
+    type Output = Leg;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Leg> {
+        let leg = &mut *self;
+        let guest = leg.guest.as_mut().expect("invariant: it is polled until it was handed back");
+        let (began, used) = (Instant::now(), leg.observed.cpu());
+        if let Poll::Ready(run) = guest.as_mut().poll(context) {
+            return Poll::Ready(Leg::Ended(run));
+        }
+        let used = leg.observed.cpu().saturating_sub(used).to_std();
+        match leg.guest.take_if(|_| began.elapsed().saturating_sub(used) >= STARVED) {
+            Some(guest) => Poll::Ready(Leg::Starved(guest)),
+            None => Poll::Pending,
         }
     }
 }
 
 /// A guest nobody waits for any more is stopped.
-pub(crate) struct StopOnDrop(pub(crate) JoinHandle<Run>);
+pub(crate) struct StopOnDrop<T>(JoinHandle<T>);
 
-impl Future for StopOnDrop {
-    type Output = Run;
+impl<T> Future for StopOnDrop<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Run> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         Pin::new(&mut self.0).poll(context).map(|ended| match ended {
-            Ok(run) => run,
+            Ok(ended) => ended,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         })
     }
 }
 
-impl Drop for StopOnDrop {
+impl<T> Drop for StopOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::{Limits, Usage};
-
-    /// A guest that computes for `spin`, gives way, and ends with the name of the thread it is on then.
-    async fn guest(observed: Arc<Observed>, spin: Duration) -> Run {
-        observed.slice(|| while observed.cpu_of_slice() < spin {});
-        tokio::task::yield_now().await;
-        let log_tail = std::thread::current().name().unwrap_or_default().to_owned();
-        let (wall, cpu, waited) = (observed.wall(), observed.cpu(), observed.waited());
-        let usage = Usage { wall, cpu, waited, memory_peak: Limits::default().memory };
-        Run { outcome: Ok(Bytes::new()), head: None, log_tail, usage }
-    }
-
-    #[tokio::test]
-    async fn a_long_call_goes_on_behind_the_short_ones() {
-        let threads = Threads::start(1).expect("threads");
-        for (spin_ms, thread) in [(1, "merit-guest"), (15, "merit-guest-long")] {
-            let observed = Arc::new(Observed::starting(&Limits::default()));
-            let guest = guest(Arc::clone(&observed), Duration::from_millis(spin_ms));
-            let run = StopOnDrop(threads.run(observed, guest)).await;
-            assert_eq!(run.log_tail, thread, "after {spin_ms} ms");
-        }
-        let nice = threads.behind.spawn(async { rustix::process::getpriority_process(None) }).await.expect("no panic");
-        assert!(nice.expect("known") >= NICE_BEHIND, "its threads are behind");
-        threads.shutdown();
-    }
-
-    #[tokio::test]
-    async fn a_long_call_ends_with_its_caller() {
-        let threads = Threads::start(1).expect("threads");
-        let (held, ended) = tokio::sync::oneshot::channel::<()>();
-        let (tell, moved) = tokio::sync::oneshot::channel();
-        let observed = Arc::new(Observed::starting(&Limits::default()));
-        let long = guest(Arc::clone(&observed), Duration::from_millis(15));
-        let endless = async move {
-            let _held = held;
-            tell.send(long.await.log_tail).expect("the test waits");
-            std::future::pending().await
-        };
-        let call = StopOnDrop(threads.run(observed, endless));
-        assert_eq!(moved.await.expect("it runs"), "merit-guest-long");
-        drop(call);
-        assert!(tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it ends").is_err());
-        threads.shutdown();
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! A pool: what WebAssembly costs in it (`functions`), and what a hostile function costs its neighbours (`neighbours`).
 //!
+//! `cargo bench --bench pool -- neighbours` runs one of them.
+//!
 //! Both parts call real pools through their doors on loopback, from this process. Known limitation: client, pools and
 //! functions share the cores, so the first part has one call at a time, and the second compares turns of one run.
 
@@ -17,6 +19,14 @@ fn main() -> anyhow::Result<()> {
         report::machine()
     ))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(functions::measure())?;
-    runtime.block_on(neighbours::measure())
+    // Cargo itself passes `--bench`.
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    if wanted("functions") {
+        runtime.block_on(functions::measure())?;
+    }
+    if wanted("neighbours") {
+        runtime.block_on(neighbours::measure())?;
+    }
+    Ok(())
 }

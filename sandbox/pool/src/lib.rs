@@ -43,7 +43,8 @@ use tokio::task::JoinSet;
 
 use door::Door;
 use driver::Driver;
-use merit_sandbox::{Sandbox, SandboxConfig, SandboxError};
+use merit_programs::Ranks;
+use merit_sandbox::{OnThread, Sandbox, SandboxConfig, SandboxError};
 use schedule::Rules;
 use sign::Signer;
 
@@ -112,11 +113,13 @@ impl Pool {
     /// # Errors
     /// [`PoolError`] with all that is wrong.
     pub fn try_new(config: &PoolConfig) -> Result<Self, PoolError> {
+        let ranks = Ranks::take();
         let sandbox = Sandbox::try_new(SandboxConfig {
             // A slot is free a moment after its call was given up, so there are some to spare.
             slots: config.concurrency.saturating_add(config.concurrency.div_ceil(8)).min(10_000),
             memory_max: config.wasm.memory,
             cache_dir: config.cache.clone(),
+            on_long_thread: ranks.map(|ranks| OnThread::new(move || step_behind(&ranks))),
             ..SandboxConfig::default()
         })?;
         let functions = functions::load(config, &sandbox)?;
@@ -241,6 +244,12 @@ fn machine(config: &PoolConfig) -> Result<(u64, u32), PoolError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let all = u32::try_from(cores).unwrap_or(u32::MAX).saturating_mul(1000);
     Ok((memory_mb, config.machine.vcpu_milli.unwrap_or(all)))
+}
+
+fn step_behind(ranks: &Ranks) {
+    if let Err(error) = ranks.step_behind() {
+        tracing::warn!(%error, "long calls run behind others by their policy only");
+    }
 }
 
 fn free_memory_mb() -> Result<u64, String> {

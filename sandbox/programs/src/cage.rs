@@ -38,6 +38,9 @@ const SETUP: Duration = Duration::from_secs(10);
 /// How long the processes of a killed instance may take to be gone before it is logged.
 const GONE: Duration = Duration::from_secs(10);
 
+/// How long they may take where they stand, perhaps behind others.
+const GONE_BEHIND: Duration = Duration::from_millis(20);
+
 /// The descriptor bubblewrap reads its options from.
 const OPTIONS: i32 = 3;
 
@@ -201,9 +204,16 @@ impl Remains {
                 kill_first_process(&mut child);
             }
             if let Some(pidfd) = &pidfd {
-                let timeout = GONE.try_into().ok();
-                let ready = poll(&mut [PollFd::new(pidfd.as_ref(), PollFlags::IN)], timeout.as_ref());
-                if !matches!(ready, Ok(1..)) {
+                let gone_within = |time: Duration| {
+                    let ready = poll(&mut [PollFd::new(pidfd.as_ref(), PollFlags::IN)], time.try_into().ok().as_ref());
+                    matches!(ready, Ok(1..))
+                };
+                let gone = gone_within(GONE_BEHIND) || {
+                    // To end takes a core, too, which those behind may not get.
+                    group.iter().for_each(|group| group.stand(false));
+                    gone_within(GONE)
+                };
+                if !gone {
                     tracing::warn!("the processes of a killed instance are still there after {} s", GONE.as_secs());
                 }
                 let _ = child.kill();

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::Limits;
+use crate::{Limits, ranks};
 
 /// The period over which CPU time is shared out, in microseconds; the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
@@ -63,6 +63,8 @@ impl Cgroups {
                 let named = fields.next()?.split(',').any(|name| name == controller);
                 named.then(|| fields.next()).flatten()
             })?;
+            // Its own group in front stands beside those it makes.
+            let inside = inside.strip_suffix(&ranks::front_name()).unwrap_or(inside);
             Some(below(mount, inside))
         };
         let found = Self { memory: v1("memory"), pids: v1("pids"), cpu: v1("cpu"), cpuacct: v1("cpuacct"), v2: false };
@@ -121,6 +123,11 @@ impl Cgroups {
         }
     }
 
+    /// The folder in which threads of one process can be in several groups for CPU time, of which one may be idle.
+    pub(crate) fn ranked(&self) -> Option<PathBuf> {
+        self.cpu.clone().filter(|_| !self.v2 && self.can_stand_behind())
+    }
+
     fn parents(&self) -> Vec<&Path> {
         let mut parents: Vec<&Path> =
             [&self.memory, &self.pids, &self.cpu, &self.cpuacct].into_iter().flatten().map(PathBuf::as_path).collect();
@@ -158,6 +165,16 @@ impl Cgroups {
         self.cpu.is_some()
     }
 
+    /// Whether a group can be made to run behind all others: every group but the root has the file then.
+    pub(crate) fn can_stand_behind(&self) -> bool {
+        let Some(parent) = &self.cpu else { return false };
+        let probe = parent.join(name());
+        let there = fs::create_dir(&probe).is_ok() && probe.join("cpu.idle").exists();
+        // One that was not made is not removed either.
+        let _ = fs::remove_dir(&probe);
+        there
+    }
+
     /// Whether CPU time is counted, to the nanosecond.
     pub(crate) const fn counts_cpu(&self) -> bool {
         self.cpuacct.is_some()
@@ -169,7 +186,7 @@ impl Cgroups {
     /// What the kernel refused; nothing is left then.
     pub(crate) fn create(&self, limits: &Limits) -> io::Result<Group> {
         let name = name();
-        let mut group = Group { folders: Vec::new(), cpu: None, memory: None, v2: self.v2 };
+        let mut group = Group { folders: Vec::new(), cpu: None, memory: None, idle: None, v2: self.v2 };
         for parent in self.parents() {
             let folder = parent.join(&name);
             fs::create_dir(&folder)?;
@@ -193,6 +210,7 @@ impl Cgroups {
                 fs::write(folder.join("cpu.cfs_quota_us"), quota.to_string())?;
             }
         }
+        group.idle = at(&self.cpu).map(|folder| folder.join("cpu.idle")).filter(|file| file.exists());
         if let Some(folder) = at(&self.cpuacct) {
             group.cpu = Some(File::open(folder.join(if self.v2 { "cpu.stat" } else { "cpuacct.usage" }))?);
         }
@@ -220,6 +238,8 @@ pub(crate) struct Group {
     folders: Vec<PathBuf>,
     cpu: Option<File>,
     memory: Option<PathBuf>,
+    /// The file that says whether it runs behind all others.
+    idle: Option<PathBuf>,
     v2: bool,
 }
 
@@ -227,6 +247,20 @@ impl Group {
     /// Puts a process in; its children follow.
     pub(crate) fn add(&self, pid: i32) -> io::Result<()> {
         self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), pid.to_string()))
+    }
+
+    /// Whether it can be made to run behind others.
+    pub(crate) const fn can_stand_behind(&self) -> bool {
+        self.idle.is_some()
+    }
+
+    /// Has its processes run behind all others, or in front again.
+    pub(crate) fn stand(&self, behind: bool) {
+        let Some(file) = &self.idle else { return };
+        if let Err(error) = fs::write(file, if behind { "1" } else { "0" }) {
+            // One that is gone needs no place.
+            tracing::debug!(%error, file = %file.display(), "a control group stays where it stands");
+        }
     }
 
     /// CPU time of all its processes, in nanoseconds.

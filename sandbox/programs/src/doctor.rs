@@ -61,6 +61,13 @@ pub fn doctor(config: &MachineConfig) -> Vec<Finding> {
         &format!("{delegate} a program's vcpu is not enforced"),
     );
     findings.add(
+        "control groups that can run behind others",
+        groups.can_stand_behind(),
+        false,
+        "they take Linux 5.15 and a control group that limits CPU time; until then a program that computes for long \
+         delays the short calls of others",
+    );
+    findings.add(
         "a control group that counts CPU time",
         groups.counts_cpu(),
         false,

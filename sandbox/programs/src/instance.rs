@@ -28,6 +28,7 @@ use crate::log::Log;
 use crate::meter::{Meter, Running};
 use crate::prepared::Prepared;
 use crate::runtime_api::{Desk, Work};
+use crate::standing::Standing;
 use crate::{Failure, Init, Invocation, Machine, Part, Ran, StartError, Usage, processes};
 
 /// How long programs that asked to be told of the end have for it; AWS Lambda's figure with external extensions.
@@ -43,6 +44,7 @@ pub struct Instance {
     cage: Cage,
     ending: Arc<Ending>,
     meter: Arc<Meter>,
+    standing: Arc<Standing>,
     door: Door,
     /// Calls at once.
     places: Semaphore,
@@ -97,6 +99,7 @@ impl Instance {
         }
         let init = self.init.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (running, begun) = (self.meter.begin(), Moment::now());
+        self.standing.begin(running.begun_at(), running.calls());
         let call = Call { instance: self, running, begun, handed: AtomicBool::new(false), ended: false };
         let outcome = call.run(invocation, parts, deadline, limit).await;
         call.end(outcome, init)
@@ -206,6 +209,7 @@ impl Call<'_> {
             result = answered => result,
             failure = instance.ending.ended() => Err(self.ended_for(failure)),
             () = tokio::time::sleep_until(deadline) => Err(Failure::Timeout { limit }),
+            never = instance.standing.watch_call() => match never {},
         }
     }
 
@@ -228,6 +232,7 @@ impl Call<'_> {
     fn end(mut self, outcome: Result<Answered, Failure>, init: Option<Init>) -> Ran {
         self.ended = true;
         let (cpu, memory_peak_bytes) = self.running.used();
+        self.instance.standing.end(cpu.to_std());
         let wall = Micros::from_std(self.begun.elapsed());
         let outcome = outcome.map_err(|failure| self.instance.end_for(failure));
         let bytes_out = match &outcome {

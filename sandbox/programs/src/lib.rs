@@ -28,9 +28,11 @@ mod netns;
 mod prepared;
 mod processes;
 mod program;
+mod ranks;
 mod runtime_api;
 mod seccomp;
 mod spawner;
+mod standing;
 mod unpack;
 
 pub use call::{HttpHead, Init, Invocation, Part, Ran, Reply, Usage};
@@ -40,3 +42,4 @@ pub use instance::Instance;
 pub use machine::{Machine, MachineConfig};
 pub use prepared::Prepared;
 pub use program::{Isolation, Kind, Limits, Network, Program, Source};
+pub use ranks::Ranks;

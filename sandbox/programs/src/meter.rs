@@ -8,6 +8,7 @@
 //! call's, where calls run at once; with version 2 of control groups it is the highest since the start.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use merit_units::Micros;
 
@@ -77,9 +78,9 @@ impl Meter {
             self.group.reset_peak();
         }
         state.running += 1;
-        let share = state.share;
+        let (share, calls) = (state.share, state.running);
         drop(state);
-        Running { meter: Arc::clone(self), share }
+        Running { meter: Arc::clone(self), share, begun_at: now, calls }
     }
 
     fn cpu_nanos(&self) -> u64 {
@@ -96,9 +97,22 @@ impl Meter {
 pub(crate) struct Running {
     meter: Arc<Meter>,
     share: u64,
+    /// CPU time of the instance when it began, in nanoseconds.
+    begun_at: u64,
+    calls: u64,
 }
 
 impl Running {
+    /// CPU time of the instance when it began.
+    pub(crate) const fn begun_at(&self) -> Duration {
+        Duration::from_nanos(self.begun_at)
+    }
+
+    /// Calls that ran when it began, with it.
+    pub(crate) fn calls(&self) -> u32 {
+        u32::try_from(self.calls).unwrap_or(u32::MAX)
+    }
+
     /// CPU time of the call so far, and the peak of memory in bytes.
     pub(crate) fn used(&self) -> (Micros, u64) {
         let now = self.meter.cpu_nanos();

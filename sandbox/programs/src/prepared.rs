@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::standing::Habit;
 use crate::unpack::{self, ImageConfig, Unpacked};
 use crate::{Isolation, Kind, MachineConfig, Network, PrepareError, Program};
 
@@ -23,6 +24,7 @@ const START_EXTENSIONS: &str =
 pub struct Prepared {
     pub(crate) program: Program,
     pub(crate) name: Arc<str>,
+    pub(crate) habit: Arc<Habit>,
     /// Its unpacked code.
     pub(crate) folder: PathBuf,
     /// Whether that is the whole root, and not just `/var/task`.
@@ -62,7 +64,7 @@ impl Prepared {
             .collect();
         own_environment.extend(program.environment.clone());
         let name = program.name.as_str().into();
-        Ok(Self { program, name, folder, is_image, command, working_dir, own_environment })
+        Ok(Self { program, name, habit: Arc::default(), folder, is_image, command, working_dir, own_environment })
     }
 
     /// The program.

@@ -17,6 +17,7 @@ use crate::meter::Meter;
 use crate::netns::Netns;
 use crate::prepared::{API_PORT, Prepared};
 use crate::runtime_api::{self, Desk};
+use crate::standing::Standing;
 use crate::unpack::NEW;
 use crate::{Failure, Init, Isolation, Kind, Machine, Network, StartError, gvisor, namespace};
 
@@ -74,6 +75,7 @@ async fn until_ready(instance: &Instance) -> Result<(), Failure> {
         biased;
         failure = instance.ending.ended() => Err(failure),
         () = ready => Ok(()),
+        never = instance.standing.watch_start() => match never {},
         () = tokio::time::sleep(limit.to_std()) => Err(Failure::Timeout { limit }),
     }
 }
@@ -89,6 +91,7 @@ fn assemble(
     let Outputs { output, status } = outputs;
     let ending = Arc::new(Ending::new(cage.killer()));
     let meter = Arc::new(Meter::new(cage.pid(), cage.group()));
+    let standing = Arc::new(Standing::new(cage.group(), Arc::clone(&meter), Arc::clone(&prepared.habit)));
     let log = Log::default();
     let mut tasks = Tasks::default();
     let followed = tokio::spawn(log.clone().follow(output, Arc::clone(&prepared.name)));
@@ -103,6 +106,8 @@ fn assemble(
         ending.end(failure);
     };
     tasks.0.push(tokio::spawn(watch).abort_handle());
+    let watched = Arc::clone(&standing);
+    tasks.0.push(tokio::spawn(async move { watched.watch_between().await }).abort_handle());
     if !machine.groups().limits_memory() {
         let looking = look(Arc::clone(&ending), Arc::clone(&meter), Arc::clone(prepared));
         tasks.0.push(tokio::spawn(looking).abort_handle());
@@ -125,6 +130,7 @@ fn assemble(
         cage,
         ending,
         meter,
+        standing,
         door,
         places: Semaphore::new(places),
         log,

@@ -60,7 +60,7 @@ fn below(pid: u32) -> BTreeSet<u32> {
 }
 
 /// Control groups made by a process.
-fn groups_of(mounts: &str, pid: u32) -> BTreeSet<String> {
+pub(crate) fn groups_of(mounts: &str, pid: u32) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let points = mounts.lines().filter(|line| line.contains(" - cgroup")).filter_map(|line| line.split(' ').nth(4));
     let mut todo: Vec<_> = points.map(std::path::PathBuf::from).collect();

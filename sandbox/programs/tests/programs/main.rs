@@ -10,4 +10,5 @@ mod images;
 mod leftovers;
 mod peers;
 mod runtime_api;
+mod standing;
 mod support;
