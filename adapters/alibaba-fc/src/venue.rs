@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{self, ACCEPT, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, response};
 use http_body_util::Full;
 use merit_cloud_wire::acs3::Signer;
 use merit_cloud_wire::fc::{self, ErrorBody};
 use merit_pricing::PriceSheet;
+use merit_transport::headers::{USER_AGENT, passed_on};
 use merit_transport::{Answer, Arriving, Route, Transport, excerpt, failure, retry_after};
 use merit_units::{Micros, Timestamp};
 use merit_venue::{
@@ -22,7 +23,6 @@ use crate::meaning::{self, Meaning};
 use crate::reply;
 use crate::target::{self, Called, Task};
 
-const NAME: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// What stands for the want of keys.
@@ -119,7 +119,7 @@ impl FcVenue {
             let signed = signer.sign(&Method::POST, path, query, &mut headers, &call.payload, now, &nonce);
             signed.expect("invariant: ids and the headers above are text");
         }
-        headers.insert(USER_AGENT, NAME);
+        headers.insert(header::USER_AGENT, USER_AGENT);
         route.request(Method::POST, headers, call.payload.clone())
     }
 
@@ -132,15 +132,8 @@ impl FcVenue {
             let signed = signer.sign_trigger(&Method::POST, path, query, &mut headers, self.now());
             signed.expect("invariant: an authority is text");
         }
-        if let Some(content_type) = &call.content_type {
-            headers.insert(CONTENT_TYPE, content_type.clone());
-        }
-        for (name, value) in [("traceparent", &call.traceparent), ("tracestate", &call.tracestate)] {
-            if let Some(value) = value {
-                headers.insert(HeaderName::from_static(name), value.clone());
-            }
-        }
-        headers.insert(USER_AGENT, NAME);
+        passed_on(call, &mut headers);
+        headers.insert(header::USER_AGENT, USER_AGENT);
         route.request(Method::POST, headers, call.payload.clone())
     }
 
@@ -158,7 +151,7 @@ impl FcVenue {
             let signed = signer.sign(&Method::GET, path, query, &mut headers, b"", self.now(), &nonce);
             signed.expect("invariant: the headers above are text");
         }
-        headers.insert(USER_AGENT, NAME);
+        headers.insert(header::USER_AGENT, USER_AGENT);
         headers
     }
 
