@@ -155,6 +155,41 @@ async fn months_are_compared_with_those_of_the_configuration() {
     assert!(told.contains("$38.8001 by list; deal (50 % off); partly second-hand"), "{told}");
 }
 
+/// By hand: 100 million calls of 0.001625 GB-seconds and 0.0000002 each are 22.70833875; half of it, less what is committed.
+#[tokio::test]
+async fn calls_are_priced_with_the_adjustments_of_the_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("merit.toml");
+    let text = format!(
+        "[venues.aws]\nkind = \"aws-lambda\"\nregion = \"us-east-1\"\nsheet = \"{LAMBDA}\"\n\
+         [adjustments.deal]\nkind = \"discount\"\nvenues = [\"aws\"]\nfrom = 2026-01-01\npercent_off = 50\n\
+         [adjustments.plan]\nkind = \"commitment\"\nvenues = [\"aws\"]\nfrom = 2027-01-01\namount = 10\n"
+    );
+    std::fs::write(&file, text).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let call = ["catalog", "price", LAMBDA, "--memory-mb", "128", "--duration-ms", "12.34", "--requests"];
+    for (more, charge, list) in [
+        (&["100000000"][..], "22.70833875", None),
+        (&["100000000", "--config", file, "--adjust", "2025-12-31"], "22.70833875", None),
+        (&["100000000", "--config", file, "--adjust", "2026-12-31"], "11.354169375", Some("22.70833875")),
+        (&["100000000", "--config", file, "--adjust", "2027-01-01"], "1.354169375", Some("22.70833875")),
+        // Where the month stands is the same with and without: all of the requests are free.
+        (&["1000000", "--month-to-date", "request=0"], "0.0270833875", None),
+        (
+            &["1000000", "--config", file, "--adjust", "2026-12-31", "--month-to-date", "request=0"],
+            "0.01354169375",
+            Some("0.0270833875"),
+        ),
+    ] {
+        let outcome = run(&[&call, more, &["--json"]].concat()).await;
+        assert_eq!(outcome.exit, Exit::Ok, "{outcome:?}");
+        let view: serde_json::Value = serde_json::from_str(&outcome.out).expect("JSON");
+        assert_eq!((view["charge"].as_str(), view["list"].as_str()), (Some(charge), list), "{more:?}");
+    }
+    let told = run(&[&call[..], &["100000000", "--config", file, "--adjust", "2026-12-31"]].concat()).await.out;
+    assert!(told.contains("22.70833875 USD by list; deal (50 % off)"), "{told}");
+}
+
 #[tokio::test]
 async fn months_at_venues_are_compared_with_what_is_left_there() {
     let broker = Broker::start().await;

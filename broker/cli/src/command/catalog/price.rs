@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use std::path::PathBuf;
+
 use clap::Args;
-use merit_pricing::{Architecture, Meter, Metered, MonthToDate, PriceSheet, Size, Usage};
+use merit_config::Config;
+use merit_pricing::{
+    Adjusted, Adjustments, Architecture, Date, Meter, Metered, MonthToDate, Pools, PriceSheet, Size, Usage,
+};
 use merit_units::{MemoryMb, Micros, Overflow, Quantity, SheetName};
 use serde::Serialize;
 
@@ -16,10 +21,12 @@ use crate::values::{parse_memory, parse_millis, parse_vcpu};
 #[command(after_help = "\
 Without --month-to-date the price is the one after the free grant, in the first paid tier. With it, the meters
 named stand where they are said to, counted from the start of the month with the grant; the others stay after
-their grant. Meters: request, gb_second, vcpu_second, gib_second, compute_unit, cpu_ms, egress_gb.
+their grant. With --adjust, discounts, packages and commitments are applied, of which all that is left is for these calls.
+Meters: request, gb_second, vcpu_second, gib_second, compute_unit, cpu_ms, egress_gb.
 
   merit catalog price aws-lambda/us-east-1/x86_64 --memory-mb 128 --duration-ms 12.34 --init-ms 180.2
-  merit catalog price google-run/tier1 --memory-mb 512 --vcpu 0.333 --duration-ms 250.5 --requests 1000000")]
+  merit catalog price google-run/tier1 --memory-mb 512 --vcpu 0.333 --duration-ms 250.5 --requests 1000000
+  merit catalog price alibaba-fc/cn --memory-mb 512 --vcpu 0.35 --duration-ms 80 --adjust 2026-12-01 --config merit.toml")]
 pub struct PriceArgs {
     /// The sheet, such as aws-lambda/us-east-1/x86_64
     #[arg(value_parser = SheetName::try_new)]
@@ -51,6 +58,13 @@ pub struct PriceArgs {
     /// What was used this month before, such as gb_second=400000. May be repeated
     #[arg(long, value_name = "METER=N", num_args = 1.., value_parser = parse_used)]
     pub month_to_date: Vec<(Meter, Quantity)>,
+    /// Apply the adjustments of the configuration that hold on this day, such as 2026-12-01, for the first of its venues that is
+    /// billed by the sheet and has some
+    #[arg(long, value_name = "DAY")]
+    pub adjust: Option<Date>,
+    /// The configuration with adjustments; without, MERIT_CONFIG or merit.toml in the working folder
+    #[arg(long, value_name = "FILE", requires = "adjust")]
+    pub config: Option<PathBuf>,
     /// What the code is built for: x86_64 or arm64; the sheet's own when absent
     #[arg(long, value_name = "ARCH")]
     pub architecture: Option<Architecture>,
@@ -71,6 +85,11 @@ struct Priced<'a> {
     billed: BTreeMap<&'static str, String>,
     sheet: &'a str,
     rule: String,
+    /// What it would be without adjustments; absent when none were applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    adjustments: Vec<String>,
 }
 
 pub(super) fn price(args: &PriceArgs, sheet: &PriceSheet, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -80,13 +99,20 @@ pub(super) fn price(args: &PriceArgs, sheet: &PriceSheet, output: &mut Output<'_
     let too_large = |error: Overflow| Failure::usage(error.to_string());
     let metered = one.checked_mul(args.requests).map_err(too_large)?;
     let month = month_to_date(args, sheet)?;
-    let charge = sheet.charge(&metered, &month).and_then(|exact| exact.round_half_even()).map_err(too_large)?;
+    let by_list = sheet.charge(&metered, &month).and_then(|exact| exact.round_half_even()).map_err(too_large)?;
+    let agreed = agreed(args, sheet, output)?;
+    let charge = match agreed.is_empty() {
+        true => by_list,
+        false => adjusted(&agreed, args, sheet, &metered)?.charge.round_half_even().map_err(too_large)?,
+    };
     let priced = Priced {
         charge: charge.to_string(),
         currency: sheet.currency().to_string(),
         billed: metered.iter().map(|(meter, quantity)| (meter.name(), quantity.to_string())).collect(),
         sheet: sheet.name().as_str(),
         rule: sheet.rule_in_words(),
+        list: (!agreed.is_empty()).then(|| by_list.to_string()),
+        adjustments: agreed.iter().map(ToString::to_string).collect(),
     };
     if output.json() {
         output.json_value(&priced)?
@@ -104,7 +130,51 @@ fn show(priced: &Priced<'_>, metered: &Metered, args: &PriceArgs, output: &mut O
         table.row([meter.to_string(), quantity.to_string()]);
     }
     output.table(&table)?;
+    if let Some(list) = &priced.list {
+        output.line(&format!("{list} {} by list; {}", priced.currency, priced.adjustments.join("; ")))?;
+    }
     output.line(&priced.rule)
+}
+
+/// What is agreed besides the sheet and holds on the day that was asked for; nothing when none was.
+fn agreed(args: &PriceArgs, sheet: &PriceSheet, output: &Output<'_>) -> Result<Adjustments, Failure> {
+    let Some(day) = args.adjust else { return Ok(Adjustments::default()) };
+    let config = Config::load(args.config.as_deref(), output.env())?;
+    Ok(of_configuration(&config, sheet, day))
+}
+
+/// The adjustments on a day of the first venue of a configuration that is billed by the sheet and has some.
+pub(super) fn of_configuration(config: &Config, sheet: &PriceSheet, day: Date) -> Adjustments {
+    let billed = |venue: &merit_config::Venue| venue.sheet.as_ref().is_some_and(|own| own.name() == sheet.name());
+    let venues = config.venues.iter().filter(|(_, venue)| billed(venue));
+    let agreed = venues.map(|(name, venue)| config.adjustments_of(name, venue).in_force(sheet, day.start()));
+    agreed.into_iter().find(|own| !own.is_empty()).unwrap_or_default()
+}
+
+/// The charge with adjustments, in the month that the options say.
+fn adjusted(
+    agreed: &Adjustments,
+    args: &PriceArgs,
+    sheet: &PriceSheet,
+    metered: &Metered,
+) -> Result<Adjusted, Failure> {
+    let too_large = |error: Overflow| Failure::usage(error.to_string());
+    let mut pools = Pools::new();
+    let count = |pools: &mut Pools, meter: Meter, quantity: Quantity| {
+        let nothing = sheet.billed_meters().try_fold(*metered, |all, meter| all.with(meter, Quantity::ZERO));
+        let used = nothing.and_then(|nothing| nothing.with(meter, quantity));
+        pools.record(sheet, &used.expect("invariant: the meters are the sheet's own")).map_err(too_large)
+    };
+    for (meter, quantity) in &args.month_to_date {
+        count(&mut pools, *meter, *quantity)?;
+    }
+    for meter in sheet.billed_meters() {
+        if args.month_to_date.iter().all(|(named, _)| *named != meter) {
+            let left = pools.month_to_date(sheet).iter().find(|(own, ..)| *own == meter).map(|(_, left, _)| left);
+            count(&mut pools, meter, left.unwrap_or(Quantity::ZERO))?;
+        }
+    }
+    pools.charge(sheet, &agreed.discounted(sheet), agreed, metered).map_err(too_large)
 }
 
 /// The call's size and usage. What the sheet bills must be given: missing is not cheap.

@@ -10,6 +10,7 @@ use merit_units::{Currency, ExchangeRate};
 use merit_wire::{AdjustmentView, VenueList};
 use reqwest::Method;
 
+use super::super::price::of_configuration;
 use super::CompareArgs;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -37,14 +38,8 @@ impl Candidates {
     /// The sheets of the catalogue; with the adjustments of the first venue of the configuration that is billed by it and
     /// has some.
     pub(super) fn of_catalogue(args: &CompareArgs, config: &Config) -> Self {
-        let agreed = |sheet: &PriceSheet| {
-            let venues = config
-                .venues
-                .iter()
-                .filter(|(_, venue)| venue.sheet.as_ref().is_some_and(|own| own.name() == sheet.name()));
-            let agreed = venues.map(|(name, venue)| config.adjustments_of(name, venue));
-            agreed.map(|agreed| args.adjusted(&agreed, sheet)).find(|own| !own.is_empty()).unwrap_or_default()
-        };
+        let agreed =
+            |sheet: &PriceSheet| args.adjust.map(|day| of_configuration(config, sheet, day)).unwrap_or_default();
         let sheets = Catalogue::builtin().iter().map(|sheet| {
             let name = sheet.name().to_string();
             let provider = name.split('/').next().unwrap_or_default().to_owned();
