@@ -13,9 +13,11 @@
 
 mod list;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use merit_transport::{Origin, Transport};
-use merit_venue::{Call, ConfigError, Discovered, Meters, Step, VenueError, meter_header};
+use merit_venue::{Call, ConfigError, Discovered, Meters, Step, Target, VenueError, meter_header};
 use tokio::time::Instant;
 
 /// What stands before a function that is called by the queue.
@@ -164,16 +166,48 @@ impl Preset {
         list::discover(self, base, transport, ends).await
     }
 
-    /// Whether what it lists by answers, and takes the credentials.
-    pub(crate) async fn look(&self, base: &str, transport: &Transport, ends: Instant) -> Step {
+    /// Whether what it lists by answers, takes the credentials, and has what the targets name.
+    pub(crate) async fn look(&self, base: &str, transport: &Transport, ends: Instant, targets: &[Arc<Target>]) -> Step {
         match self.discover(base, transport, ends).await {
             Ok(None) => Step::none("listing", "nothing is configured to list functions by"),
-            Ok(Some(found)) => Step::ok("listing", format!("{} functions are listed", found.len())),
+            Ok(Some(found)) => {
+                let named = targets.iter().filter(|target| target.uri().is_none()).map(|target| target.as_str());
+                match named.map(|target| self.service(target)).find(|service| self.is_absent(service, &found)) {
+                    None => Step::ok("listing", format!("{} functions are listed", found.len())),
+                    Some(service) => Step::failed(
+                        "listing",
+                        format!("`{service}` is not among the {} functions that are listed", found.len()),
+                        "deploy it there, or mend the deployment's target",
+                    ),
+                }
+            }
             Err(error) => Step::failed(
                 "listing",
                 error.to_string(),
                 "check the credentials of [venues.NAME.gateway] or [venues.NAME.api]",
             ),
+        }
+    }
+}
+
+impl Preset {
+    /// What a target names, without a path behind it.
+    fn service<'t>(&self, target: &'t str) -> &'t str {
+        let named = self.queued(target).unwrap_or(target).trim_start_matches('/');
+        named.split(['/', '?']).next().unwrap_or_default()
+    }
+
+    /// Whether the list would have it and has not. A list is of one namespace, and says nothing of others.
+    fn is_absent(&self, service: &str, found: &[Discovered]) -> bool {
+        let listed = |service: &str| found.iter().any(|one| one.target == service);
+        match (service.split_once('.'), self) {
+            (Some((_, namespace)), _) => {
+                let of_it = |one: &&Discovered| one.target.rsplit_once('.').is_some_and(|(_, own)| own == namespace);
+                found.iter().any(|one| of_it(&one)) && !listed(service)
+            }
+            // The default namespace of a gateway is not told.
+            (None, Self::OpenFaas(OpenFaas { namespace: Some(_), .. })) => false,
+            (None, _) => found.iter().all(|one| one.name != service),
         }
     }
 }

@@ -211,7 +211,7 @@ impl HttpVenue {
             return steps;
         }
         if let Some(preset) = &self.preset {
-            steps.push(preset.look(&self.base_url, &self.transport, Instant::now() + LOOK).await);
+            steps.push(preset.look(&self.base_url, &self.transport, Instant::now() + LOOK, targets).await);
         }
         if targets.iter().any(|target| self.is_queued(target)) {
             steps.push(self.callback_step());

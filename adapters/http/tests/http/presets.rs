@@ -103,6 +103,20 @@ async fn a_doctor_sees_the_way_there_and_the_lists_password() {
         ("dry invocation", none),
     ];
     assert_eq!(seen, expected);
+    // The list is of `openfaas-fn`, and says nothing of other namespaces.
+    for (target, result) in [
+        ("env.openfaas-fn/path", StepResult::Ok),
+        ("async/env.openfaas-fn", StepResult::Ok),
+        ("gone.openfaas-fn", StepResult::Failed),
+        ("async/gone.openfaas-fn", StepResult::Failed),
+        ("gone.images", StepResult::Ok),
+        ("gone", StepResult::Ok),
+    ] {
+        let steps = faas(&server, "secret").check(vec![Arc::new(Target::try_new(target).expect("a target"))]).await;
+        let step = steps.iter().find(|step| step.name == "listing").expect("a step");
+        assert_eq!(step.result, result, "{target}: {step:?}");
+        assert_eq!(step.todo.contains("deploy it there"), result == StepResult::Failed);
+    }
     let steps = faas(&server, "wrong").check(targets.clone()).await;
     let failed = steps.iter().find(|step| step.result == StepResult::Failed).expect("a failure");
     assert!(
