@@ -15,6 +15,9 @@
 //! was stopped in between.
 
 mod bill;
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "the target is the library of the fuzzer too")]
+mod fuzz;
 mod gather;
 mod post;
 #[cfg(test)]

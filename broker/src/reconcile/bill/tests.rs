@@ -1,5 +1,7 @@
 //! What is taken of a bill, and what is told of one that is not.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_257_840_000_000);
@@ -102,4 +104,119 @@ fn a_bill_that_is_not_whole_is_refused() {
         headless.contains("no column ChargePeriodStart, ChargePeriodEnd, ResourceId, SkuMeter, ConsumedQuantity"),
         "{headless}"
     );
+}
+
+/// A service's day: what real rows have, by clouds and columns.
+#[derive(Clone, Debug)]
+struct Day {
+    service: String,
+    calls: u32,
+    /// Billionths of what was billed.
+    billed: u64,
+    /// Which of [`KINDS`] it is.
+    kind: usize,
+}
+
+/// A meter with its unit, and how many of that unit are one of the meter's.
+const KINDS: [(&str, &str, u128); 5] = [
+    ("instance_second", "s", 1),
+    ("gb_second", "MB-ms", 1_024_000),
+    ("gb_second", "GB-s", 1),
+    ("cpu_ms", "us", 1_000),
+    ("compute_unit", "", 1),
+];
+
+impl Day {
+    fn quantity(&self) -> String {
+        format!("{}.{:09}", self.billed / 1_000_000_000, self.billed % 1_000_000_000)
+    }
+
+    /// Its two rows: the requests and what was billed, each as the fields of [`COLUMNS`].
+    fn rows(&self) -> [[String; 6]; 2] {
+        let (meter, unit, _) = KINDS[self.kind];
+        let row = |meter: &str, quantity: String, unit: &str| {
+            ["2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z", &self.service, meter, &quantity, unit].map(str::to_owned)
+        };
+        [row("request", self.calls.to_string(), "count"), row(meter, self.quantity(), unit)]
+    }
+}
+
+fn any_day(number: usize) -> impl Strategy<Value = Day> {
+    ("[ -~é]{0,20}", 1_u32.., 0..u64::MAX, 0..KINDS.len()).prop_map(move |(name, calls, billed, kind)| {
+        // Spaces around a field are no part of it, and no two services have the same name.
+        Day { service: format!("{number}{name}."), calls, billed, kind }
+    })
+}
+
+fn days() -> impl Strategy<Value = Vec<Day>> {
+    (any_day(0), any_day(1), any_day(2)).prop_map(|(a, b, c)| vec![a, b, c])
+}
+
+/// The rows as a file whose columns are in another order, among others.
+fn file(rows: &[[String; 6]], order: &[usize]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let columns = order.iter().map(|at| COLUMNS.get(*at).copied().unwrap_or("BilledCost"));
+    writer.write_record(columns).expect("memory");
+    for row in rows {
+        writer.write_record(order.iter().map(|at| row.get(*at).map_or("0.5", String::as_str))).expect("memory");
+    }
+    String::from_utf8(writer.into_inner().expect("memory")).expect("text")
+}
+
+fn any_order() -> impl Strategy<Value = Vec<usize>> {
+    Just((0..8).collect::<Vec<_>>()).prop_shuffle()
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_order_of_rows_and_columns_the_figures_are_those_of_the_file(
+        days in days(),
+        order in any_order(),
+        shuffled in Just((0..6).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        let rows: Vec<_> = days.iter().flat_map(Day::rows).collect();
+        let rows: Vec<_> = shuffled.iter().map(|at| rows[*at].clone()).collect();
+        let bills = read(&file(&rows, &order), NOW).expect("bills");
+        prop_assert_eq!(bills.len(), 3);
+        for (bill, day) in bills.iter().zip(&days) {
+            let (meter, _, parts) = KINDS[day.kind];
+            let billed = Quantity::from_quanta(quantity(&day.quantity()).quanta() / parts);
+            prop_assert_eq!((&bill.resource, bill.calls), (&day.service, u64::from(day.calls)));
+            match meter.parse::<Meter>() {
+                Ok(meter) => prop_assert_eq!(&bill.billed, &BTreeMap::from([(meter, billed)])),
+                Err(_) => prop_assert_eq!(bill.instance, Some(billed)),
+            }
+        }
+    }
+
+    /// A field that is emptied, garbled or negative spoils the file, and only its own line is named; but the unit, which
+    /// may be empty, and the service, which may have any name: then a day lacks its requests.
+    #[test]
+    fn a_field_that_is_wrong_is_named_by_its_line(
+        days in days(),
+        order in any_order(),
+        at in 0_usize..6,
+        column in prop::sample::select(&[0_usize, 1, 3, 4][..]),
+        wrong in prop::sample::select(&["", "-1", "?", "1e5", "NaN", "2026-02-30T00:00:00Z", "9999999999999999999999999999999999"][..]),
+    ) {
+        let mut rows: Vec<_> = days.iter().flat_map(Day::rows).collect();
+        rows[at][column] = wrong.to_owned();
+        let problems = read(&file(&rows, &order), NOW).expect_err("it is wrong");
+        // Fields of services have no line breaks, so a row is a line; the header is the first.
+        let line = format!("line {}: ", at + 2);
+        prop_assert!(problems.iter().all(|problem| problem.starts_with(&line)), "{problems:?}");
+        prop_assert!(problems.iter().any(|problem| problem.contains(COLUMNS[column]) || problem.contains(wrong)), "{problems:?}");
+    }
+
+    #[test]
+    fn a_row_that_stands_there_twice_or_not_at_all_spoils_the_file(days in days(), order in any_order(), at in 0_usize..6) {
+        let rows: Vec<_> = days.iter().flat_map(Day::rows).collect();
+        let twice: Vec<_> = rows.iter().chain([&rows[at]]).cloned().collect();
+        let problems = read(&file(&twice, &order), NOW).expect_err("twice");
+        prop_assert!(problems.len() == 1 && problems[0].ends_with("stands there twice"), "{problems:?}");
+        let without: Vec<_> = rows.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, row)| row.clone()).collect();
+        let problems = read(&file(&without, &order), NOW).expect_err("half a day");
+        let service = &days[at / 2].service;
+        prop_assert!(problems.len() == 1 && problems[0].contains(service.as_str()), "{problems:?}");
+    }
 }
