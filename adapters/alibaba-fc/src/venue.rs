@@ -69,7 +69,7 @@ impl FcVenue {
         let begun = Instant::now();
         let called = target::called(&call.target, &self.place, &self.config.trigger_hosts)?;
         let route = called.route();
-        let ends = self.limits.admit(&call, begun, &route.shown())?;
+        let ends = self.limits.admit(&call, begun, route)?;
         if !matches!(called, Called::Trigger(_)) {
             self.lockout.check(&route.shown())?;
         }

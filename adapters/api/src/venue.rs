@@ -1,6 +1,7 @@
 //! The trait every adapter implements.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,7 +91,7 @@ impl Limits {
     ///
     /// # Errors
     /// A payload that is too large, or a deadline that has passed; nothing was sent.
-    pub fn admit(&self, call: &Call, begun: Instant, shown: &str) -> Result<Instant, VenueError> {
+    pub fn admit(&self, call: &Call, begun: Instant, shown: impl fmt::Display) -> Result<Instant, VenueError> {
         let (size, max) = (call.payload.len() as u64, self.request_bytes);
         if size > max {
             let message = format!("the payload has {size} bytes, more than the {max} this venue takes");

@@ -124,18 +124,9 @@ impl AzureVenue {
 
     /// Everything that must be so before anything is sent.
     async fn admit(&self, call: &Call) -> Result<Admitted, VenueError> {
-        let begun = Instant::now();
-        let ends = call.deadline.min(begun + self.limits.duration);
-        let (size, max) = (call.payload.len() as u64, self.limits.request_bytes);
-        if size > max {
-            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
-            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
-        }
         let route = self.routes.of(&call.target)?;
         let shown = route.shown();
-        if ends <= begun {
-            return Err(failure::timed_out(Outcome::NotStarted, "before calling", &shown, Duration::ZERO));
-        }
+        let ends = self.limits.admit(call, Instant::now(), &shown)?;
         let (key, token) = self.proofs(&route, ends).await?;
         Ok(Admitted { route, shown, key, token, ends })
     }

@@ -53,7 +53,7 @@ impl WorkersVenue {
     async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
         let begun = Instant::now();
         let Called { route, script } = target::called(&call.target, &self.config, self.base.as_ref())?;
-        let ends = self.limits.admit(&call, begun, &route.shown())?;
+        let ends = self.limits.admit(&call, begun, &route)?;
         self.lockout.check(&route.shown())?;
         let _place = self.transport.admit(&route, ends).await?;
         let build = |_| route.request(Method::POST, self.headers(&call), call.payload.clone());

@@ -91,18 +91,9 @@ impl GoogleRunVenue {
 
     /// Everything that must be so before anything is sent.
     async fn admit(&self, call: &Call) -> Result<Admitted, VenueError> {
-        let begun = Instant::now();
-        let ends = call.deadline.min(begun + self.limits.duration);
-        let (size, max) = (call.payload.len() as u64, self.limits.request_bytes);
-        if size > max {
-            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
-            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
-        }
         let called = self.routes.of(&call.target)?;
         let shown = called.route.shown();
-        if ends <= begun {
-            return Err(failure::timed_out(Outcome::NotStarted, "before calling", &shown, Duration::ZERO));
-        }
+        let ends = self.limits.admit(call, Instant::now(), &shown)?;
         let keyring = self.keyring(&called.audience);
         let token = keyring.token(ends).await.map_err(|none| none.failure_of(&shown))?;
         Ok(Admitted { called, shown, keyring, token, ends })

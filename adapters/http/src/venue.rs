@@ -37,7 +37,6 @@ pub struct HttpVenue {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) transport: Transport,
     limits: Limits,
-    max_request_bytes: usize,
     pub(crate) max_reply_bytes: usize,
     max_streamed_bytes: usize,
     pub(crate) meters: Meters,
@@ -79,7 +78,6 @@ impl HttpVenue {
                 duration: config.whole_timeout,
                 in_flight: Some(config.max_connections),
             },
-            max_request_bytes: config.max_request_bytes,
             max_reply_bytes: config.max_reply_bytes,
             max_streamed_bytes: config.max_streamed_bytes,
             meters: config.meters,
@@ -125,16 +123,8 @@ impl HttpVenue {
     /// Checks a call; where it goes, and until when.
     pub(crate) fn prepare(&self, call: &Call) -> Result<(Route, Instant), VenueError> {
         let begun = Instant::now();
-        let ends = call.deadline.min(begun + self.limits.duration);
-        if call.payload.len() > self.max_request_bytes {
-            let (size, max) = (call.payload.len(), self.max_request_bytes);
-            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
-            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
-        }
         let route = self.routes.of(&call.target, &call.function)?;
-        if ends <= begun {
-            return Err(failure::timed_out(Outcome::NotStarted, "before calling", &route.shown(), Duration::ZERO));
-        }
+        let ends = self.limits.admit(call, begun, &route)?;
         Ok((route, ends))
     }
 

@@ -1,5 +1,6 @@
 //! A place to connect to, and what to ask for there.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -102,10 +103,10 @@ impl Route {
         Self { origin: Arc::clone(origin), uri: Uri::from(path), host: origin.host_header() }
     }
 
-    /// Host and path for messages, without a query, which may hold a key.
+    /// As in messages.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("{}{}", self.origin.authority, self.uri.path())
+        self.to_string()
     }
 
     /// A request for this route. `host` is set; `headers` may replace it.
@@ -123,6 +124,13 @@ impl Route {
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = headers;
         request
+    }
+}
+
+impl fmt::Display for Route {
+    /// Host and path, without a query, which may hold a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin.authority, self.uri.path())
     }
 }
 
