@@ -155,7 +155,7 @@ fn days() -> impl Strategy<Value = Vec<Day>> {
 /// The rows as a file whose columns are in another order, among others.
 fn file(rows: &[[String; 6]], order: &[usize]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let columns = order.iter().map(|at| COLUMNS.get(*at).copied().unwrap_or("BilledCost"));
+    let columns = order.iter().map(|at| COLUMNS.get(*at).copied().unwrap_or("ListCost"));
     writer.write_record(columns).expect("memory");
     for row in rows {
         writer.write_record(order.iter().map(|at| row.get(*at).map_or("0.5", String::as_str))).expect("memory");
