@@ -35,6 +35,7 @@ use tokio::time::Instant;
 
 use crate::{Call, Target, Venue};
 
+pub mod calls;
 mod cards;
 pub mod server;
 

@@ -5,20 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use merit_venue::{ErrorKind, Outcome, Venue};
-use merit_venue_aws_lambda::{AssumeRole, CredentialsFrom, LambdaVenue};
-use tokio::time::{Instant, sleep, timeout};
+use merit_venue_aws_lambda::{AssumeRole, CredentialsFrom};
+use tokio::time::Instant;
 
-use crate::server::{Answer, PATIENCE, TestServer, invoke, ok, refused, reply, venue_at};
-
-/// Waits until the venue says that it is ready, or that it is not.
-async fn until_ready(venue: &LambdaVenue, ready: bool) {
-    let reached = async {
-        while venue.unready().is_none() != ready {
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(PATIENCE, reached).await.expect("it comes to that in time");
-}
+use crate::server::{Answer, TestServer, invoke, ok, refused, reply, until_ready, venue_at};
 
 #[tokio::test]
 async fn without_credentials_a_call_is_refused_at_once_and_sent_nowhere() {
@@ -59,7 +49,7 @@ async fn a_refused_key_makes_the_venue_unready_until_it_is_tried_again() {
     invoke(&venue, "{}").await.expect_err("refused at once");
     assert_eq!(server.calls(), 1, "the second was not sent");
     good.store(true, Ordering::SeqCst);
-    until_ready(&venue, true).await;
+    until_ready(&*venue, true).await;
     invoke(&venue, "{}").await.expect("good again");
 }
 
@@ -120,7 +110,7 @@ async fn a_role_that_may_not_be_assumed_is_told() {
         });
     })
     .await;
-    until_ready(&venue, false).await;
+    until_ready(&*venue, false).await;
     let why = venue.unready().expect("it says why");
     assert!(why.contains("AccessDenied") || why.contains("not allowed"), "{why}");
 }

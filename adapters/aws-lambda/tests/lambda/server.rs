@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use merit_venue::conformance::calls::call_of;
+pub(crate) use merit_venue::conformance::calls::{target, until_ready};
 pub(crate) use merit_venue::conformance::server::{Answer, PATIENCE, Received, TestServer, head, reply};
-use merit_venue::{Call, Reply, Target, Venue, VenueError};
+use merit_venue::{Call, Reply, Venue, VenueError};
 use merit_venue_aws_lambda::{CredentialsFrom, LambdaConfig, LambdaVenue};
-use tokio::time::Instant;
 
 /// The id the server gives every call.
 pub(crate) const REQUEST_ID: &str = "8f10f676-9f28-4dd8-ae05-83fe17ac5f8e";
@@ -40,24 +41,9 @@ pub(crate) async fn venue_at(url: &str, change: impl FnOnce(&mut LambdaConfig)) 
     Arc::new(LambdaVenue::try_new(config).await.expect("a good configuration"))
 }
 
-pub(crate) fn target(text: &str) -> Arc<Target> {
-    Arc::new(Target::try_new(text).expect("a target"))
-}
-
 /// A call of `resize` with ten seconds left.
 pub(crate) fn call(payload: &'static str) -> Call {
-    Call {
-        invocation: "0199f0a2-7c1e-7fff-bfff-ffffffffffff".parse().expect("an id"),
-        attempt: 1,
-        function: "resize".parse().expect("a name"),
-        target: target("resize"),
-        payload: payload.into(),
-        content_type: None,
-        traceparent: None,
-        tracestate: None,
-        deadline: Instant::now() + Duration::from_secs(10),
-        lambda: None,
-    }
+    call_of("resize", payload)
 }
 
 pub(crate) async fn invoke(venue: &LambdaVenue, payload: &'static str) -> Result<Reply, VenueError> {

@@ -31,7 +31,7 @@ async fn a_refused_key_makes_the_venue_unready_until_it_is_tried_again() {
     invoke(&venue, "{}").await.expect_err("refused at once");
     assert_eq!(server.calls(), 1, "the second was not sent");
     good.store(true, Ordering::SeqCst);
-    until_ready(&venue, true).await;
+    until_ready(&*venue, true).await;
     invoke(&venue, "{}").await.expect("good again");
 }
 

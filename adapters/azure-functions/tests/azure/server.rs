@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use merit_venue::conformance::server::{Answer, PATIENCE, Received, TestServer, echo, head, reply};
-use merit_venue::{Call, Reply, Target, Venue, VenueError};
+use merit_venue::conformance::calls::call_of;
+pub(crate) use merit_venue::conformance::calls::{target, until_ready};
+pub(crate) use merit_venue::conformance::server::{Answer, Received, TestServer, echo, head, reply};
+use merit_venue::{Call, Reply, Venue, VenueError};
 use merit_venue_azure_functions::{AzureConfig, AzureVenue, Entra, EntraFrom};
-use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 pub(crate) const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
@@ -42,36 +43,11 @@ pub(crate) fn issued(token: &str) -> Vec<u8> {
     reply(200, &[("content-type", "application/json")], body)
 }
 
-pub(crate) fn target(text: &str) -> Arc<Target> {
-    Arc::new(Target::try_new(text).expect("a target"))
-}
-
 /// A call of `resize` with ten seconds left.
 pub(crate) fn call(payload: &'static str) -> Call {
-    Call {
-        invocation: "0199f0a2-7c1e-7fff-bfff-ffffffffffff".parse().expect("an id"),
-        attempt: 2,
-        function: "resize".parse().expect("a name"),
-        target: target("resize"),
-        payload: payload.into(),
-        content_type: None,
-        traceparent: None,
-        tracestate: None,
-        deadline: Instant::now() + Duration::from_secs(10),
-        lambda: None,
-    }
+    Call { attempt: 2, ..call_of("resize", payload) }
 }
 
 pub(crate) async fn invoke(venue: &AzureVenue, payload: &'static str) -> Result<Reply, VenueError> {
     venue.invoke(call(payload)).await
-}
-
-/// Waits until the venue says that it is ready, or that it is not.
-pub(crate) async fn until_ready(venue: &AzureVenue, ready: bool) {
-    let reached = async {
-        while venue.unready().is_none() != ready {
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(PATIENCE, reached).await.expect("it comes to that in time");
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use merit_venue::conformance::calls::call_of;
+pub(crate) use merit_venue::conformance::calls::target;
 pub(crate) use merit_venue::conformance::server::{Answer, Received, TestServer, head, reply};
-use merit_venue::{Call, Reply, Target, Venue, VenueError};
+use merit_venue::{Call, Reply, Venue, VenueError};
 use merit_venue_cloudflare_workers::{WorkersConfig, WorkersVenue};
-use tokio::time::Instant;
 
 pub(crate) fn venue_at(url: &str, change: impl FnOnce(&mut WorkersConfig)) -> Arc<WorkersVenue> {
     let mut config = WorkersConfig { base_url: Some(url.to_owned()), ..WorkersConfig::new() };
@@ -16,23 +17,12 @@ pub(crate) fn venue_at(url: &str, change: impl FnOnce(&mut WorkersConfig)) -> Ar
     Arc::new(WorkersVenue::try_new(config).expect("a good configuration"))
 }
 
-pub(crate) fn target(text: &str) -> Arc<Target> {
-    Arc::new(Target::try_new(text).expect("a target"))
-}
-
 /// A call of that target with ten seconds left.
 pub(crate) fn call(at: &str, payload: &'static str) -> Call {
     Call {
-        invocation: "0199f0a2-7c1e-7fff-bfff-ffffffffffff".parse().expect("an id"),
-        attempt: 1,
-        function: "resize".parse().expect("a name"),
-        target: target(at),
-        payload: payload.into(),
         content_type: Some(HeaderValue::from_static("text/plain")),
         traceparent: Some(HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
-        tracestate: None,
-        deadline: Instant::now() + Duration::from_secs(10),
-        lambda: None,
+        ..call_of(at, payload)
     }
 }
 

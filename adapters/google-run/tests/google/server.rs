@@ -5,10 +5,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-pub(crate) use merit_venue::conformance::server::{Answer, PATIENCE, Received, TestServer, echo, head, reply};
-use merit_venue::{Call, Reply, Target, Venue, VenueError};
+use merit_venue::conformance::calls::call_of;
+pub(crate) use merit_venue::conformance::calls::{target, until_ready};
+pub(crate) use merit_venue::conformance::server::{Answer, Received, TestServer, echo, head, reply};
+use merit_venue::{Call, Reply, Venue, VenueError};
 use merit_venue_google_run::{CredentialsFrom, GoogleRunConfig, GoogleRunVenue};
-use tokio::time::{Instant, sleep, timeout};
 
 /// A token that ends in an hour; nobody here checks its signature, which is `signed_by`.
 pub(crate) fn token(signed_by: &str) -> String {
@@ -46,36 +47,11 @@ pub(crate) async fn venue_at(url: &str, change: impl FnOnce(&mut GoogleRunConfig
     venue_with(url, &metadata, change)
 }
 
-pub(crate) fn target(text: &str) -> Arc<Target> {
-    Arc::new(Target::try_new(text).expect("a target"))
-}
-
 /// A call of `resize` with ten seconds left.
 pub(crate) fn call(payload: &'static str) -> Call {
-    Call {
-        invocation: "0199f0a2-7c1e-7fff-bfff-ffffffffffff".parse().expect("an id"),
-        attempt: 2,
-        function: "resize".parse().expect("a name"),
-        target: target("resize"),
-        payload: payload.into(),
-        content_type: None,
-        traceparent: None,
-        tracestate: None,
-        deadline: Instant::now() + Duration::from_secs(10),
-        lambda: None,
-    }
+    Call { attempt: 2, ..call_of("resize", payload) }
 }
 
 pub(crate) async fn invoke(venue: &GoogleRunVenue, payload: &'static str) -> Result<Reply, VenueError> {
     venue.invoke(call(payload)).await
-}
-
-/// Waits until the venue says that it is ready, or that it is not.
-pub(crate) async fn until_ready(venue: &GoogleRunVenue, ready: bool) {
-    let reached = async {
-        while venue.unready().is_none() != ready {
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(PATIENCE, reached).await.expect("it comes to that in time");
 }

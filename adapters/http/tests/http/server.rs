@@ -2,11 +2,11 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
+use merit_venue::conformance::calls::call_of;
 use merit_venue::conformance::server;
 pub(crate) use merit_venue::conformance::server::{Answer, PATIENCE, Received, echo, head, reply};
-use merit_venue::{Call, Reply, Target, Venue, VenueError};
+use merit_venue::{Call, Reply, Venue, VenueError};
 use merit_venue_http::{HttpConfig, HttpVenue};
 
 pub(crate) struct TestServer(pub(crate) server::TestServer);
@@ -47,18 +47,7 @@ pub(crate) fn venue_at(url: &str, change: impl FnOnce(&mut HttpConfig)) -> Arc<H
 
 /// A call of `/fn` with ten seconds left.
 pub(crate) fn call(payload: &'static str) -> Call {
-    Call {
-        invocation: "0199f0a2-7c1e-7fff-bfff-ffffffffffff".parse().expect("an id"),
-        attempt: 2,
-        function: "resize".parse().expect("a name"),
-        target: Arc::new(Target::try_new("fn").expect("a target")),
-        payload: payload.into(),
-        content_type: None,
-        traceparent: None,
-        tracestate: None,
-        deadline: tokio::time::Instant::now() + Duration::from_secs(10),
-        lambda: None,
-    }
+    Call { attempt: 2, ..call_of("fn", payload) }
 }
 
 pub(crate) async fn invoke(venue: &HttpVenue, payload: &'static str) -> Result<Reply, VenueError> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use merit_cloud_wire::scf::{Answer as ScfAnswer, ApiError, CallResult, Invoked, Response};
 use merit_cloud_wire::tc3::Presented;
+use merit_venue::conformance::calls::call_of;
+pub(crate) use merit_venue::conformance::calls::target;
 pub(crate) use merit_venue::conformance::server::{Answer, Received, TestServer, head, reply};
-use merit_venue::{Call, Reply, Target, Venue, VenueError};
+use merit_venue::{Call, Reply, Venue, VenueError};
 use merit_venue_tencent_scf::{Keys, ScfConfig, ScfVenue};
-use tokio::time::Instant;
 
 /// The venue's clock: 2026-11-21T04:27:37Z.
 pub(crate) const NOW_S: u64 = 1_795_235_257;
@@ -31,24 +32,9 @@ pub(crate) fn venue_at(url: &str, change: impl FnOnce(&mut ScfConfig)) -> Arc<Sc
     Arc::new(ScfVenue::try_new(config).expect("a good configuration"))
 }
 
-pub(crate) fn target(text: &str) -> Arc<Target> {
-    Arc::new(Target::try_new(text).expect("a target"))
-}
-
 /// A call of that target with ten seconds left.
 pub(crate) fn call(at: &str, payload: &'static str) -> Call {
-    Call {
-        invocation: "0199f0a2-7c1e-7fff-bfff-ffffffffffff".parse().expect("an id"),
-        attempt: 1,
-        function: "resize".parse().expect("a name"),
-        target: target(at),
-        payload: payload.into(),
-        content_type: Some(HeaderValue::from_static("text/plain")),
-        traceparent: None,
-        tracestate: None,
-        deadline: Instant::now() + Duration::from_secs(10),
-        lambda: None,
-    }
+    Call { content_type: Some(HeaderValue::from_static("text/plain")), ..call_of(at, payload) }
 }
 
 pub(crate) async fn invoke(venue: &ScfVenue, payload: &'static str) -> Result<Reply, VenueError> {
