@@ -18,6 +18,7 @@ use crate::reply::{self, DEADLINE_MS, Refusal, Reply};
 use crate::runner::{Call, Ran};
 use crate::schedule::Refused;
 use crate::sign::{self, Given, Signer};
+use crate::strangers::Stranger;
 
 /// Merit's name of the invocation, by which the function's own log can be found.
 const INVOCATION_ID: &str = "merit-invocation-id";
@@ -36,10 +37,10 @@ struct Order<'a> {
 }
 
 impl Door {
-    pub(crate) async fn call(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    pub(crate) async fn call(&self, request: Request<Incoming>, stranger: &Stranger<'_>) -> Result<Reply, Refusal> {
         let (head, body) = request.into_parts();
         if let Some(signer) = &self.signer {
-            return self.signed(head, body, signer).await;
+            return self.signed(head, body, signer, stranger).await;
         }
         let order = self.order(head)?;
         let lease = self.place(&order).await?;
@@ -53,11 +54,20 @@ impl Door {
     }
 
     /// Verifies the request, runs it, and signs whatever the answer is.
-    async fn signed(&self, head: Parts, body: Incoming, signer: &Signer) -> Result<Reply, Refusal> {
+    async fn signed(
+        &self,
+        head: Parts,
+        body: Incoming,
+        signer: &Signer,
+        stranger: &Stranger<'_>,
+    ) -> Result<Reply, Refusal> {
         let given = Given::read(&head.headers, (self.clock)()).map_err(Refusal::Unsigned)?;
         let arrives = Instant::now() + deadline(&head.headers)?.unwrap_or(PAYLOAD_WAIT).min(PAYLOAD_WAIT).to_std();
-        let payload = self.unverified_payload(body, arrives).await?;
+        let payload = self.unverified_payload(body, arrives, stranger).await?;
         signer.verify(&given, &payload, (self.clock)()).map_err(Refusal::Unsigned)?;
+        if !stranger.introduce() {
+            return Err(Refusal::Crowded);
+        }
         let answered = async {
             let order = self.order(head)?;
             let lease = self.place(&order).await?;
@@ -124,7 +134,12 @@ impl Door {
     }
 
     /// Reads a payload that anybody may have sent.
-    async fn unverified_payload(&self, body: Incoming, deadline: Instant) -> Result<Bytes, Refusal> {
+    async fn unverified_payload(
+        &self,
+        body: Incoming,
+        deadline: Instant,
+        stranger: &Stranger<'_>,
+    ) -> Result<Bytes, Refusal> {
         let (arrival, given_up) = self.unverified.begin();
         let counted = body.map_frame(|frame| {
             arrival.grew(frame.data_ref().map_or(0, Bytes::len));
@@ -133,6 +148,7 @@ impl Door {
         tokio::select! {
             read = self.payload(counted, deadline) => read,
             Ok(()) = given_up => Err(Refusal::Crowded),
+            () = stranger.sent_away() => Err(Refusal::Crowded),
         }
     }
 

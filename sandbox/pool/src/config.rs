@@ -27,6 +27,9 @@ const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1..=900_000;
 /// Bytes of a payload or reply.
 const BYTES: std::ops::RangeInclusive<u64> = 1..=1 << 30;
 
+/// Connections of strangers: fewer than all that are held at once, so that they never keep others out.
+const STRANGERS: std::ops::RangeInclusive<u64> = 1..=2048;
+
 /// A pool's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
@@ -42,6 +45,12 @@ pub struct PoolConfig {
     pub payload_bytes: usize,
     /// Bytes of payloads that may be held before their signatures are verified.
     pub unverified_bytes: usize,
+    /// Connections at once on which no request was allowed yet; beyond, the stillest is closed.
+    pub strangers: usize,
+    /// The same of one address, or of one network of IPv6.
+    pub strangers_per_address: usize,
+    /// How long such a connection may take over a request's head.
+    pub stranger_idle: Duration,
     /// How long calls may go on after the shutdown signal.
     pub drain: Duration,
     /// The bearer token callers need; `None` lets everyone in who can reach the port.
@@ -197,6 +206,9 @@ fn read<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>, folder: &Path) ->
         concurrency: reader.number(&mut pool, "concurrency", 1..=10_000, 32),
         payload_bytes: reader.number(&mut pool, "payload_bytes", BYTES, 6 << 20),
         unverified_bytes: reader.number(&mut pool, "unverified_bytes", BYTES, 128 << 20),
+        strangers: reader.number(&mut pool, "strangers", STRANGERS, 1024),
+        strangers_per_address: reader.number(&mut pool, "strangers_per_address", STRANGERS, 256),
+        stranger_idle: Duration::from_millis(reader.number(&mut pool, "stranger_idle_ms", 10..=90_000, 10_000)),
         drain: Duration::from_millis(reader.number(&mut pool, "drain_ms", 0..=3_600_000, 10_000)),
         key: reader.text(&mut pool, "key", |text| Ok::<_, String>(text.to_owned())),
         wasm: wasm(reader, root),

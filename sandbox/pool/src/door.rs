@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request};
@@ -15,6 +16,7 @@ use crate::reply::{self, Refusal, Reply};
 use crate::runner::Runner;
 use crate::schedule::FunctionIndex;
 use crate::sign::Signer;
+use crate::strangers::{Stranger, Strangers};
 use crate::unverified::Unverified;
 
 /// Seconds since 1970.
@@ -35,6 +37,8 @@ pub(crate) struct Door {
     pub(crate) signer: Option<Signer>,
     pub(crate) clock: Clock,
     pub(crate) unverified: Unverified,
+    pub(crate) strangers: Strangers,
+    pub(crate) stranger_idle: Duration,
     key_digest: Option<[u8; 32]>,
     closed: AtomicBool,
 }
@@ -48,6 +52,8 @@ impl Door {
             signer: None,
             clock: || 0,
             unverified: Unverified::new(config.unverified_bytes.max(config.payload_bytes)),
+            strangers: Strangers::new(config.strangers, config.strangers_per_address),
+            stranger_idle: config.stranger_idle,
             key_digest: config.key.as_ref().map(|key| Sha256::digest(key).into()),
             closed: AtomicBool::new(false),
         }
@@ -62,23 +68,26 @@ impl Door {
         self.closed.load(Ordering::Relaxed)
     }
 
-    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Reply {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, stranger: &Stranger<'_>) -> Reply {
         let answered = match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => self.health(),
             (_, "/healthz") => Err(Refusal::MethodNotAllowed("GET")),
             _ => match self.authorize(request.headers()) {
-                Ok(()) => self.authorized(request).await,
+                Ok(()) => self.authorized(request, stranger).await,
                 Err(refusal) => Err(refusal),
             },
         };
         answered.unwrap_or_else(|refusal| reply::refused(&refusal))
     }
 
-    async fn authorized(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    async fn authorized(&self, request: Request<Incoming>, stranger: &Stranger<'_>) -> Result<Reply, Refusal> {
+        if self.signer.is_none() && !stranger.introduce() {
+            return Err(Refusal::Crowded);
+        }
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/functions") if self.signer.is_none() => Ok(self.list()),
             (_, "/functions") => Err(Refusal::MethodNotAllowed("GET")),
-            _ => self.call(request).await,
+            _ => self.call(request, stranger).await,
         }
     }
 

@@ -18,15 +18,18 @@
 
 mod call;
 mod config;
+mod connection;
 mod door;
 mod driver;
 mod functions;
+mod linger;
 mod offer;
 mod price;
 mod reply;
 mod runner;
 mod schedule;
 mod sign;
+mod strangers;
 mod unverified;
 
 use std::future::Future;
@@ -34,10 +37,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -59,8 +59,6 @@ pub use sign::Secret;
 
 /// Connections held at once; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 4096;
-/// How long a connection may take over its next request's head, idle time included.
-const IDLE: Duration = Duration::from_secs(90);
 /// Pause after a failed accept, which is mostly for want of file descriptors and would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -171,7 +169,10 @@ impl Pool {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(connection(Arc::clone(&self.door), stream, stopping.clone()))),
+                    Ok((stream, from)) => {
+                        let door = Arc::clone(&self.door);
+                        connections.spawn(connection::serve(door, stream, from.ip(), stopping.clone()));
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "failed to accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -210,29 +211,6 @@ pub async fn serve(
         .expect("invariant: loading does not panic")?;
     pool.serve(listener, shutdown).await;
     Ok(())
-}
-
-async fn connection(door: Arc<Door>, stream: TcpStream, mut stopping: watch::Receiver<bool>) {
-    // Replies are written whole, so waiting to fill a packet only delays them.
-    stream.set_nodelay(true).ok();
-    let service = service_fn(move |request| {
-        let door = Arc::clone(&door);
-        async move { Ok::<_, std::convert::Infallible>(door.handle(request).await) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stopped => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended early");
-    }
 }
 
 /// Memory in MB and thousandths of a vCPU that functions may have: as configured, or what there is.
