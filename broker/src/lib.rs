@@ -36,7 +36,6 @@ pub mod functions;
 mod idempotent;
 pub mod keys;
 pub mod lanes;
-mod linger;
 pub mod metrics;
 pub mod prices;
 pub mod profiles;

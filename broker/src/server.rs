@@ -4,7 +4,7 @@
 //! Invocations are served by bare hyper; axum serves the rest (docs/adr/0007). A connection
 //! that ends early never leaves a hold behind: the stages settle in `Drop` (see `dispatch`).
 //! One that becomes a WebSocket leaves both, and is no longer among `server.max_connections`.
-//! What a client still sends when its connection is ended here is read and thrown away (see `linger`).
+//! What a client still sends when its connection is ended here is read and thrown away (`merit-linger`).
 //! A client that closes its sending side is taken to have gone, as every server does that can
 //! tell a call's caller is lost before the call has ended.
 
@@ -23,6 +23,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use merit_linger::{Linger, Lingering};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -32,7 +33,6 @@ use tower::ServiceExt as _;
 use crate::Broker;
 use crate::doors::{aws, control, native};
 use crate::lanes::{self, Lanes};
-use crate::linger::{Linger, Lingering};
 
 type Reply = Response<Either<Full<Bytes>, axum::body::Body>>;
 
@@ -66,7 +66,7 @@ pub async fn serve(
 ) -> usize {
     let control = Control { router: control::router(Arc::clone(&broker)), shared: Handle::current() };
     let connections = Arc::new(Semaphore::new(limits.max_connections));
-    let linger = Arc::new(Linger { connections: Arc::clone(&connections), timeout: limits.linger_timeout });
+    let linger = Arc::new(Linger { places: Arc::clone(&connections), timeout: limits.linger_timeout });
     let draining = watch::Sender::new(false);
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);

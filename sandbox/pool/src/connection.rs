@@ -12,11 +12,10 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tokio::sync::watch;
+use merit_linger::{Linger, Lingering};
+use tokio::sync::{Semaphore, watch};
 
 use crate::door::Door;
-use crate::linger::Lingering;
 use crate::strangers::Stranger;
 
 /// How long a connection may take over its next request's head, idle time included.
@@ -24,10 +23,18 @@ const IDLE: Duration = Duration::from_secs(90);
 /// How long one that has to go may take to send the answer it is at.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long what a client still sends is thrown away after its connection was ended here.
+const LINGER: Duration = Duration::from_secs(2);
+/// Connections of which it is at once; more are closed in their clients' faces.
+const LINGERING_MAX: usize = 256;
+
+/// How a pool's connections linger.
+pub(crate) fn linger() -> Arc<Linger> {
+    Arc::new(Linger { places: Arc::new(Semaphore::new(LINGERING_MAX)), timeout: LINGER })
+}
+
 /// Serves one connection to its end.
-pub(crate) async fn serve(door: Arc<Door>, stream: TcpStream, from: IpAddr, mut stopping: watch::Receiver<bool>) {
-    // Replies are written whole, so waiting to fill a packet only delays them.
-    stream.set_nodelay(true).ok();
+pub(crate) async fn serve(door: Arc<Door>, stream: Lingering, from: IpAddr, mut stopping: watch::Receiver<bool>) {
     let (stranger, asking) = (door.strangers.enter(from), AtomicBool::new(false));
     let service = service_fn(|request| async {
         asking.store(true, Ordering::Relaxed);
@@ -39,7 +46,7 @@ pub(crate) async fn serve(door: Arc<Door>, stream: TcpStream, from: IpAddr, mut 
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
     let too_still = still(&stranger, &asking, door.stranger_idle);
     let served = tokio::select! {

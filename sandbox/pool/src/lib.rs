@@ -22,7 +22,6 @@ mod connection;
 mod door;
 mod driver;
 mod functions;
-mod linger;
 mod offer;
 mod price;
 mod reply;
@@ -43,6 +42,7 @@ use tokio::task::JoinSet;
 
 use door::Door;
 use driver::Driver;
+use merit_linger::Lingering;
 use merit_programs::Ranks;
 use merit_sandbox::{OnThread, Sandbox, SandboxConfig, SandboxError};
 use schedule::Rules;
@@ -163,14 +163,16 @@ impl Pool {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let time = tokio::spawn(Arc::clone(&self.door.driver).keep_time());
         let (stop, stopping) = watch::channel(false);
-        let mut connections = JoinSet::new();
+        let (mut connections, linger) = (JoinSet::new(), connection::linger());
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                     Ok((stream, from)) => {
-                        let door = Arc::clone(&self.door);
+                        // Replies are written whole, so waiting to fill a packet only delays them.
+                        stream.set_nodelay(true).ok();
+                        let (door, stream) = (Arc::clone(&self.door), Lingering::new(stream, Arc::clone(&linger)));
                         connections.spawn(connection::serve(door, stream, from.ip(), stopping.clone()));
                     }
                     Err(error) => {

@@ -5,9 +5,8 @@
 //! it. So a connection that ends on our side is closed for writing first, and what still comes is read and
 //! thrown away until the client closes too, or for a bounded time.
 //!
-//! Invariants:
-//! - A connection that lingers is among `server.max_connections`; when all of them are taken it is closed at once.
-//! - It lingers for at most `server.linger_ms`.
+//! Invariants: a connection that lingers holds one of its server's places, and is closed at once when none is free. It
+//! lingers for a bounded time.
 
 use std::io;
 use std::pin::Pin;
@@ -20,18 +19,18 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-/// How connections linger.
+/// How a server's connections linger.
 #[derive(Debug)]
-pub(crate) struct Linger {
-    /// The places of all connections, one of which is held for as long.
-    pub(crate) connections: Arc<Semaphore>,
+pub struct Linger {
+    /// A permit is held for as long as one lingers.
+    pub places: Arc<Semaphore>,
     /// How long, at most.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 /// A connection that lingers when it is dropped, unless the client has closed its side.
 #[derive(Debug)]
-pub(crate) struct Lingering {
+pub struct Lingering {
     /// There until it is dropped.
     stream: Option<TcpStream>,
     linger: Arc<Linger>,
@@ -40,7 +39,9 @@ pub(crate) struct Lingering {
 }
 
 impl Lingering {
-    pub(crate) fn new(stream: TcpStream, linger: Arc<Linger>) -> Self {
+    /// A connection that a client has opened.
+    #[must_use]
+    pub const fn new(stream: TcpStream, linger: Arc<Linger>) -> Self {
         Self { stream: Some(stream), linger, heard_all: false }
     }
 
@@ -54,7 +55,7 @@ impl Drop for Lingering {
         if self.heard_all {
             return;
         }
-        let Ok(place) = Arc::clone(&self.linger.connections).try_acquire_owned() else { return };
+        let Ok(place) = Arc::clone(&self.linger.places).try_acquire_owned() else { return };
         let (Some(stream), Ok(here)) = (self.stream.take(), Handle::try_current()) else { return };
         let heard = tokio::time::timeout(self.linger.timeout, hear_out(stream));
         here.spawn(async move {
@@ -118,7 +119,7 @@ mod tests {
         let (client, accepted) =
             tokio::join!(TcpStream::connect(listener.local_addr().expect("an address")), listener.accept());
         let connections = Arc::new(Semaphore::new(places));
-        let linger = Arc::new(Linger { connections: Arc::clone(&connections), timeout });
+        let linger = Arc::new(Linger { places: Arc::clone(&connections), timeout });
         let (server, _) = accepted.expect("a connection");
         (client.expect("a connection"), Lingering::new(server, linger), connections)
     }
