@@ -125,11 +125,13 @@ impl Transport {
     }
 
     /// Until when the head of the answer may come.
+    #[inline]
     pub(crate) fn head_until(&self, sent: Instant, ends: Instant) -> Instant {
         ends.min(sent + self.first_byte_timeout)
     }
 
     /// What came of a request that was alone on its connection. `None`: a reused one handed it back as never begun.
+    #[inline]
     pub(crate) fn alone(
         &self,
         route: &Route,
