@@ -24,12 +24,17 @@ pub(crate) struct App {
     tags: Option<BTreeMap<String, String>>,
     #[serde(default)]
     properties: AppProperties,
+    /// Asked for apart, and told of the Premium plan only.
+    #[serde(skip)]
+    plan: Option<Plan>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct AppProperties {
     state: Option<String>,
+    sku: Option<String>,
+    server_farm_id: Option<String>,
     function_app_config: Option<FunctionAppConfig>,
 }
 
@@ -53,6 +58,35 @@ struct Scale {
 #[serde(rename_all = "camelCase", default)]
 struct AlwaysReady {
     instance_count: u32,
+}
+
+/// The plan of an app: the size of its instances, and how many it has at least.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Plan {
+    #[serde(default)]
+    sku: Sku,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Sku {
+    name: String,
+    capacity: Option<u32>,
+}
+
+impl Plan {
+    /// The memory of its instances.
+    ///
+    /// Source: learn.microsoft.com/azure/azure-functions/functions-premium-plan, read 2026-11-22.
+    fn memory(&self) -> Option<MemoryMb> {
+        let megabytes = match self.sku.name.as_str() {
+            "EP1" => 3_584,
+            "EP2" => 7_168,
+            "EP3" => 14_336,
+            _ => return None,
+        };
+        MemoryMb::try_new(megabytes).ok()
+    }
 }
 
 /// A page of functions.
@@ -86,6 +120,14 @@ pub(crate) fn app(body: &[u8]) -> Result<App, String> {
     serde_json::from_slice(body).map_err(|error| malformed(&error))
 }
 
+/// A plan's own answer.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn plan(body: &[u8]) -> Result<Plan, String> {
+    serde_json::from_slice(body).map_err(|error| malformed(&error))
+}
+
 /// A page of an app's functions.
 ///
 /// # Errors
@@ -103,6 +145,16 @@ impl App {
     pub(crate) fn runs(&self) -> bool {
         self.properties.state.as_deref().is_none_or(|state| state == "Running")
     }
+
+    /// The path of its plan, when that is a Premium one, whose instances have the size that is billed.
+    pub(crate) fn premium_plan(&self) -> Option<&str> {
+        let premium = self.properties.sku.as_deref() == Some("ElasticPremium");
+        self.properties.server_farm_id.as_deref().filter(|path| premium && path.starts_with('/'))
+    }
+
+    pub(crate) fn with_plan(self, plan: Plan) -> Self {
+        Self { plan: Some(plan), ..self }
+    }
 }
 
 impl Functions {
@@ -116,8 +168,11 @@ impl Functions {
     pub(crate) fn found<'f>(&'f self, app: &'f App) -> impl Iterator<Item = Discovered> + 'f {
         let scale =
             app.properties.function_app_config.as_ref().and_then(|config| config.scale_and_concurrency.as_ref());
+        let plan = app.plan.as_ref();
         let memory = scale.and_then(|scale| MemoryMb::try_new(scale.instance_memory_mb?).ok());
+        let memory = memory.or_else(|| plan?.memory());
         let ready = scale.map(|scale| scale.always_ready.iter().map(|one| one.instance_count).sum());
+        let ready: Option<u32> = ready.or_else(|| plan?.sku.capacity);
         let called = self.value.iter().map(|function| &function.properties);
         called.filter(|function| !function.is_disabled && !function.name.is_empty()).filter_map(move |function| {
             let target = function.invoke_url_template.as_deref().filter(|url| url.starts_with("http"))?;
@@ -181,5 +236,6 @@ mod tests {
         let empty = functions(b"{}").expect("nothing");
         assert_eq!((empty.found(&App::default()).count(), empty.next().is_none()), (0, true));
         assert!(!app(br#"{"properties":{"state":"Stopped"}}"#).expect("an app").runs());
+        assert!(plan(b"<html>").is_err() && plan(b"{}").expect("nothing").memory().is_none());
     }
 }

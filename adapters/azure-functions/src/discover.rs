@@ -2,7 +2,7 @@
 //!
 //! It needs the role Reader on the apps. Apps that are stopped have nothing that can be called.
 //!
-//! Known limitation: memory is told for the Flex plan only; Consumption has no size, and Premium's is its plan's.
+//! Known limitation: memory is told for the Flex plan, and for the Premium plan where the identity may read it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use merit_transport::{Origin, Route, excerpt};
 use merit_venue::{Discovered, ErrorKind, VenueError};
 use tokio::time::Instant;
 
-use crate::arm::{self, API_VERSION};
+use crate::arm::{self, API_VERSION, App};
 use crate::venue::AzureVenue;
 
 /// Azure's own address of it.
@@ -47,6 +47,7 @@ impl AzureVenue {
             if !app.runs() {
                 continue;
             }
+            let app = self.with_plan(app, &origin, below).await;
             let mut path = format!("{site}/functions?api-version={API_VERSION}");
             for page in 0.. {
                 if page == MOST_PAGES {
@@ -66,6 +67,21 @@ impl AzureVenue {
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Some(found))
+    }
+
+    /// The app with its plan, where that says how large instances are and may be read.
+    async fn with_plan(&self, app: App, origin: &Arc<Origin>, below: &str) -> App {
+        let Some(path) = app.premium_plan().map(|plan| format!("{below}{plan}?api-version={API_VERSION}")) else {
+            return app;
+        };
+        let told = self.arm(origin, &path).await.map_err(|error| error.to_string());
+        match told.and_then(|body| arm::plan(&body)) {
+            Ok(plan) => app.with_plan(plan),
+            Err(why) => {
+                tracing::warn!(%why, "a Premium plan can't be read: the size of its instances is not told");
+                app
+            }
+        }
     }
 
     /// One answer of Resource Manager.

@@ -23,6 +23,15 @@ fn azure(request: &Received) -> Answer {
     } else if path.starts_with(&format!("{SITE}/functions")) {
         let next = format!("http://{}{SITE}/functions?page=2", request.header("host").expect("a host"));
         json!({"value": [function("resize")], "nextLink": next})
+    } else if path.starts_with("/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/serverfarms/ep1?") {
+        json!({"sku": {"name": "EP1", "tier": "ElasticPremium", "capacity": 2}, "properties": {}})
+    } else if path.contains("/sites/premium-") && path.contains("/functions") {
+        json!({"value": [function("resize")]})
+    } else if let Some(plan) = path.split("/sites/premium-").nth(1).and_then(|plan| plan.split('?').next()) {
+        let farm = format!("/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/serverfarms/{plan}");
+        json!({"properties": {"state": "Running", "sku": "ElasticPremium", "serverFarmId": farm}})
+    } else if path.contains("/serverfarms/") {
+        return Answer::Send(reply(403, &[], "{}"));
     } else if path.starts_with(SITE) {
         json!({"tags": {"merit-function.resize": "thumbnail"}, "properties": {"state": "Running"}})
     } else {
@@ -46,6 +55,20 @@ async fn every_page_of_every_app_that_runs_is_told() {
     assert_eq!(found[1].target, "https://orders.azurewebsites.net/api/resize");
     assert_eq!(found[1].tags["merit:function"], "thumbnail");
     assert!(!found[0].tags.contains_key("merit:function"));
+}
+
+#[tokio::test]
+async fn premiums_memory_and_instances_are_its_plans_where_that_may_be_read() {
+    let server = TestServer::start(azure).await;
+    let venue = venue_at("http://127.0.0.1:1", |config| {
+        (config.subscription, config.resource_group) = (Some("s".to_owned()), Some("g".to_owned()));
+        config.apps = vec!["premium-ep1".to_owned(), "premium-secret".to_owned()];
+        config.arm_url = Some(server.url());
+        config.entra = Some(entra(&server.url(), "secret"));
+    });
+    let found = venue.discover().await.expect("a list").expect("it can tell");
+    let told: Vec<_> = found.iter().map(|one| (one.memory.map(|mb| mb.megabytes()), one.provisioned)).collect();
+    assert_eq!(told, [(Some(3_584), Some(2)), (None, None)]);
 }
 
 #[tokio::test]
