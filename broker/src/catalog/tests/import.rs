@@ -46,7 +46,7 @@ async fn providers_lists_are_known_by_what_they_are() {
     let google = CatalogSample::of_cloud_run();
     for (text, sheet, count) in [
         (sample.to_file(), X86, 4),
-        (azure.to_page(), "azure-flex/westeurope", 6),
+        (azure.to_page(), "azure-flex/westeurope", 8),
         (google.to_page(), "google-run/us-central1", 5),
     ] {
         let imported = import(&stage, "prices.json", &text).await.expect(sheet);

@@ -139,7 +139,7 @@ async fn a_page_that_fails_is_asked_for_again_and_no_other() {
     let part = Answer::ok(b"{\"Items\":[".to_vec()).cut_short_of(1000);
     answers.insert(1, part);
     let refreshed = stage.azure(answers).await;
-    assert_eq!(refreshed.put.len(), 6, "{refreshed:?}");
+    assert_eq!(refreshed.put.len(), 8, "{refreshed:?}");
     let targets = stage.server.targets();
     assert_eq!(targets.len(), count + 3);
     let asked = |target: &str| targets.iter().filter(|asked| *asked == target).count();
