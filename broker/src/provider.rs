@@ -11,6 +11,7 @@
 
 pub mod adapter;
 pub mod fills;
+mod kept;
 mod offer;
 mod offers;
 mod pace;

@@ -37,6 +37,11 @@ impl Broker {
         if venue.prices.sheet().is_some_and(|other| other.seq() == seq && other.to_toml() == body) {
             return Ok(view(0));
         }
+        if let Some(provider) = &venue.provider {
+            // What the new prices are compared with is on disk before they are.
+            let kept = self.store_provider(venue, provider).await;
+            kept.map_err(|refused| Refusal::Internal(refused.message))?;
+        }
         let now = self.clock.now();
         let row = SheetRow { venue: venue.id.clone(), seq, valid_from: now, stored_at: now, body };
         let put = self.store.put_sheet(row).await.map_err(|error| Refusal::Internal(error.to_string()))?;

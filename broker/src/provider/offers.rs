@@ -58,9 +58,13 @@ pub(crate) struct Offers {
     /// Offers that stand.
     standing: usize,
     /// Of the venue's sheet: what the first price of an offer is compared with.
-    bands: Bands,
+    pub(super) bands: Bands,
     /// A sheet by whose terms offers are meant to be billed: the first one, or the last of which an offer was confirmed.
-    meant: Option<Arc<PriceSheet>>,
+    pub(super) meant: Option<Arc<PriceSheet>>,
+    /// Bands of offers before a restart that have not been sent again.
+    pub(super) kept: BTreeMap<Box<str>, Bands>,
+    /// What is to be kept over a restart has changed.
+    moved: bool,
 }
 
 impl Offers {
@@ -72,7 +76,19 @@ impl Offers {
             standing: 0,
             bands: Bands::default(),
             meant: None,
+            kept: BTreeMap::new(),
+            moved: false,
         }
+    }
+
+    /// What is kept over a restart has changed.
+    pub(super) fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// Whether it has since this was asked last.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Standing> {
@@ -166,6 +182,7 @@ impl Offers {
         let told = standing.hold.map(|hold| hold.told().told(&id));
         if told.is_some() {
             scene.broker.metrics.providers.held.inc();
+            self.moved = true;
         }
         standing.gate.tell_rule(standing.spec.rule.as_ref());
         self.wanted.entry(standing.offer.runs.clone()).or_default().insert(id.clone());
@@ -182,10 +199,10 @@ impl Offers {
     fn first(&mut self, spec: OfferSpec, offer: Offer, sheet: Arc<PriceSheet>, scene: Scene<'_>) -> Standing {
         let prices = scene.broker.offered_prices(scene.venue, &sheet, scene.now);
         let mut standing = Standing {
-            spec,
             sheet,
             prices: Arc::new(prices),
-            bands: self.bands.clone(),
+            bands: self.kept.remove(spec.id.as_str()).unwrap_or_else(|| self.bands.clone()),
+            spec,
             hold: None,
             gate: Arc::new(OfferGate::new(OfferState::Held)),
             at: scene.now,
@@ -261,6 +278,7 @@ impl Offers {
         if self.bands.is_empty() {
             self.bands = Bands::of(&sheet, scene.now);
             self.meant = Some(Arc::clone(&sheet));
+            self.moved = true;
         }
         let sheet = at_rates(offer, &sheet)?;
         sheet.check(&offer.size).map_err(|error| Refused::new("not_sold", error.to_string()))?;
@@ -317,6 +335,7 @@ impl Offers {
             self.bands.confirm(&standing.sheet, scene.now);
             self.meant = Some(Arc::clone(&standing.sheet));
         }
+        self.moved = true;
         standing.bands.confirm(&standing.sheet, scene.now);
         standing.judge(self.rules.bands, self.meant.as_deref(), scene.now);
         mark(standing, scene);
@@ -362,6 +381,7 @@ impl Offers {
             self.bands = Bands::of(first, scene.now);
             self.meant = Some(Arc::clone(first));
         }
+        self.moved = true;
         let limits = self.rules.bands;
         let crosses = self.bands.check(sheet, limits, scene.now).is_some_and(|hold| !hold.why.may_pass());
         if !crosses {

@@ -71,8 +71,13 @@ impl Broker {
     }
 }
 
-/// Keeps the books up with the quotes, and the offers with their time, until dropped.
+/// Keeps the books up with the quotes, the offers with their time, and what their prices are compared with on disk,
+/// until dropped.
 pub async fn run(broker: Arc<Broker>) {
+    tokio::join!(follow(Arc::clone(&broker)), super::kept::run(broker));
+}
+
+async fn follow(broker: Arc<Broker>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -96,15 +96,21 @@ impl OfferGate {
 
 /// The bands of one meter: of its lowest and of its highest rate, which are one without tiers.
 #[derive(Clone, Copy, Debug)]
-struct MeterBands {
-    meter: Meter,
-    low: Band,
-    high: Band,
+pub(super) struct MeterBands {
+    pub(super) meter: Meter,
+    pub(super) low: Band,
+    pub(super) high: Band,
 }
 
 /// The bands of all meters of a price.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bands(Vec<MeterBands>);
+
+impl FromIterator<MeterBands> for Bands {
+    fn from_iter<I: IntoIterator<Item = MeterBands>>(bands: I) -> Self {
+        Self(bands.into_iter().collect())
+    }
+}
 
 /// Why a price is held, and of which meter if of one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,6 +144,21 @@ impl Bands {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &MeterBands> {
+        self.0.iter()
+    }
+
+    /// Whether a price that is what `other` means would be held by these.
+    pub(super) fn would_hold(&self, other: &Self, limits: BandLimits, now: Timestamp) -> bool {
+        let same = |own: &MeterBands, other: &MeterBands| {
+            [(&own.low, &other.low), (&own.high, &other.high)].iter().all(|(own, other)| {
+                own.check(other.mean(now), limits, now).is_ok() && other.check(own.mean(now), limits, now).is_ok()
+            })
+        };
+        self.0.len() != other.0.len()
+            || other.0.iter().any(|other| self.of_meter(other.meter).is_none_or(|own| !same(own, other)))
     }
 
     /// Whether the price of a sheet is within the bands. What crosses zero comes first.

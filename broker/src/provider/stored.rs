@@ -1,4 +1,5 @@
-//! What is kept of a provider over a restart: its endpoint, caps, kill switches and record. Its offers are sent again.
+//! What is kept of a provider over a restart: its endpoint, caps, kill switches and record, and
+//! what prices are compared with. Its offers are sent again.
 //!
 //! The endpoint's secret is encrypted, as the secrets of keys that sign are. Without a key to encrypt with, the endpoint
 //! is not kept and has to be put again after a restart.
@@ -12,6 +13,7 @@ use merit_units::Timestamp;
 use merit_wire::{CapsSpec, EndpointSpec};
 use serde::{Deserialize, Serialize};
 
+use super::kept::KeptPrices;
 use super::{Killed, Provider, Refused, Switches};
 use crate::Broker;
 use crate::venue::VenueEntry;
@@ -25,6 +27,7 @@ struct Stored {
     killed_by_provider: Option<StoredKill>,
     killed_by_operator: Option<StoredKill>,
     record: StoredRecord,
+    prices: KeptPrices,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -108,6 +111,7 @@ impl Broker {
             killed.as_ref().map(|killed| StoredKill { why: killed.why.clone(), at: killed.at.micros() })
         };
         let record = *provider.track();
+        let prices = provider.offers().keep(self.clock.now());
         let held = provider.held();
         let stored = Stored {
             endpoint: provider.adapter.endpoint().filter(|_| sealed_secret.is_some()).map(|url| url.to_string()),
@@ -115,6 +119,7 @@ impl Broker {
             killed_by_provider: kill(&held.provider),
             killed_by_operator: kill(&held.operator),
             record: StoredRecord::of(&record),
+            prices,
         };
         drop(held);
         let state = serde_json::to_string(&stored).expect("invariant: plain values are serialisable");
@@ -133,6 +138,7 @@ impl Broker {
         let killed =
             |kill: Option<StoredKill>| kill.map(|kill| Killed { why: kill.why, at: Timestamp::from_micros(kill.at) });
         *provider.track() = stored.record.read();
+        provider.offers().take_back(&stored.prices, self.clock.now());
         {
             let mut held: std::sync::MutexGuard<'_, Switches> = provider.held();
             held.provider = killed(stored.killed_by_provider);

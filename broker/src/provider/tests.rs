@@ -1,5 +1,7 @@
 //! Offers as a story: quoted, matched, held, killed, expired, gone. Time is moved by hand.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
