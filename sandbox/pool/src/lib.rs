@@ -33,7 +33,7 @@ mod unverified;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -103,6 +103,8 @@ pub struct Pool {
     sandbox: Sandbox,
     market: Arc<Market>,
     drain: Duration,
+    /// Removed with the pool, also while threads of the sandbox are still ending.
+    _ranks: Option<Arc<Ranks>>,
 }
 
 impl Pool {
@@ -117,7 +119,10 @@ impl Pool {
             slots: config.concurrency.saturating_add(config.concurrency.div_ceil(8)).min(10_000),
             memory_max: config.wasm.memory,
             cache_dir: config.cache.clone(),
-            on_long_thread: ranks.map(|ranks| OnThread::new(move || step_behind(&ranks))),
+            on_long_thread: ranks.as_ref().map(|ranks| {
+                let ranks = Arc::downgrade(ranks);
+                OnThread::new(move || step_behind(&ranks))
+            }),
             ..SandboxConfig::default()
         })?;
         let functions = functions::load(config, &sandbox)?;
@@ -132,7 +137,13 @@ impl Pool {
         let runners = functions.iter().map(|function| Arc::clone(&function.runner)).collect();
         let driver = Driver::new(rules, runners);
         let market = Arc::new(Market::new(config.price_rule(memory_mb, vcpu_milli), Arc::clone(&driver), &functions));
-        Ok(Self { door: Arc::new(Door::new(functions, driver, config)), sandbox, market, drain: config.drain })
+        Ok(Self {
+            door: Arc::new(Door::new(functions, driver, config)),
+            sandbox,
+            market,
+            drain: config.drain,
+            _ranks: ranks,
+        })
     }
 
     /// Takes calls with the signature of `secret` only, and signs its replies. `clock` tells seconds since 1970.
@@ -226,8 +237,8 @@ fn machine(config: &PoolConfig) -> Result<(u64, u32), PoolError> {
     Ok((memory_mb, config.machine.vcpu_milli.unwrap_or(all)))
 }
 
-fn step_behind(ranks: &Ranks) {
-    if let Err(error) = ranks.step_behind() {
+fn step_behind(ranks: &Weak<Ranks>) {
+    if let Some(Err(error)) = ranks.upgrade().map(|ranks| ranks.step_behind()) {
         tracing::warn!(%error, "long calls run behind others by their policy only");
     }
 }
