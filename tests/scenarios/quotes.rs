@@ -271,3 +271,34 @@ async fn offers_are_confirmed_and_taken_back_by_rest() {
     is(&admin, "pool.b", "no-offer").await;
     admin.invoke("f", "x").await.problem(422, "no-eligible-venue");
 }
+
+#[tokio::test]
+async fn a_broker_that_is_killed_knows_what_prices_were_held() {
+    let upstream = Upstream::start(signs()).await;
+    let setup = setup(&["pool"]);
+    let (broker, admin) = setup.start_with_client().await;
+    let key = provider_key(&admin, &["pool"]).await;
+    let endpoint = json!({ "url": upstream.url(), "secret": SECRET });
+    let provider = admin.with_key(&key);
+    provider.put_sheet("pool", own_sheet("pool", "0.0001", 1)).await.expect(200);
+    put(&provider, "pool/endpoint", &endpoint).await.expect(204);
+    let quote = async |provider: &Client| -> Value {
+        put(provider, "pool/offers", &json!({ "offers": [offer("a", "f")] })).await.json(200)
+    };
+    assert!(quote(&provider).await.get("held").is_none());
+    is(&admin, "pool.a", "live").await;
+    provider.put_sheet("pool", own_sheet("pool", "0.00001", 2)).await.expect(200);
+    is(&admin, "pool.a", "quote-held").await;
+    broker.kill().await;
+
+    let (_broker, admin) = setup.start_with_client().await;
+    let provider = admin.with_key(&key);
+    put(&provider, "pool/endpoint", &endpoint).await.expect(204);
+    let answer = quote(&provider).await;
+    assert_eq!(answer["held"][0]["reason"], "price_fell", "{answer}");
+    is(&admin, "pool.a", "quote-held").await;
+    admin.invoke("f", "x").await.problem(422, "no-eligible-venue");
+    Reply::of(provider.request(Method::POST, "/v1/venues/pool/offers/a/confirm")).await.expect(204);
+    is(&admin, "pool.a", "live").await;
+    assert_eq!(admin.invoke("f", "x").await.expect(200).charge(), dollars("0.00001"));
+}
