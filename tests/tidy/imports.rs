@@ -25,7 +25,7 @@ enum May {
 const CLOUD: &[&str] = &["merit-units", "merit-pricing", "merit-venue", "merit-transport", "merit-cloud-wire"];
 
 /// One line per crate, bottom up.
-const EDGES: [(&str, May); 30] = [
+const EDGES: [(&str, May); 31] = [
     ("merit-units", May::Import(&[])),
     ("merit-pricing", May::Import(&["merit-units"])),
     ("merit-market", May::Import(&["merit-units", "merit-pricing"])),
