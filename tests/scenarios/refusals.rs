@@ -3,7 +3,7 @@
 use merit_wire::QuoteRequest;
 use reqwest::Method;
 
-use crate::support::{Gate, Raw, Reply, Setup, Upstream, Worth, script};
+use crate::support::{Gate, KEY, Raw, Reply, Setup, Upstream, Worth, script};
 
 #[tokio::test]
 async fn an_unknown_function_is_404_and_names_those_that_resemble_it() {
@@ -51,6 +51,27 @@ async fn malformed_terms_are_400_and_name_the_header() {
         assert!(problem.detail.contains("more than once"), "{problem:?}");
     }
     assert_eq!(upstream.count(), 0, "a term that can't be read spends nothing");
+}
+
+#[tokio::test]
+async fn who_is_still_sending_reads_why_it_was_refused() {
+    let upstream = Upstream::start(script::echoes()).await;
+    let setup = Setup::new().set("server", "max_payload_bytes", 1000).flat("a", &upstream.url(), "0.01").function(
+        "f",
+        Worth::Once,
+        &["a"],
+    );
+    let (broker, _client) = setup.start_with_client().await;
+    let payload = vec![b'x'; 20_000_000];
+    let invocations = [("/v1/functions/f/invocations", 413), ("/2015-03-31/functions/f/invocations", 403)];
+    for (path, status) in invocations.into_iter().chain([("/v1/functions/none/invocations", 404)]) {
+        let mut sending = Raw::connect(broker.address()).await;
+        let head = format!("POST {path} HTTP/1.1\r\nhost: merit\r\nauthorization: Bearer {KEY}\r\n");
+        sending.write(format!("{head}content-length: {}\r\n\r\n", payload.len()).as_bytes()).await;
+        // More than both sockets hold, and only then does it read.
+        sending.write(&payload).await;
+        assert_eq!(sending.read().await.status, status, "{path}");
+    }
 }
 
 #[tokio::test]
