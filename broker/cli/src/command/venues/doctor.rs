@@ -24,8 +24,8 @@ pub(super) async fn doctor(
         }
     };
     let request = |name: &str| {
-        let request = client.request(Method::POST, &["venues", name, "check"]);
-        if invoke { request.query(&[("invoke", "true")]) } else { request }
+        let query: &[_] = if invoke { &[("invoke", "true")] } else { &[] };
+        client.request_with_query(Method::POST, &["venues", name, "check"], query)
     };
     let mut views = Vec::with_capacity(names.len());
     for name in &names {
