@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use merit_cloud_wire::acs3::Presented;
+use merit_venue::conformance::calls::call_of;
+pub(crate) use merit_venue::conformance::calls::target;
 pub(crate) use merit_venue::conformance::server::{Answer, Received, TestServer, head, reply};
-use merit_venue::{Call, Reply, Target, Venue, VenueError};
+use merit_venue::{Call, Reply, Venue, VenueError};
 use merit_venue_alibaba_fc::{FcConfig, FcVenue, Keys};
-use tokio::time::Instant;
 
 /// The venue's clock: 2026-11-21T04:27:36Z.
 pub(crate) const NOW_S: u64 = 1_795_235_256;
@@ -31,23 +32,12 @@ pub(crate) fn venue_at(url: &str, change: impl FnOnce(&mut FcConfig)) -> Arc<FcV
     Arc::new(FcVenue::try_new(config).expect("a good configuration"))
 }
 
-pub(crate) fn target(text: &str) -> Arc<Target> {
-    Arc::new(Target::try_new(text).expect("a target"))
-}
-
-/// A call of that target with ten seconds left.
+/// A call of that target with a payload's media type and a trace.
 pub(crate) fn call(at: &str, payload: &'static str) -> Call {
     Call {
-        invocation: "0199f0a2-7c1e-7fff-bfff-ffffffffffff".parse().expect("an id"),
-        attempt: 1,
-        function: "resize".parse().expect("a name"),
-        target: target(at),
-        payload: payload.into(),
         content_type: Some(HeaderValue::from_static("text/plain")),
         traceparent: Some(HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
-        tracestate: None,
-        deadline: Instant::now() + Duration::from_secs(10),
-        lambda: None,
+        ..call_of(at, payload)
     }
 }
 

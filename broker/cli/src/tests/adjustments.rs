@@ -127,9 +127,8 @@ async fn a_venue_says_what_is_left() {
     assert!(told.lines().any(|line| line.split_whitespace().eq(row)), "{told}");
 }
 
-/// By hand: 20 million calls are 2,500,000 GB-seconds, 2,100,000 past the grant; 35.00007 and 3.8 for requests.
-#[tokio::test]
-async fn months_are_compared_with_those_of_the_configuration() {
+/// A configuration with a discount for all days and a commitment from 2027 on, and the folder it is in.
+fn agreed() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("merit.toml");
     let text = format!(
@@ -138,7 +137,14 @@ async fn months_are_compared_with_those_of_the_configuration() {
          [adjustments.plan]\nkind = \"commitment\"\nvenues = [\"aws\"]\nfrom = 2027-01-01\namount = 10\n"
     );
     std::fs::write(&file, text).expect("written");
-    let file = file.to_str().expect("UTF-8");
+    (folder, file.to_str().expect("UTF-8").to_owned())
+}
+
+/// By hand: 20 million calls are 2,500,000 GB-seconds, 2,100,000 past the grant; 35.00007 and 3.8 for requests.
+#[tokio::test]
+async fn months_are_compared_with_those_of_the_configuration() {
+    let (_folder, file) = agreed();
+    let file = file.as_str();
     let months = async |day: &[&str]| {
         let outcome = run(&[&LARGE, day, &["--config", file, "--json"]].concat()).await;
         assert_eq!(outcome.exit, Exit::Ok, "{outcome:?}");
@@ -158,15 +164,8 @@ async fn months_are_compared_with_those_of_the_configuration() {
 /// By hand: 100 million calls of 0.001625 GB-seconds and 0.0000002 each are 22.70833875; half of it, less what is committed.
 #[tokio::test]
 async fn calls_are_priced_with_the_adjustments_of_the_configuration() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("merit.toml");
-    let text = format!(
-        "[venues.aws]\nkind = \"aws-lambda\"\nregion = \"us-east-1\"\nsheet = \"{LAMBDA}\"\n\
-         [adjustments.deal]\nkind = \"discount\"\nvenues = [\"aws\"]\nfrom = 2026-01-01\npercent_off = 50\n\
-         [adjustments.plan]\nkind = \"commitment\"\nvenues = [\"aws\"]\nfrom = 2027-01-01\namount = 10\n"
-    );
-    std::fs::write(&file, text).expect("written");
-    let file = file.to_str().expect("UTF-8");
+    let (_folder, file) = agreed();
+    let file = file.as_str();
     let call = ["catalog", "price", LAMBDA, "--memory-mb", "128", "--duration-ms", "12.34", "--requests"];
     for (more, charge, list) in [
         (&["100000000"][..], "22.70833875", None),
