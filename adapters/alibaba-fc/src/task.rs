@@ -242,16 +242,6 @@ fn is_concurrent_update(said: &[u8]) -> bool {
     ErrorBody::read(said).is_some_and(|read| ErrorCode::named(&read.code) == Some(ErrorCode::ConcurrentUpdateError))
 }
 
-fn reply_of(payload: &str, Measured { usage, basis }: Measured) -> Reply {
-    Reply {
-        payload: payload.to_owned().into(),
-        content_type: None,
-        status: 200,
-        function_error: None,
-        usage,
-        meters: basis,
-        cold: false,
-        log_tail: None,
-        version: None,
-    }
+fn reply_of(payload: &str, measured: Measured) -> Reply {
+    Reply::plain(200, None, payload.to_owned().into(), measured)
 }

@@ -8,7 +8,7 @@ use merit_pricing::Usage;
 use merit_units::{FunctionId, InvocationId};
 use tokio::time::Instant;
 
-use crate::Target;
+use crate::{Measured, Target};
 
 /// One attempt to run a function at one deployment.
 #[derive(Clone, Debug)]
@@ -75,6 +75,25 @@ pub struct Reply {
     pub log_tail: Option<Bytes>,
     /// The version that ran, where the venue tells it.
     pub version: Option<Box<str>>,
+}
+
+impl Reply {
+    /// Of a function that ran, at a venue that tells no more than this. What it does tell is set beside.
+    #[must_use]
+    pub const fn plain(status: u16, content_type: Option<HeaderValue>, payload: Bytes, measured: Measured) -> Self {
+        let Measured { usage, basis } = measured;
+        Self {
+            payload,
+            content_type,
+            status,
+            function_error: None,
+            usage,
+            meters: basis,
+            cold: false,
+            log_tail: None,
+            version: None,
+        }
+    }
 }
 
 /// An error the function reported: a result, not a failure of the venue.

@@ -3,14 +3,14 @@
 //! Invariants: nobody is asked but a host that the configuration or Azure's own names allow; a question that
 //! failed is asked again, since asking changes nothing; the call has run, however the asking ends.
 
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, Uri};
 use merit_transport::following::Pace;
 use merit_transport::{Route, failure};
 use merit_venue::{ErrorKind, Outcome, Reply, VenueError};
 use tokio::time::Instant;
 
 use crate::poll::{self, Doing};
-use crate::venue::{Admitted, AzureVenue, reply};
+use crate::venue::{Admitted, AzureVenue};
 
 /// Questions in a row that may fail.
 const MOST_FAILURES: u32 = 10;
@@ -46,12 +46,12 @@ impl AzureVenue {
                 Told::Doing(Doing::Completed(output)) => {
                     let measured = self.measure(sent, Instant::now(), output.len());
                     let json = HeaderValue::from_static("application/json");
-                    return Ok(reply(StatusCode::OK, Some(json), output, measured));
+                    return Ok(Reply::plain(200, Some(json), output, measured));
                 }
                 Told::Doing(Doing::Failed(error)) => {
                     let measured = self.measure(sent, Instant::now(), error.message.len());
                     let payload = error.message.clone().into();
-                    let failed = reply(StatusCode::INTERNAL_SERVER_ERROR, None, payload, measured);
+                    let failed = Reply::plain(500, None, payload, measured);
                     return Ok(Reply { function_error: Some(error), ..failed });
                 }
                 Told::Never(kind, why) => return Err(ran(kind, why)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
 use merit_pricing::{PriceSheet, Usage};
 use merit_transport::tokens::Keyring;
@@ -159,7 +159,7 @@ impl AzureVenue {
         let function_error = failed.then(|| meaning::function_error(head.status, &payload));
         let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
         let measured = self.measure(sent, done, payload.len());
-        let reply = reply(head.status, content_type, payload, measured);
+        let reply = Reply::plain(head.status.as_u16(), content_type, payload, measured);
         Ok((Reply { function_error, ..reply }, begun))
     }
 
@@ -169,27 +169,6 @@ impl AzureVenue {
         let elapsed = done.duration_since(sent).saturating_sub(self.config.round_trip);
         let own = Measured::own(Micros::from_std(elapsed.max(Duration::from_micros(1))), reply_bytes);
         Measured { usage: Usage { memory_peak: self.config.assumed_memory, ..own.usage }, ..own }
-    }
-}
-
-/// A reply of a function that ran.
-pub(crate) fn reply(
-    status: StatusCode,
-    content_type: Option<HeaderValue>,
-    payload: Bytes,
-    measured: Measured,
-) -> Reply {
-    let Measured { usage, basis } = measured;
-    Reply {
-        payload,
-        content_type,
-        status: status.as_u16(),
-        function_error: None,
-        usage,
-        meters: basis,
-        cold: false,
-        log_tail: None,
-        version: None,
     }
 }
 

@@ -118,18 +118,8 @@ impl WorkersVenue {
                 return Err(error);
             }
         };
-        let Measured { usage, basis } = measure(payload.len());
-        Ok(Reply {
-            content_type: head.headers.get(CONTENT_TYPE).cloned(),
-            status,
-            function_error,
-            usage,
-            meters: basis,
-            cold: false,
-            log_tail: None,
-            version: None,
-            payload,
-        })
+        let (content_type, measured) = (head.headers.get(CONTENT_TYPE).cloned(), measure(payload.len()));
+        Ok(Reply { function_error, ..Reply::plain(status, content_type, payload, measured) })
     }
 }
 

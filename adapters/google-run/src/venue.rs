@@ -120,18 +120,10 @@ impl GoogleRunVenue {
             .whole(max, ends)
             .await
             .map_err(|error| failure::without_body(shown, error, max, self.measure(sent, Instant::now(), 0)))?;
-        let Measured { usage, basis } = self.measure(sent, done, payload.len());
-        Ok(Reply {
-            function_error: failed.then(|| meaning::function_error(head.status, &head.headers, &payload)),
-            payload,
-            content_type: head.headers.get(header::CONTENT_TYPE).cloned(),
-            status: head.status.as_u16(),
-            usage,
-            meters: basis,
-            cold: false,
-            log_tail: None,
-            version: None,
-        })
+        let measured = self.measure(sent, done, payload.len());
+        let function_error = failed.then(|| meaning::function_error(head.status, &head.headers, &payload));
+        let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+        Ok(Reply { function_error, ..Reply::plain(head.status.as_u16(), content_type, payload, measured) })
     }
 
     /// What a call used, by the own clock: Google tells no meters. A lower bound of one microsecond keeps a

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
-use merit_transport::{Http2, Reach};
+use merit_transport::{Http2, Reach, headers};
 use merit_venue::{ConfigError, Meters, no_call, no_time};
 
 use crate::callbacks::CallbackDoor;
@@ -192,8 +192,7 @@ impl HttpConfig {
             }
         }
         if !parsed.iter().any(|(name, _)| *name == header::USER_AGENT) {
-            let agent = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
-            parsed.push((header::USER_AGENT, agent));
+            parsed.push((header::USER_AGENT, headers::USER_AGENT));
         }
         parsed
     }

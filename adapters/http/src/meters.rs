@@ -3,10 +3,11 @@
 //! Invariant: the venue's word is taken whole or not at all. One header that is malformed, given
 //! twice or impossible makes all of them worthless, and the own clock counts instead.
 
-use http::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use merit_pricing::Usage;
 use merit_units::{MemoryMb, Micros};
-use merit_venue::{Measured, MeterBasis, Meters, meter_header};
+use merit_venue::{Measured, MeterBasis, Meters, Reply, meter_header};
 
 /// More vCPUs than any machine gives one call; CPU time beyond so many times the wall time is a lie.
 const MOST_VCPUS: u64 = 1024;
@@ -34,6 +35,13 @@ pub(crate) fn measure(headers: &HeaderMap, meters: Meters, elapsed: Micros, repl
             own(MeterBasis::Refused)
         }
     }
+}
+
+/// The reply of a function that ran well: cold when its meters have an initialisation.
+pub(crate) fn reply(status: StatusCode, headers: &HeaderMap, payload: Bytes, measured: Measured) -> Reply {
+    let content_type = headers.get(header::CONTENT_TYPE).cloned();
+    let cold = measured.usage.init > Micros::ZERO;
+    Reply { cold, ..Reply::plain(status.as_u16(), content_type, payload, measured) }
 }
 
 /// The header for which all were refused.

@@ -15,7 +15,7 @@
 //! Known limitations: the queue worker of the community edition brings each reply once and, when it can't, drops it. A
 //! worker that repeats what failed makes a function run more often than it is charged here.
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 use merit_transport::{Answer, Route, failure};
 use merit_units::Micros;
 use merit_venue::{Call, ErrorKind, Measured, Meters, Outcome, Reply, Step, VenueError};
@@ -143,17 +143,8 @@ impl HttpVenue {
         };
         self.preset.iter().for_each(|preset| preset.translate(&mut headers, self.meters));
         let elapsed = Micros::from_std(taken.sent.elapsed());
-        let Measured { usage, basis } = meters::measure(&headers, self.meters, elapsed, payload.len());
-        Ok(Reply {
-            function_error: failed.then(|| status::function_error(status, &headers, &payload)),
-            payload,
-            content_type: headers.get(header::CONTENT_TYPE).cloned(),
-            status: status.as_u16(),
-            usage,
-            meters: basis,
-            cold: usage.init > Micros::ZERO,
-            log_tail: None,
-            version: None,
-        })
+        let measured = meters::measure(&headers, self.meters, elapsed, payload.len());
+        let function_error = failed.then(|| status::function_error(status, &headers, &payload));
+        Ok(Reply { function_error, ..meters::reply(status, &headers, payload, measured) })
     }
 }

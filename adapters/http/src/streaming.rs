@@ -66,19 +66,9 @@ impl Arriving {
     /// What an unstreamed call would have told.
     fn end(self, bytes: usize) -> Reply {
         let done = Instant::now();
-        let Measured { usage, basis } = self.measure(done, bytes);
+        let measured = self.measure(done, bytes);
         self.body.finish(done);
         drop(self.place);
-        Reply {
-            payload: Bytes::new(),
-            content_type: self.head.headers.get(header::CONTENT_TYPE).cloned(),
-            status: self.head.status.as_u16(),
-            function_error: None,
-            usage,
-            meters: basis,
-            cold: usage.init > Micros::ZERO,
-            log_tail: None,
-            version: None,
-        }
+        meters::reply(self.head.status, &self.head.headers, Bytes::new(), measured)
     }
 }

@@ -10,7 +10,7 @@ use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Route, Transport, Unread, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Step, Streamed, Target, Venue,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Meters, Outcome, Reply, Step, Streamed, Target, Venue,
     VenueError,
 };
 use tokio::time::Instant;
@@ -160,18 +160,9 @@ impl HttpVenue {
             let message = format!("the reply of `{}` is not signed as it must be: {why}", route.shown());
             return Err(VenueError::unknown(ErrorKind::UnsignedReply, message));
         }
-        let Measured { usage, basis } = measure(done, payload.len());
-        Ok(Reply {
-            function_error: failed.then(|| status::function_error(head.status, &head.headers, &payload)),
-            payload,
-            content_type: head.headers.get(header::CONTENT_TYPE).cloned(),
-            status: head.status.as_u16(),
-            usage,
-            meters: basis,
-            cold: usage.init > Micros::ZERO,
-            log_tail: None,
-            version: None,
-        })
+        let measured = measure(done, payload.len());
+        let function_error = failed.then(|| status::function_error(head.status, &head.headers, &payload));
+        Ok(Reply { function_error, ..meters::reply(head.status, &head.headers, payload, measured) })
     }
 
     /// The error of an answer that is not the function's.
