@@ -13,7 +13,7 @@ mod cloudflare_workers;
 #[cfg(feature = "google-run")]
 mod google_run;
 mod http;
-#[cfg(any(feature = "alibaba-fc", feature = "cloudflare-workers", feature = "tencent-scf"))]
+#[cfg(any(feature = "alibaba-fc", feature = "aws-lambda", feature = "cloudflare-workers", feature = "tencent-scf"))]
 mod reach;
 #[cfg(feature = "tencent-scf")]
 mod tencent_scf;

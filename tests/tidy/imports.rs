@@ -38,7 +38,10 @@ const EDGES: [(&str, May); 31] = [
         May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-webhooks", "merit-transport"]),
     ),
     ("merit-lambda-wire", May::Import(&["merit-units"])),
-    ("merit-venue-aws-lambda", May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-lambda-wire"])),
+    (
+        "merit-venue-aws-lambda",
+        May::Import(&["merit-units", "merit-pricing", "merit-venue", "merit-transport", "merit-lambda-wire"]),
+    ),
     ("merit-cloud-wire", May::Import(&["merit-units"])),
     ("merit-price-lists", May::Import(&["merit-units", "merit-pricing"])),
     ("merit-venue-google-run", May::Import(CLOUD)),

@@ -50,7 +50,7 @@ impl FcVenue {
             VenueError::not_started(ErrorKind::MalformedReply, format!("the next page can't be asked for: {error}"))
         })?;
         let route = Route::new(&self.place.origin, path);
-        self.lockout.check(&route.shown())?;
+        self.lockout.check(&route)?;
         let ends = Instant::now() + PAGE_TIMEOUT;
         let _place = self.transport.admit(&route, ends).await?;
         let answer = self

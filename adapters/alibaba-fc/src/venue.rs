@@ -71,7 +71,7 @@ impl FcVenue {
         let route = called.route();
         let ends = self.limits.admit(&call, begun, route)?;
         if !matches!(called, Called::Trigger(_)) {
-            self.lockout.check(&route.shown())?;
+            self.lockout.check(route)?;
         }
         if let Called::Task(task) = &called {
             return Box::pin(self.run_task(&call, task, ends)).await;

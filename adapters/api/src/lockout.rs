@@ -3,6 +3,7 @@
 //! What an operator has to mend is not tried again with every call. The venue says why it is unready, and after a while
 //! one more call finds out whether it was mended.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Lockout {
     ///
     /// # Errors
     /// `BadCredentials`, not started.
-    pub fn check(&self, shown: &str) -> Result<(), VenueError> {
+    pub fn check(&self, shown: impl fmt::Display) -> Result<(), VenueError> {
         match self.why() {
             None => Ok(()),
             Some(why) => {

@@ -9,7 +9,10 @@ use std::fmt;
 use std::time::Duration;
 
 use merit_lambda_wire::reference::is_account;
+use merit_transport::{Reach, Transport};
 use merit_venue::{ConfigError, ConfigErrors, Meters, check_url, no_call, no_time};
+
+use crate::endpoint::Endpoint;
 
 /// Lambda's limit on a payload and on a reply of a synchronous call, in bytes.
 pub use merit_lambda_wire::invoke::MOST_SYNC_BYTES as MAX_BODY_BYTES;
@@ -31,20 +34,14 @@ pub struct LambdaConfig {
     pub assume_role: Option<AssumeRole>,
     /// Another address than AWS's own, for emulators and private endpoints: `http://127.0.0.1:9001`.
     pub endpoint_url: Option<String>,
-    /// For name resolution, TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// From the request to the reply's head.
-    pub first_byte_timeout: Duration,
+    /// How its servers are reached.
+    pub reach: Reach,
     /// For the whole call; the call's own deadline cuts it shorter.
     pub whole_timeout: Duration,
     /// The largest payload, in bytes; at most [`MAX_BODY_BYTES`] counts.
     pub max_request_bytes: usize,
     /// The largest reply that is held in memory, in bytes; a streamed reply has no bound here.
     pub max_reply_bytes: usize,
-    /// Calls that have a connection at once. Calls beyond it wait.
-    pub max_connections: u32,
-    /// How long an idle connection is kept.
-    pub idle_timeout: Duration,
     /// Whose meters to believe. For Lambda's own, each call asks for the end of the log and reads the REPORT
     /// line in it; otherwise the log is asked for only when the caller wants it.
     pub meters: Meters,
@@ -53,6 +50,14 @@ pub struct LambdaConfig {
     pub streaming: bool,
     /// How long credentials that could not be had, or were refused, are not tried again.
     pub credentials_retry: Duration,
+    /// Seconds since 1970, for signatures.
+    pub clock: fn() -> u64,
+}
+
+/// What a venue is made of that a mistake could be in.
+pub(crate) struct Checked {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) transport: Transport,
 }
 
 /// Where credentials are from.
@@ -102,27 +107,32 @@ impl LambdaConfig {
     /// The defaults for a region: the default credential chain, two seconds to connect, 900 seconds
     /// for a call. Idle connections are kept 20 seconds.
     #[must_use]
-    pub fn new(region: impl Into<String>) -> Self {
+    pub fn new(region: impl Into<String>, clock: fn() -> u64) -> Self {
         Self {
             region: region.into(),
             account: None,
             credentials: CredentialsFrom::Default { profile: None },
             assume_role: None,
             endpoint_url: None,
-            connect_timeout: Duration::from_secs(2),
-            first_byte_timeout: MAX_DURATION,
+            reach: Reach {
+                connect_timeout: Duration::from_secs(2),
+                first_byte_timeout: MAX_DURATION,
+                max_connections: 1024,
+                max_idle: 1024,
+                idle_timeout: Duration::from_secs(20),
+                ..Reach::default()
+            },
             whole_timeout: MAX_DURATION,
             max_request_bytes: MAX_BODY_BYTES,
             max_reply_bytes: MAX_BODY_BYTES,
-            max_connections: 1024,
-            idle_timeout: Duration::from_secs(20),
             meters: Meters::Reported,
             streaming: true,
             credentials_retry: Duration::from_secs(10),
+            clock,
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), ConfigErrors> {
+    pub(crate) async fn check(&self) -> Result<Checked, ConfigErrors> {
         let mut errors = Vec::new();
         let mut refuse = |field, message| errors.push(ConfigError { field, message });
         if !is_region(&self.region) {
@@ -141,17 +151,22 @@ impl LambdaConfig {
                 refuse(field, message);
             }
         }
-        errors.extend(no_time([
-            ("connect_timeout", self.connect_timeout),
-            ("first_byte_timeout", self.first_byte_timeout),
-            ("whole_timeout", self.whole_timeout),
-        ]));
+        let endpoint = match self.endpoint_url.as_deref() {
+            // What is wrong with it is said above.
+            Some(url) => Endpoint::at(url).ok(),
+            None if !is_region(&self.region) => None,
+            None => Endpoint::of_region(&self.region).await.map_err(|why| refuse("region", why)).ok(),
+        };
+        errors.extend(no_time([("whole_timeout", self.whole_timeout)]));
         errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
-            ("max_connections", self.max_connections == 0),
         ]));
-        ConfigErrors::check(errors)
+        let tls = endpoint.as_ref().is_some_and(|endpoint| endpoint.origin.tls());
+        let transport = Transport::try_new(&self.reach, tls, &mut errors);
+        ConfigErrors::check(errors)?;
+        let checked = endpoint.zip(transport).map(|(endpoint, transport)| Checked { endpoint, transport });
+        Ok(checked.expect("invariant: what is missing was refused"))
     }
 }
 
@@ -178,8 +193,8 @@ fn is_role(arn: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_mistake_is_told_at_once_and_no_secret_is_shown() {
+    #[tokio::test]
+    async fn every_mistake_is_told_at_once_and_no_secret_is_shown() {
         let config = LambdaConfig {
             account: Some("12".to_owned()),
             assume_role: Some(AssumeRole {
@@ -188,19 +203,27 @@ mod tests {
                 sts_endpoint_url: Some("ftp://sts".to_owned()),
             }),
             endpoint_url: Some("http://user:hunter2@127.0.0.1:1?key=hunter2".to_owned()),
-            connect_timeout: Duration::ZERO,
-            max_connections: 0,
+            whole_timeout: Duration::ZERO,
+            reach: Reach { connect_timeout: Duration::ZERO, max_connections: 0, ..Reach::default() },
             credentials: CredentialsFrom::Keys {
                 access_key_id: "AKIDEXAMPLE".to_owned(),
                 secret_access_key: "hunter2".to_owned(),
                 session_token: Some("hunter2".to_owned()),
             },
-            ..LambdaConfig::new("US East")
+            ..LambdaConfig::new("US East", || 0)
         };
-        let errors = config.check().expect_err("mistakes");
+        let errors = config.check().await.err().expect("mistakes");
         let fields: Vec<_> = errors.iter().map(|error| error.field).collect();
-        let all =
-            ["region", "account", "role_arn", "endpoint_url", "sts_endpoint_url", "connect_timeout", "max_connections"];
+        let all = [
+            "region",
+            "account",
+            "role_arn",
+            "endpoint_url",
+            "sts_endpoint_url",
+            "whole_timeout",
+            "connect_timeout",
+            "max_connections",
+        ];
         assert_eq!(fields, all);
         let shown = format!("{errors} {:?}", config.credentials);
         assert!(!shown.contains("hunter2"), "{shown}");

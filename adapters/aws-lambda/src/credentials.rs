@@ -21,10 +21,10 @@ use aws_smithy_runtime_api::client::identity::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::display::DisplayErrorContext;
+use http::HeaderValue;
+use merit_lambda_wire::sigv4::Signer;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout, timeout_at};
-
-use crate::transport::Attempt;
 
 /// The longest a provider may take. The slowest link of the default chain, the metadata service
 /// where there is none, gives up after about four seconds.
@@ -39,6 +39,8 @@ const REASON_CHARS: usize = 300;
 /// The credentials of one venue.
 pub(crate) struct Keyring {
     provider: SharedCredentialsProvider,
+    /// What calls are signed for.
+    region: String,
     /// How long after a failure the provider is asked again.
     retry: Duration,
     state: ArcSwap<State>,
@@ -51,13 +53,16 @@ pub(crate) struct Keyring {
 /// What is known; replaced whole.
 #[derive(Default)]
 struct State {
-    held: Option<Held>,
+    held: Option<Arc<Held>>,
     failed: Option<Failed>,
 }
 
-struct Held {
+/// Credentials that have not expired when they are handed out.
+#[derive(Clone)]
+pub(crate) struct Held {
     identity: Identity,
-    access_key_id: Arc<str>,
+    pub(crate) signer: Signer,
+    access_key_id: Box<str>,
     until: Option<Instant>,
     renew_at: Option<Instant>,
 }
@@ -70,16 +75,17 @@ struct Failed {
 }
 
 impl State {
-    fn usable(&self, now: Instant) -> Option<&Held> {
+    fn usable(&self, now: Instant) -> Option<&Arc<Held>> {
         self.held.as_ref().filter(|held| held.until.is_none_or(|until| now < until))
     }
 }
 
 impl Keyring {
     /// Asks the provider at once, beside whatever comes next.
-    pub(crate) fn start(provider: SharedCredentialsProvider, retry: Duration) -> Arc<Self> {
+    pub(crate) fn start(provider: SharedCredentialsProvider, region: &str, retry: Duration) -> Arc<Self> {
         let keyring = Arc::new(Self {
             provider,
+            region: region.to_owned(),
             retry,
             state: ArcSwap::default(),
             turn: Arc::default(),
@@ -97,14 +103,14 @@ impl Keyring {
     ///
     /// # Errors
     /// Why there are none.
-    pub(crate) async fn ready(self: &Arc<Self>, ends: Instant) -> Result<(), Arc<str>> {
+    pub(crate) async fn ready(self: &Arc<Self>, ends: Instant) -> Result<Arc<Held>, Arc<str>> {
         let now = Instant::now();
         let state = self.state.load();
         if let Some(held) = state.usable(now) {
             if held.renew_at.is_some_and(|at| now >= at) {
                 self.renew();
             }
-            return Ok(());
+            return Ok(Arc::clone(held));
         }
         if let Some(reason) = self.unready() {
             return Err(reason);
@@ -116,10 +122,12 @@ impl Keyring {
             let turn = Arc::clone(&keyring.turn).lock_owned().await;
             keyring.ask(turn).await;
         });
-        match timeout_at(ends, asked).await {
-            Ok(_) if self.state.load().usable(Instant::now()).is_some() => Ok(()),
-            Ok(_) => Err(self.unready().unwrap_or_else(|| Arc::from("the credentials could not be had"))),
-            Err(_) => Err(Arc::from("the credentials did not come within the call's time")),
+        if timeout_at(ends, asked).await.is_err() {
+            return Err(Arc::from("the credentials did not come within the call's time"));
+        }
+        match self.state.load().usable(Instant::now()) {
+            Some(held) => Ok(Arc::clone(held)),
+            None => Err(self.unready().unwrap_or_else(|| Arc::from("the credentials could not be had"))),
         }
     }
 
@@ -135,10 +143,10 @@ impl Keyring {
     }
 
     /// The venue refused the credentials: they are not used again before the provider was asked anew.
-    pub(crate) fn refused(&self, access_key_id: Option<&str>, reason: &str) {
+    pub(crate) fn refused(&self, key: &Held, reason: &str) {
         let _turn = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state.load();
-        let same = state.held.as_ref().is_some_and(|held| Some(&*held.access_key_id) == access_key_id);
+        let same = state.held.as_ref().is_some_and(|held| held.access_key_id == key.access_key_id);
         if same {
             self.state.store(Arc::new(State { held: None, failed: Some(self.failed(reason)) }));
         }
@@ -168,7 +176,7 @@ impl Keyring {
             }
         }
         let answer = match timeout(PROVIDER_TIMEOUT, self.provider.provide_credentials()).await {
-            Ok(Ok(credentials)) => Held::of(credentials, self.retry),
+            Ok(Ok(credentials)) => Held::of(credentials, &self.region, self.retry),
             Ok(Err(error)) => Err(format!("no credentials: {}", DisplayErrorContext(&error))),
             Err(_) => Err(format!("no credentials: the provider did not answer within {PROVIDER_TIMEOUT:?}")),
         };
@@ -178,13 +186,13 @@ impl Keyring {
     fn replace(&self, answer: Result<Held, String>) {
         let _turn = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = match answer {
-            Ok(held) => State { held: Some(held), failed: None },
+            Ok(held) => State { held: Some(Arc::new(held)), failed: None },
             Err(reason) => {
                 tracing::warn!(reason, "credentials can't be had");
                 let now = Instant::now();
                 let state = self.state.load();
                 // What is still good serves to its end; the next try is not at once.
-                let held = state.usable(now).map(|held| held.renewed_at(now + self.retry));
+                let held = state.usable(now).map(|held| Arc::new(held.renewed_at(now + self.retry)));
                 State { held, failed: Some(self.failed(&reason)) }
             }
         };
@@ -193,16 +201,21 @@ impl Keyring {
 }
 
 impl Held {
-    fn of(credentials: Credentials, retry: Duration) -> Result<Self, String> {
+    fn of(credentials: Credentials, region: &str, retry: Duration) -> Result<Self, String> {
         let now = Instant::now();
         let left = credentials.expiry().map(time_left);
         if left.is_some_and(|left| left.is_zero()) {
             return Err("the credentials have expired: renew them where they come from".to_owned());
         }
+        let (id, token) = (credentials.access_key_id(), credentials.session_token());
+        if [Some(id), token].into_iter().flatten().any(|text| HeaderValue::from_str(text).is_err()) {
+            return Err("the credentials have characters that no header may have: copy them again".to_owned());
+        }
         // Credentials that live shorter than the head start are renewed at half their life.
         let renew = |left: Duration| now + left.checked_sub(RENEW_AHEAD).unwrap_or(left / 2).max(retry.min(left / 2));
         Ok(Self {
-            access_key_id: credentials.access_key_id().into(),
+            signer: Signer::new(id, credentials.secret_access_key(), token, region),
+            access_key_id: id.into(),
             until: left.map(|left| now + left),
             renew_at: left.map(renew),
             identity: Identity::from(credentials),
@@ -210,12 +223,7 @@ impl Held {
     }
 
     fn renewed_at(&self, at: Instant) -> Self {
-        Self {
-            identity: self.identity.clone(),
-            access_key_id: Arc::clone(&self.access_key_id),
-            until: self.until,
-            renew_at: Some(at),
-        }
+        Self { renew_at: Some(at), ..self.clone() }
     }
 }
 
@@ -223,6 +231,13 @@ impl Held {
 fn time_left(then: SystemTime) -> Duration {
     // In the future `elapsed` is an error, which says by how much.
     then.elapsed().err().map_or(Duration::ZERO, |error| error.duration())
+}
+
+impl fmt::Debug for Held {
+    /// Everything but the secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Keyring {
@@ -244,10 +259,7 @@ impl ResolveCachedIdentity for AsCache {
     ) -> IdentityFuture<'a> {
         let state = self.0.state.load();
         IdentityFuture::ready(match &state.held {
-            Some(held) => {
-                Attempt::note_key(&held.access_key_id);
-                Ok(held.identity.clone())
-            }
+            Some(held) => Ok(held.identity.clone()),
             None => Err("the venue has no credentials".into()),
         })
     }

@@ -8,10 +8,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::error::display::DisplayErrorContext;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use merit_lambda_wire::error::ERROR_TYPE;
 use merit_pricing::Architecture;
 use merit_units::MemoryMb;
 use merit_venue::{Alias, Discovered, ErrorKind, VenueError};
@@ -48,7 +52,7 @@ impl LambdaVenue {
         let mut functions = Vec::new();
         let mut marker = None;
         for _ in 0..MOST_PAGES {
-            let page = self.patient.list_functions().set_marker(marker).send().await;
+            let page = self.sdk.list_functions().set_marker(marker).send().await;
             let page = page.map_err(|error| self.cannot("list functions", error))?;
             functions.extend(page.functions.unwrap_or_default());
             marker = page.next_marker.filter(|marker| !marker.is_empty());
@@ -62,7 +66,7 @@ impl LambdaVenue {
 
     async fn describe(&self, mut found: Discovered) -> Result<Discovered, VenueError> {
         if let Some(whole) =
-            self.told("get a function", self.patient.get_function().function_name(&found.name).send().await)?
+            self.told("get a function", self.sdk.get_function().function_name(&found.name).send().await)?
         {
             found.tags = whole.tags.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>();
             found.reserved = whole.concurrency.and_then(|set| number(set.reserved_concurrent_executions));
@@ -76,7 +80,7 @@ impl LambdaVenue {
         let mut aliases = Vec::new();
         let mut marker = None;
         for _ in 0..MOST_PAGES {
-            let page = self.patient.list_aliases().function_name(function).set_marker(marker).send().await;
+            let page = self.sdk.list_aliases().function_name(function).set_marker(marker).send().await;
             let Some(page) = self.told("list aliases", page)? else { break };
             aliases.extend(page.aliases.unwrap_or_default().into_iter().filter_map(|alias| {
                 let (name, version) = (alias.name?, alias.function_version?);
@@ -92,7 +96,7 @@ impl LambdaVenue {
     }
 
     async fn provisioned(&self, function: &str) -> Result<Option<u32>, VenueError> {
-        let page = self.patient.list_provisioned_concurrency_configs().function_name(function).send().await;
+        let page = self.sdk.list_provisioned_concurrency_configs().function_name(function).send().await;
         let Some(page) = self.told("list provisioned concurrency", page)? else { return Ok(None) };
         let configs = page.provisioned_concurrency_configs.unwrap_or_default();
         let each = configs.iter().filter_map(|config| number(config.requested_provisioned_concurrent_executions));
@@ -103,7 +107,6 @@ impl LambdaVenue {
     fn told<T, E>(&self, doing: &str, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, VenueError>
     where
         E: std::error::Error + Send + Sync + 'static,
-        SdkError<E, HttpResponse>: aws_sdk_lambda::error::ProvideErrorMetadata,
     {
         match answer {
             Ok(told) => Ok(Some(told)),
@@ -118,18 +121,26 @@ impl LambdaVenue {
     fn cannot<E>(&self, doing: &str, error: SdkError<E, HttpResponse>) -> VenueError
     where
         E: std::error::Error + Send + Sync + 'static,
-        SdkError<E, HttpResponse>: aws_sdk_lambda::error::ProvideErrorMetadata,
     {
         let region = &self.config.region;
         if let Some(raw) = error.raw_response() {
-            let failure::Refusal { error, .. } = failure::refused(raw, &format!("{doing} in {region}"));
-            return error;
+            let status = StatusCode::from_u16(raw.status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let body = raw.body().bytes().unwrap_or_default();
+            return failure::refused(status, &telling(raw), body, format_args!("{doing} in {region}")).error;
         }
-        let code = error.code().unwrap_or_default();
-        let why = failure::innermost(&error);
-        VenueError::not_started(ErrorKind::Unavailable, format!("can't {doing} in {region}: {code} {why}"))
-            .with_source(error)
+        let why = DisplayErrorContext(&error);
+        VenueError::not_started(ErrorKind::Unavailable, format!("can't {doing} in {region}: {why}")).with_source(error)
     }
+}
+
+/// The headers that tell of an error.
+fn telling(response: &HttpResponse) -> HeaderMap {
+    let names = [ERROR_TYPE, RETRY_AFTER, CONTENT_TYPE];
+    let values = names.into_iter().filter_map(|name| {
+        let value = response.headers().get(name.as_str())?;
+        Some((name, HeaderValue::from_str(value).ok()?))
+    });
+    values.collect()
 }
 
 /// Statuses of a service that refuses, or does not know, what it was asked; a throttle is neither.

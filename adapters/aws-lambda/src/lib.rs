@@ -1,13 +1,14 @@
-//! AWS Lambda as a venue, through the official SDK: one venue is one region of one account.
+//! AWS Lambda as a venue: one venue is one region of one account.
 //!
 //! A target is a function's name, `name:alias`, `name:version` or an ARN. A call is `Invoke`, with the
 //! end of the log when Lambda's meters are to be believed; a streamed call `InvokeWithResponseStream`.
-//! What each error of the API means for money is in `meaning`, what a broken exchange means in `failure`.
+//! What each error of the API means for money is in `meaning`.
+//!
+//! The official SDK finds credentials and endpoints, and lists functions. Calls are signed by its signing crate,
+//! `aws-sigv4`, and sent by `merit-transport`, like those of every other cloud: a sixth of the CPU (ADR 40).
 //!
 //! Invariants:
-//! - Nothing is sent twice: the SDK's own retries are off for calls. Its HTTP client repeats only a
-//!   request that a closed connection hands back as never begun.
-//! - `NotStarted` is claimed of a call only before a connection was taken for it, or by Lambda's own word.
+//! - Nothing is sent twice: see `merit-transport`.
 //! - No call waits for credentials but the first; without credentials a call is refused at once.
 //! - The endpoint is AWS's own or the configured one: what the environment says about endpoints
 //!   (`AWS_ENDPOINT_URL_LAMBDA`) is for callers of Merit, and would make Merit call itself.
@@ -20,14 +21,15 @@ mod check;
 mod config;
 mod credentials;
 mod discover;
+mod endpoint;
 mod failure;
 mod meaning;
 mod provider;
 mod reply;
+mod request;
 mod stream;
 mod target;
 mod trace;
-mod transport;
 mod usage;
 mod venue;
 

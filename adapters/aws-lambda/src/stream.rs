@@ -4,34 +4,36 @@
 //! Dropping it ends the connection; Lambda then runs the function to its end and bills it in full
 //! (docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html, read 2026-11-21).
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use aws_sdk_lambda::error::SdkError;
-use aws_sdk_lambda::operation::RequestId as _;
-use aws_sdk_lambda::primitives::event_stream::EventReceiver;
-use aws_sdk_lambda::types::error::InvokeWithResponseStreamResponseEventError as EventError;
-use aws_sdk_lambda::types::{
-    InvokeWithResponseStreamCompleteEvent as Complete, InvokeWithResponseStreamResponseEvent as Event,
-};
-use aws_smithy_types::Blob;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
+use merit_lambda_wire::error::REQUEST_ID;
+use merit_lambda_wire::event_stream::{Decoder, Event, InvokeComplete};
+use merit_lambda_wire::invoke::EXECUTED_VERSION;
+use merit_transport::{Answer, Unread};
 use merit_units::Micros;
 use merit_venue::{Call, ErrorKind, FunctionError, Measured, Meters, Outcome, Piece, Streamed, VenueError};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::failure;
+use crate::endpoint::Operation;
 use crate::reply::{self, Told};
-use crate::transport::Attempt;
 use crate::usage;
-use crate::venue::{Admitted, LambdaVenue};
+use crate::venue::{LambdaVenue, text};
+
+/// The media type of the function's reply; that of the answer is the event stream's.
+const CONTENT_TYPE: HeaderName = HeaderName::from_static("x-amzn-remapped-content-type");
+
+/// How long the end of the answer is waited for after the stream's last event, to use the connection again.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// A reply that is arriving.
 struct Arriving {
-    events: EventReceiver<Event, EventError>,
-    attempt: Arc<Attempt>,
+    body: merit_transport::Arriving,
+    events: Decoder,
+    sent: Instant,
     ends: Instant,
     shown: String,
     bytes: usize,
@@ -45,40 +47,27 @@ struct Arriving {
 
 impl LambdaVenue {
     pub(crate) async fn attempt_streamed(&self, call: Call) -> Result<Streamed, VenueError> {
-        let Admitted { called, shown, ends, place } = self.admit(&call).await?;
-        let attempt = self.watch(&call, ends, None);
-        let context = call.lambda.as_deref();
-        let request = self
-            .client
-            .invoke_with_response_stream()
-            .function_name(called.function)
-            .set_qualifier(called.qualifier)
-            .set_log_type(self.log_type(&call))
-            .set_client_context(context.and_then(|context| context.client_context.as_deref()).map(str::to_owned))
-            .set_tenant_id(context.and_then(|context| context.tenant.as_deref()).map(str::to_owned))
-            .payload(Blob::from_maybe_shared(call.payload.clone()));
-        let own = |attempt: &Attempt| Measured::own(Micros::from_std(attempt.elapsed()), 0);
-        let output = match timeout_at(ends, attempt.run(request.send())).await {
-            Ok(Ok(output)) => output,
-            Ok(Err(SdkError::ServiceError(service))) => return Err(self.refusal(service.raw(), &shown, &attempt)),
-            Ok(Err(error)) => return Err(failure::broken(error, &attempt, &shown, own(&attempt))),
-            Err(_) => return Err(failure::timed_out(&attempt, &shown, own(&attempt))),
-        };
-        let request = output.request_id().map(str::to_owned);
-        let content_type = output.response_stream_content_type.as_deref();
-        let content_type = content_type.and_then(|text| HeaderValue::from_str(text).ok());
-        let version: Option<Box<str>> = output.executed_version.map(Into::into);
+        let admitted = self.admit(&call, Operation::Stream).await?;
+        let place = self.transport.admit_owned(&admitted.route, admitted.ends).await?;
+        let Answer { head, sent, body } = self.send(&admitted).await?;
+        if head.status != 200 {
+            let said = body.excerpt().await.unwrap_or_default();
+            return Err(self.refusal(&call.target, &admitted.key, &head, &said));
+        }
+        let content_type = head.headers.get(CONTENT_TYPE).cloned();
+        let version: Option<Box<str>> = text(&head.headers, &EXECUTED_VERSION).map(Into::into);
         let arriving = Arriving {
-            events: output.event_stream,
-            attempt,
-            ends,
-            shown,
+            body,
+            events: Decoder::new(),
+            sent,
+            ends: admitted.ends,
+            shown: self.shown(&call.target).to_string(),
             bytes: 0,
             meters: self.config.meters,
             wants_tail: call.wants_tail(),
             content_type: content_type.clone(),
             version: version.clone(),
-            request,
+            request: text(&head.headers, &REQUEST_ID).map(str::to_owned),
             _place: place,
         };
         let pieces = stream::unfold(Some(arriving), |arriving| async move { arriving?.next().await });
@@ -92,68 +81,65 @@ type Step = (Result<Piece, VenueError>, Option<Arriving>);
 impl Arriving {
     async fn next(mut self) -> Option<Step> {
         loop {
-            let event = match timeout_at(self.ends, self.events.recv()).await {
-                Err(_) => return Some((Err(self.timed_out()), None)),
-                Ok(Err(error)) => return Some((Err(self.broken(&error)), None)),
-                Ok(Ok(None)) => return Some((Err(self.cut("the stream ended without its last event")), None)),
-                Ok(Ok(Some(event))) => event,
-            };
-            match event {
-                Event::PayloadChunk(chunk) => {
-                    let data = chunk.payload.map(Blob::into_bytes).unwrap_or_default();
-                    if data.is_empty() {
-                        continue;
-                    }
+            let error = match self.events.next_event() {
+                Ok(Some(Event::PayloadChunk(data))) if data.is_empty() => continue,
+                Ok(Some(Event::PayloadChunk(data))) => {
                     self.bytes += data.len();
                     return Some((Ok(Piece::Data(data)), Some(self)));
                 }
-                Event::InvokeComplete(complete) => return Some((Ok(self.end(complete)), None)),
+                Ok(Some(Event::InvokeComplete(complete))) => return Some((Ok(self.end(complete).await), None)),
                 // Kinds of events that are not known yet carry nothing of the payload.
-                _ => {}
-            }
+                Ok(Some(Event::Unknown(_))) => continue,
+                Ok(Some(Event::Exception { code, message })) => {
+                    self.broken(ErrorKind::Unavailable, &format!("{code}: {message}"))
+                }
+                Err(error) => self.broken(ErrorKind::MalformedReply, &error.to_string()),
+                Ok(None) => match self.body.next(self.ends).await {
+                    Ok(Some(bytes)) => {
+                        self.events.push(&bytes);
+                        continue;
+                    }
+                    Ok(None) => self.broken(ErrorKind::ConnectionCut, "it ended without its last event"),
+                    Err(Unread::Late) => self.timed_out(),
+                    Err(Unread::Broken(error)) => self.broken(ErrorKind::ConnectionCut, &error.to_string()),
+                    Err(Unread::TooLarge) => unreachable!("invariant: a stream has no bound"),
+                },
+            };
+            return Some((Err(error), None));
         }
     }
 
-    fn end(self, complete: Complete) -> Piece {
-        let elapsed = Micros::from_std(self.attempt.elapsed());
-        let (log, request) = (complete.log_result.as_deref(), self.request.as_deref());
-        let read = usage::read(log, request, self.meters, elapsed, self.bytes);
-        let details = complete.error_details.unwrap_or_default();
+    async fn end(mut self, complete: InvokeComplete) -> Piece {
+        let done = Instant::now();
+        let InvokeComplete { error_code, error_details, log_tail } = complete;
+        let elapsed = Micros::from_std(done.duration_since(self.sent));
+        let read = usage::read_tail(log_tail, self.request.as_deref(), self.meters, elapsed, self.bytes);
         let told = Told {
-            function_error: complete.error_code.map(|code| FunctionError::new(code, details)),
+            function_error: error_code.map(|code| FunctionError::new(code, error_details.unwrap_or_default())),
             content_type: self.content_type,
             log_tail: read.tail.filter(|_| self.wants_tail),
             version: self.version,
             cold: read.cold,
         };
+        if let Ok(None) = self.body.next(done + LINGER).await {
+            self.body.finish(Instant::now());
+        }
         Piece::End(Box::new(reply::reply(Bytes::new(), told, read.measured)))
     }
 
     fn own(&self) -> Measured {
-        Measured::own(Micros::from_std(self.attempt.elapsed()), self.bytes)
+        Measured::own(Micros::from_std(self.sent.elapsed()), self.bytes)
     }
 
     fn timed_out(&self) -> VenueError {
         let Measured { usage, basis } = self.own();
         let doing = "reading the streamed reply of";
-        let late = failure::late(Outcome::Ran, doing, &self.shown, self.attempt.elapsed());
+        let late = merit_transport::failure::timed_out(Outcome::Ran, doing, &self.shown, self.sent.elapsed());
         VenueError { usage: Some(usage), meters: basis, ..late }
     }
 
-    fn cut(&self, why: &str) -> VenueError {
+    fn broken(&self, kind: ErrorKind, why: &str) -> VenueError {
         let Measured { usage, basis } = self.own();
-        let message = format!("the connection to `{}` ended before the reply did: {why}", self.shown);
-        VenueError::ran(ErrorKind::ConnectionCut, message, usage, basis)
-    }
-
-    fn broken<R>(&self, error: &SdkError<EventError, R>) -> VenueError
-    where
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
-        let Measured { usage, basis } = self.own();
-        let cut = matches!(error, SdkError::DispatchFailure(_)) || failure::is_cut(error);
-        let kind = if cut { ErrorKind::ConnectionCut } else { ErrorKind::MalformedReply };
-        let why = failure::innermost(error);
         VenueError::ran(kind, format!("the streamed reply of `{}` broke: {why}", self.shown), usage, basis)
     }
 }

@@ -37,11 +37,19 @@ pub(crate) fn read(
     elapsed: Micros,
     reply_bytes: usize,
 ) -> Read {
-    let tail = log.and_then(|log| decode_tail(log.as_bytes())).map(|mut tail| {
-        let surplus = tail.len().saturating_sub(LOG_TAIL_BYTES);
-        tail.drain(..surplus);
-        Bytes::from(tail)
-    });
+    let tail = log.and_then(|log| decode_tail(log.as_bytes())).map(Bytes::from);
+    read_tail(tail, request, meters, elapsed, reply_bytes)
+}
+
+/// The same, of a tail that is decoded.
+pub(crate) fn read_tail(
+    tail: Option<Bytes>,
+    request: Option<&str>,
+    meters: Meters,
+    elapsed: Micros,
+    reply_bytes: usize,
+) -> Read {
+    let tail = tail.map(|tail| tail.slice(tail.len().saturating_sub(LOG_TAIL_BYTES)..));
     let report = tail.as_ref().and_then(|tail| ReportLine::find_in(&String::from_utf8_lossy(tail)));
     let cold = report.as_ref().is_some_and(|report| report.init.is_some() || report.restore.is_some());
     let by_clock = |basis| Measured::by_clock(elapsed, reply_bytes, basis);

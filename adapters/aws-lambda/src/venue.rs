@@ -1,55 +1,53 @@
 //! The venue itself: one attempt from payload to reply, in the order it happens.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
-use aws_sdk_lambda::error::SdkError;
-use aws_sdk_lambda::operation::RequestId as _;
-use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
-use aws_sdk_lambda::types::LogType;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::Blob;
+use aws_sdk_lambda::config::{BehaviorVersion, Builder, Region};
+use aws_smithy_http_client::tls;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, response};
+use merit_lambda_wire::error::{ERROR_TYPE, REQUEST_ID};
+use merit_lambda_wire::invoke::{EXECUTED_VERSION, FUNCTION_ERROR, LOG_RESULT};
 use merit_pricing::PriceSheet;
-use merit_units::Micros;
+use merit_transport::{Answer, Arriving, Route, Transport, failure as broken};
+use merit_units::{Micros, Timestamp};
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Outcome, Reply, Step, Streamed, Target, Venue,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Lockout, Measured, Meters, Reply, Step, Streamed, Target, Venue,
     VenueError,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::config::{LambdaConfig, MAX_BODY_BYTES, MAX_DURATION};
-use crate::credentials::{AsCache, Keyring};
+use crate::config::{Checked, LambdaConfig, MAX_BODY_BYTES, MAX_DURATION};
+use crate::credentials::{AsCache, Held, Keyring};
+use crate::endpoint::{Endpoint, Operation};
 use crate::reply::{self, Told};
-use crate::target::{self, Called};
-use crate::transport::{self, Attempt};
-use crate::usage;
-use crate::{discover, failure, provider, trace};
+use crate::request::Prepared;
+use crate::{discover, failure, provider, target, usage};
 
 /// The functions of one account in one region of AWS Lambda.
 #[derive(Debug)]
 pub struct LambdaVenue {
-    pub(crate) client: Client,
-    /// For what is no invocation: it may be repeated.
-    pub(crate) patient: Client,
+    pub(crate) transport: Transport,
+    pub(crate) endpoint: Endpoint,
+    /// For what is no invocation.
+    pub(crate) sdk: Client,
     pub(crate) keyring: Arc<Keyring>,
+    pub(crate) lockout: Lockout,
     pub(crate) config: LambdaConfig,
-    room: Arc<Semaphore>,
     limits: Limits,
 }
 
-/// A call that may be sent: what it names, by when it must end, and its place among the connections.
-pub(crate) struct Admitted {
-    pub(crate) called: Called,
-    pub(crate) shown: String,
+/// A call that may be sent: where to, signed by whom, and by when it must end.
+pub(crate) struct Admitted<'c> {
+    pub(crate) route: Route,
+    pub(crate) request: Prepared<'c>,
+    pub(crate) key: Arc<Held>,
     pub(crate) ends: Instant,
-    pub(crate) place: OwnedSemaphorePermit,
 }
 
 impl LambdaVenue {
@@ -59,157 +57,149 @@ impl LambdaVenue {
     /// # Errors
     /// [`ConfigErrors`] with every mistake in it.
     pub async fn try_new(config: LambdaConfig) -> Result<Self, ConfigErrors> {
-        config.check()?;
-        let max_connections = usize::try_from(config.max_connections).unwrap_or(Semaphore::MAX_PERMITS);
-        let http = transport::client(config.idle_timeout, max_connections);
-        let keyring = Keyring::start(provider::of(&config).await, config.credentials_retry);
-        let mut base = Builder::new();
-        base.set_endpoint_url(config.endpoint_url.clone());
-        let base = base
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
-            .credentials_provider(keyring.provider())
-            .identity_cache(AsCache(Arc::clone(&keyring)))
-            .http_client(http)
-            // A function may think for minutes between two bytes; deadlines end what hangs.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        let timeouts = TimeoutConfig::builder().connect_timeout(config.connect_timeout);
-        let once = base.clone().retry_config(RetryConfig::disabled()).timeout_config(timeouts.clone().build());
-        let patient = base.retry_config(RetryConfig::standard()).timeout_config(
-            timeouts
-                .operation_attempt_timeout(discover::ATTEMPT_TIMEOUT)
-                .operation_timeout(discover::OPERATION_TIMEOUT)
-                .build(),
-        );
+        let Checked { endpoint, transport } = config.check().await?;
+        let keyring = Keyring::start(provider::of(&config).await, &config.region, config.credentials_retry);
         let limits = Limits {
             request_bytes: config.max_request_bytes.min(MAX_BODY_BYTES) as u64,
             reply_bytes: config.max_reply_bytes.min(MAX_BODY_BYTES) as u64,
             duration: config.whole_timeout.min(MAX_DURATION),
-            in_flight: Some(config.max_connections),
+            in_flight: Some(config.reach.max_connections),
         };
-        Ok(Self {
-            client: Client::from_conf(once.build()),
-            patient: Client::from_conf(patient.build()),
-            keyring,
-            room: Arc::new(Semaphore::new(max_connections)),
-            limits,
-            config,
-        })
+        let lockout = Lockout::new(config.credentials_retry);
+        Ok(Self { transport, endpoint, sdk: sdk(&config, &keyring), keyring, lockout, limits, config })
     }
 
     /// Everything that must be so before anything is sent.
-    pub(crate) async fn admit(&self, call: &Call) -> Result<Admitted, VenueError> {
-        let begun = Instant::now();
-        let ends = call.deadline.min(begun + self.limits.duration);
-        let (size, max) = (call.payload.len() as u64, self.limits.request_bytes);
-        if size > max {
-            let message = format!("the payload has {size} bytes, more than the {max} this venue takes");
-            return Err(VenueError::not_started(ErrorKind::PayloadTooLarge, message));
-        }
-        let called = target::called(&call.target, &self.config.region, self.config.account.as_deref())?;
+    pub(crate) async fn admit<'c>(&self, call: &'c Call, operation: Operation) -> Result<Admitted<'c>, VenueError> {
         let shown = self.shown(&call.target);
-        if ends <= begun {
-            return Err(failure::late(Outcome::NotStarted, "before calling", &shown, Duration::ZERO));
-        }
-        if let Err(reason) = self.keyring.ready(ends).await {
+        let ends = self.limits.admit(call, Instant::now(), &shown)?;
+        let called = target::called(&call.target, &self.config.region, self.config.account.as_deref())?;
+        let request = Prepared::of(call, self.config.meters == Meters::Reported || call.wants_tail())?;
+        self.lockout.check(&shown)?;
+        let key = self
+            .key(ends)
+            .await
+            .map_err(|(kind, reason)| VenueError::not_started(kind, format!("`{shown}` can't be called: {reason}")))?;
+        Ok(Admitted { route: self.endpoint.route(&called, operation), request, key, ends })
+    }
+
+    /// The key to sign with, or why there is none.
+    pub(crate) async fn key(&self, ends: Instant) -> Result<Arc<Held>, (ErrorKind, Arc<str>)> {
+        self.keyring.ready(ends).await.map_err(|reason| {
             let kind = if Instant::now() >= ends { ErrorKind::Timeout } else { ErrorKind::BadCredentials };
-            return Err(VenueError::not_started(kind, format!("`{shown}` can't be called: {reason}")));
-        }
-        let Ok(Ok(place)) = timeout_at(ends, Arc::clone(&self.room).acquire_owned()).await else {
-            let doing = "waiting for one of the venue's connections to call";
-            return Err(failure::late(Outcome::NotStarted, doing, &shown, begun.elapsed()));
-        };
-        Ok(Admitted { called, shown, ends, place })
+            (kind, reason)
+        })
     }
 
-    /// An attempt for the transport to watch. `limit` bounds a reply that is held in memory.
-    pub(crate) fn watch(&self, call: &Call, ends: Instant, limit: Option<usize>) -> Arc<Attempt> {
-        let head_by = Instant::now() + self.config.first_byte_timeout;
-        Attempt::new(Some(head_by).filter(|by| *by < ends), limit, call.traceparent.as_ref().and_then(trace::x_ray))
-    }
-
-    /// Whether to ask for the end of the log.
-    pub(crate) fn log_type(&self, call: &Call) -> Option<LogType> {
-        let wanted = self.config.meters == Meters::Reported || call.wants_tail();
-        wanted.then_some(LogType::Tail)
+    /// Sends it and waits for the head of the answer.
+    pub(crate) async fn send(&self, admitted: &Admitted<'_>) -> Result<Answer, VenueError> {
+        let Admitted { route, request, key, ends } = admitted;
+        let build = |_| request.signed(&key.signer, route, self.now());
+        let answer = self.transport.send(route, *ends, build).await;
+        answer.inspect_err(|error| self.lockout.note_unreachable(error))
     }
 
     async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
-        let Admitted { called, shown, ends, place: _place } = self.admit(&call).await?;
-        let attempt = self.watch(&call, ends, Some(self.config.max_reply_bytes));
-        let context = call.lambda.as_deref();
-        let request = self
-            .client
-            .invoke()
-            .function_name(called.function)
-            .set_qualifier(called.qualifier)
-            .set_log_type(self.log_type(&call))
-            .set_client_context(context.and_then(|context| context.client_context.as_deref()).map(str::to_owned))
-            .set_tenant_id(context.and_then(|context| context.tenant.as_deref()).map(str::to_owned))
-            .payload(Blob::from_maybe_shared(call.payload.clone()));
-        let answer = timeout_at(ends, attempt.run(request.send())).await;
-        let elapsed = Micros::from_std(attempt.elapsed());
-        match answer {
-            Ok(Ok(output)) => Ok(self.reply(&call, output, &attempt, elapsed)),
-            Ok(Err(error)) => self.fail(error, &attempt, &shown, elapsed),
-            Err(_) => Err(failure::timed_out(&attempt, &shown, Measured::own(elapsed, 0))),
+        let admitted = self.admit(&call, Operation::Invoke).await?;
+        let _place = self.transport.admit(&admitted.route, admitted.ends).await?;
+        let Answer { head, sent, body } = self.send(&admitted).await?;
+        if head.status != 200 {
+            return Box::pin(self.not_a_reply(&call, &admitted.key, head, sent, body)).await;
         }
-    }
-
-    fn reply(&self, call: &Call, output: InvokeOutput, attempt: &Attempt, elapsed: Micros) -> Reply {
-        let (log, request) = (output.log_result.as_deref(), output.request_id());
-        let length = output.payload.as_ref().map_or(0, |payload| payload.as_ref().len());
-        let read = usage::read(log, request, self.config.meters, elapsed, length);
-        let payload = output.payload.map(Blob::into_bytes).unwrap_or_default();
+        let (max, clock) = (self.config.max_reply_bytes, |at: Instant| Micros::from_std(at.duration_since(sent)));
+        let (payload, done) = body.whole(max, admitted.ends).await.map_err(|error| {
+            let own = Measured::own(clock(Instant::now()), 0);
+            broken::without_body(&self.shown(&call.target).to_string(), error, max, own)
+        })?;
+        let (log, request) = (text(&head.headers, &LOG_RESULT), text(&head.headers, &REQUEST_ID));
+        let read = usage::read(log, request, self.config.meters, clock(done), payload.len());
+        let named = text(&head.headers, &FUNCTION_ERROR);
         let told = Told {
-            function_error: output.function_error.as_deref().map(|named| reply::function_error(named, &payload)),
-            content_type: attempt.head().and_then(|head| head.content_type),
+            function_error: named.map(|named| reply::function_error(named, &payload)),
+            content_type: head.headers.get(CONTENT_TYPE).cloned(),
             log_tail: read.tail.filter(|_| call.wants_tail()),
-            version: output.executed_version.map(Into::into),
+            version: text(&head.headers, &EXECUTED_VERSION).map(Into::into),
             cold: read.cold,
         };
-        reply::reply(payload, told, read.measured)
+        Ok(reply::reply(payload, told, read.measured))
     }
 
-    /// The error the SDK reports; an emulator's error of the function is a reply all the same.
-    fn fail(
+    /// What an answer means that is not Lambda's reply; an emulator's error of the function is one all the same.
+    async fn not_a_reply(
         &self,
-        error: SdkError<InvokeError, HttpResponse>,
-        attempt: &Attempt,
-        shown: &str,
-        elapsed: Micros,
+        call: &Call,
+        key: &Held,
+        head: response::Parts,
+        sent: Instant,
+        body: Arriving,
     ) -> Result<Reply, VenueError> {
-        let SdkError::ServiceError(service) = &error else {
-            return Err(failure::broken(error, attempt, shown, Measured::own(elapsed, 0)));
-        };
-        let raw = service.raw();
-        let (status, body) = (raw.status().as_u16(), raw.body().bytes().unwrap_or_default());
-        if let Some(failed) = reply::emulated_error(status, raw.headers().get("x-amzn-errortype"), body) {
+        let said = body.excerpt().await.unwrap_or_default();
+        let error_type = text(&head.headers, &ERROR_TYPE);
+        if let Some(failed) = reply::emulated_error(head.status.as_u16(), error_type, &said) {
             let told = Told { function_error: Some(failed), ..Told::default() };
-            let measured = Measured::own(elapsed, body.len());
-            return Ok(reply::reply(Bytes::copy_from_slice(body), told, measured));
+            let measured = Measured::own(Micros::from_std(sent.elapsed()), said.len());
+            return Ok(reply::reply(said, told, measured));
         }
-        Err(self.refusal(raw, shown, attempt))
+        Err(self.refusal(&call.target, key, &head, &said))
     }
 
     /// The error of an answer that is not the function's; a key it refuses is not used again.
-    pub(crate) fn refusal(&self, raw: &HttpResponse, shown: &str, attempt: &Attempt) -> VenueError {
-        if raw.status().as_u16() == 200 {
-            let message = format!("`{shown}` was answered with something that is not a reply of Lambda");
-            let own = Measured::own(Micros::from_std(attempt.elapsed()), 0);
-            return VenueError::ran(ErrorKind::MalformedReply, message, own.usage, own.basis);
-        }
-        let failure::Refusal { error, refuses_key } = failure::refused(raw, shown);
+    pub(crate) fn refusal(&self, target: &Target, key: &Held, head: &response::Parts, said: &[u8]) -> VenueError {
+        let failure::Refusal { error, refuses_key } =
+            failure::refused(head.status, &head.headers, said, self.shown(target));
         if refuses_key {
-            self.keyring.refused(attempt.key().as_deref(), &error.message);
+            self.keyring.refused(key, &error.message);
         }
         error
     }
 
-    /// The function as messages show it: never more than the operator wrote.
-    fn shown(&self, target: &impl std::fmt::Display) -> String {
-        format!("{target} in {}", self.config.region)
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_micros((self.config.clock)().saturating_mul(1_000_000))
     }
+
+    /// The function as messages show it: never more than the operator wrote.
+    pub(crate) fn shown<'v>(&'v self, target: &'v Target) -> Shown<'v> {
+        Shown { target, region: &self.config.region }
+    }
+}
+
+/// A function and where it is.
+pub(crate) struct Shown<'v> {
+    target: &'v Target,
+    region: &'v str,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.target, self.region)
+    }
+}
+
+/// A header of an answer.
+pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The SDK's client, for reads, which it may repeat.
+fn sdk(config: &LambdaConfig, keyring: &Arc<Keyring>) -> Client {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(config.reach.connect_timeout)
+        .operation_attempt_timeout(discover::ATTEMPT_TIMEOUT)
+        .operation_timeout(discover::OPERATION_TIMEOUT);
+    let mut builder = Builder::new();
+    builder.set_endpoint_url(config.endpoint_url.clone());
+    let builder = builder
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(keyring.provider())
+        .identity_cache(AsCache(Arc::clone(keyring)))
+        .http_client(http)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(timeouts.build());
+    Client::from_conf(builder.build())
 }
 
 impl Venue for LambdaVenue {
@@ -242,7 +232,7 @@ impl Venue for LambdaVenue {
     }
 
     fn unready(&self) -> Option<Arc<str>> {
-        self.keyring.unready()
+        self.keyring.unready().or_else(|| self.lockout.why())
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use merit_venue::{Call, ErrorKind, MeterBasis, Outcome, Reply, Target, Venue, VenueError};
 use merit_venue_aws_lambda::{CredentialsFrom, LambdaConfig, LambdaVenue};
@@ -63,7 +63,7 @@ async fn venue(peer: &Peer, key: &str, secret: &str) -> LambdaVenue {
             secret_access_key: secret.to_owned(),
             session_token: None,
         },
-        ..LambdaConfig::new("us-east-1")
+        ..LambdaConfig::new("us-east-1", || UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()))
     };
     LambdaVenue::try_new(config).await.expect("a good configuration")
 }

@@ -54,7 +54,7 @@ impl WorkersVenue {
         let begun = Instant::now();
         let Called { route, script } = target::called(&call.target, &self.config, self.base.as_ref())?;
         let ends = self.limits.admit(&call, begun, &route)?;
-        self.lockout.check(&route.shown())?;
+        self.lockout.check(&route)?;
         let _place = self.transport.admit(&route, ends).await?;
         let build = |_| route.request(Method::POST, self.headers(&call), call.payload.clone());
         let answer = self.transport.send(&route, ends, build).await;

@@ -31,8 +31,8 @@ pub(crate) async fn all(address: SocketAddr, connections: u32) -> anyhow::Result
             secret_access_key: SECRET.to_owned(),
             session_token: None,
         },
-        max_connections: connections,
-        ..LambdaConfig::new("us-east-1")
+        reach: reach(),
+        ..LambdaConfig::new("us-east-1", || NOW_S)
     };
     let alibaba = FcConfig {
         endpoint_url: Some(url.clone()),

@@ -9,6 +9,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use bytes::Bytes;
 use http::HeaderValue;
+use merit_transport::Reach;
 use merit_venue::{Call, MeterBasis, Target, Venue};
 use merit_venue_aws_lambda::{CredentialsFrom, LambdaConfig, LambdaVenue};
 use tokio::time::{Instant, timeout};
@@ -18,6 +19,9 @@ use crate::clients::{Client, DEADLINE, INVOCATION, TRACEPARENT};
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const REGION: &str = "us-east-1";
+
+/// Seconds since 1970 on 2026-11-21: nobody here checks how old a signature is.
+const NOW_S: u64 = 1_795_235_256;
 
 /// The adapter: bounded connections, deadline, outcome of every failure, the REPORT line.
 pub(crate) struct Lambda {
@@ -34,8 +38,8 @@ impl Lambda {
                 secret_access_key: SECRET.to_owned(),
                 session_token: None,
             },
-            max_connections: u32::try_from(connections)?,
-            ..LambdaConfig::new(REGION)
+            reach: Reach { max_connections: u32::try_from(connections)?, ..Reach::default() },
+            ..LambdaConfig::new(REGION, || NOW_S)
         };
         let call = Call {
             invocation: INVOCATION.parse()?,

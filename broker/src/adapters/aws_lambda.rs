@@ -7,7 +7,9 @@ use merit_config::{AwsLambda, Config};
 use merit_venue::Venue;
 use merit_venue_aws_lambda::{AssumeRole, CredentialsFrom, LambdaConfig, LambdaVenue};
 
-use super::{max_connections, meters};
+use super::meters;
+use super::reach::reach;
+use crate::clock::unix_seconds;
 
 pub(super) async fn adapter(
     venue: &merit_config::Venue,
@@ -37,15 +39,13 @@ fn lambda_config(venue: &merit_config::Venue, own: &AwsLambda, config: &Config) 
         credentials,
         assume_role,
         endpoint_url: own.endpoint_url.as_ref().map(ToString::to_string),
-        connect_timeout: Duration::from_millis(venue.connect_timeout_ms),
-        first_byte_timeout: Duration::from_millis(venue.first_byte_timeout_ms),
+        reach: reach(venue),
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,
         max_reply_bytes: config.server.max_reply_bytes,
-        max_connections: max_connections(venue),
         meters: meters(venue),
         streaming: own.streaming,
         credentials_retry: Duration::from_millis(own.credentials_retry_ms),
-        ..LambdaConfig::new(venue.region.as_str())
+        ..LambdaConfig::new(venue.region.as_str(), unix_seconds)
     }
 }

@@ -40,7 +40,7 @@ const RETRY: Duration = Duration::from_secs(10);
 fn keyring(answer: fn(usize) -> Provided, takes: Duration) -> (Arc<Keyring>, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let provider = Scripted { asked: Arc::clone(&asked), answer, takes };
-    (Keyring::start(SharedCredentialsProvider::new(provider), RETRY), asked)
+    (Keyring::start(SharedCredentialsProvider::new(provider), "eu-west-1", RETRY), asked)
 }
 
 /// Credentials that live for ever.
@@ -59,7 +59,7 @@ fn missing() -> Provided {
     Err(CredentialsError::not_loaded("nobody has any"))
 }
 
-async fn ready(keyring: &Arc<Keyring>) -> Result<(), Arc<str>> {
+async fn ready(keyring: &Arc<Keyring>) -> Result<Arc<Held>, Arc<str>> {
     keyring.ready(Instant::now() + Duration::from_secs(30)).await
 }
 
@@ -124,10 +124,11 @@ async fn credentials_that_cannot_be_renewed_serve_to_their_end_and_no_longer() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_former_keys_says_nothing_of_the_present_ones() {
     let (keyring, _) = keyring(|_| lasting(), Duration::ZERO);
-    ready(&keyring).await.expect("good");
-    keyring.refused(Some("AKIDOLD"), "expired");
+    let present = ready(&keyring).await.expect("good");
+    let former = Held { access_key_id: "AKIDOLD".into(), ..Held::clone(&present) };
+    keyring.refused(&former, "expired");
     assert_eq!(keyring.unready(), None);
-    keyring.refused(Some("AKID"), "expired");
+    keyring.refused(&present, "expired");
     assert_eq!(keyring.unready().as_deref(), Some("expired"));
 }
 
@@ -136,4 +137,12 @@ async fn a_provider_that_never_answers_is_given_up() {
     let (keyring, _) = keyring(|_| lasting(), Duration::from_hours(1));
     let why = ready(&keyring).await.expect_err("never");
     assert!(why.contains("did not answer"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_no_header_can_hold_are_none() {
+    let broken = |_| Ok(Credentials::new("AKID", "secret", Some("two\nlines".to_owned()), None, "test"));
+    let (keyring, _) = keyring(broken, Duration::ZERO);
+    let why = ready(&keyring).await.expect_err("refused");
+    assert!(why.contains("copy them again") && !why.contains("lines"), "{why}");
 }

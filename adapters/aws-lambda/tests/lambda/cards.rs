@@ -40,7 +40,7 @@ async fn start(meters: Meters, behaviour: Behaviour) -> Running {
         config.credentials = keys(SECRET);
         match behaviour {
             Behaviour::SendsMoreThan(max) => config.max_reply_bytes = max,
-            Behaviour::NotAccepting => config.max_connections = 1,
+            Behaviour::NotAccepting => config.reach.max_connections = 1,
             _ => {}
         }
     })

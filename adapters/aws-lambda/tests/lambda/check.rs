@@ -37,5 +37,5 @@ async fn a_name_that_does_not_resolve_ends_the_look() {
     let steps = venue.check(vec![target("resize")]).await;
     let last = steps.last().expect("a step");
     assert_eq!((last.name, last.result), ("name", StepResult::Failed));
-    assert!(last.todo.contains("endpoint_url"), "{last:?}");
+    assert!(last.todo.contains("region and URL"), "{last:?}");
 }

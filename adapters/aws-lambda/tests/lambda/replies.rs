@@ -77,7 +77,7 @@ async fn a_reply_without_end_stops_at_the_bound() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_in_time_leaves_the_outcome_unknown() {
-    let error = failure(Answer::Silence, |config| config.first_byte_timeout = Duration::from_millis(50)).await;
+    let error = failure(Answer::Silence, |config| config.reach.first_byte_timeout = Duration::from_millis(50)).await;
     assert_eq!((error.kind, error.outcome), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
 }
 
@@ -102,8 +102,8 @@ async fn a_connection_that_can_not_be_made_in_time_is_surely_not_started() {
     while let Ok(Ok(stream)) = timeout(Duration::from_millis(100), tokio::net::TcpStream::connect(address)).await {
         filling.push(stream);
     }
-    let short = |config: &mut LambdaConfig| config.connect_timeout = Duration::from_millis(100);
+    let short = |config: &mut LambdaConfig| config.reach.connect_timeout = Duration::from_millis(100);
     let venue = venue_at(&format!("http://{address}"), short).await;
     let error = timeout(PATIENCE, invoke(&venue, "{}")).await.expect("in time").expect_err("no connection");
-    assert_eq!((error.kind, error.outcome), (ErrorKind::Timeout, Outcome::NotStarted), "{error}");
+    assert_eq!((error.kind, error.outcome), (ErrorKind::Connect, Outcome::NotStarted), "{error}");
 }

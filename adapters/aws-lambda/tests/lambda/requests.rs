@@ -72,7 +72,7 @@ async fn what_a_caller_of_the_lambda_door_added_is_passed_on() {
 #[tokio::test]
 async fn connections_are_used_again_and_never_more_than_allowed() {
     let server = TestServer::start(|request| Answer::After(Duration::from_millis(20), ok(&[], &request.body))).await;
-    let venue = venue_at(&server.url(), |config| config.max_connections = 2).await;
+    let venue = venue_at(&server.url(), |config| config.reach.max_connections = 2).await;
     let calls = (0..8).map(|_| invoke(&venue, "{}"));
     for reply in futures_util::future::join_all(calls).await {
         reply.expect("an echo");
@@ -107,6 +107,17 @@ async fn a_name_that_does_not_resolve_is_surely_not_started() {
     let venue = venue_at("http://lambda.invalid", |_| {}).await;
     let error = invoke(&venue, "{}").await.expect_err("no such name");
     assert_eq!((error.outcome, error.kind), (Outcome::NotStarted, ErrorKind::Dns), "{error}");
+    assert!(venue.unready().is_some_and(|why| why.contains("lambda.invalid")), "no other call is tried for a while");
+}
+
+#[tokio::test]
+async fn what_can_not_be_a_header_is_refused_before_it_is_sent() {
+    let server = echo().await;
+    let venue = venue_at(&server.url(), |_| {}).await;
+    let context = LambdaContext { client_context: Some("e30=\n".into()), ..LambdaContext::default() };
+    let error = venue.invoke(Call { lambda: Some(Arc::new(context)), ..call("{}") }).await.expect_err("refused");
+    assert_eq!((error.outcome, error.kind), (Outcome::NotStarted, ErrorKind::PayloadRefused), "{error}");
+    assert_eq!(server.calls(), 0);
 }
 
 #[tokio::test]

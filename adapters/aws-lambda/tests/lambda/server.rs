@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use merit_transport::Reach;
 use merit_venue::conformance::calls::call_of;
 pub(crate) use merit_venue::conformance::calls::{target, until_ready};
 pub(crate) use merit_venue::conformance::server::{Answer, PATIENCE, Received, TestServer, head, reply};
@@ -14,16 +15,20 @@ use merit_venue_aws_lambda::{CredentialsFrom, LambdaConfig, LambdaVenue};
 /// The id the server gives every call.
 pub(crate) const REQUEST_ID: &str = "8f10f676-9f28-4dd8-ae05-83fe17ac5f8e";
 
+/// The venue's clock: 2026-11-21T04:27:36Z.
+const NOW_S: u64 = 1_795_235_256;
+
 /// An id as AWS gives them in examples.
 pub(crate) const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 
 /// A configuration that reaches the server, with keys of its own.
 pub(crate) fn config(url: &str) -> LambdaConfig {
+    let new = LambdaConfig::new("eu-west-1", || NOW_S);
     LambdaConfig {
         endpoint_url: Some(url.to_owned()),
         credentials: keys("secret"),
-        connect_timeout: Duration::from_secs(1),
-        ..LambdaConfig::new("eu-west-1")
+        reach: Reach { connect_timeout: Duration::from_secs(1), ..new.reach },
+        ..new
     }
 }
 

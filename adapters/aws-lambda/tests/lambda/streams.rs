@@ -149,7 +149,7 @@ async fn where_streams_are_unknown_the_reply_comes_whole() {
 #[tokio::test]
 async fn a_stream_holds_its_connection_until_it_is_dropped() {
     let server = TestServer::start(|_| Answer::Drip(answer(&[chunk("half")]))).await;
-    let venue = venue_at(&server.url(), |config| config.max_connections = 1).await;
+    let venue = venue_at(&server.url(), |config| config.reach.max_connections = 1).await;
     let streamed = venue.stream(call("{}")).await.expect("a stream");
     let deadline = Instant::now() + Duration::from_millis(100);
     let waiting = venue.stream(Call { deadline, ..call("{}") }).await;

@@ -1,14 +1,15 @@
 //! The other end: requests are signed by the `aws-sigv4` crate itself.
 //!
-//! Merit's adapter signs through the SDK; this is for tests, benches and tools that speak to a Lambda
-//! door without one, and for the few other services of AWS that Merit asks.
+//! For calls of Lambda, for the few other services of AWS that Merit asks, and for tests and tools that speak to a
+//! Lambda door.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use http::{HeaderMap, HeaderValue, Request};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningParams, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use merit_units::Timestamp;
 
 use super::SERVICE;
@@ -16,7 +17,7 @@ use super::SERVICE;
 /// A key pair for a region.
 #[derive(Clone, Debug)]
 pub struct Signer {
-    credentials: Credentials,
+    identity: Identity,
     region: String,
     service: &'static str,
 }
@@ -31,7 +32,7 @@ impl Signer {
     #[must_use]
     pub fn new(access_key: &str, secret: &str, session_token: Option<&str>, region: &str) -> Self {
         let credentials = Credentials::new(access_key, secret, session_token.map(str::to_owned), None, "merit");
-        Self { credentials, region: region.to_owned(), service: SERVICE }
+        Self { identity: credentials.into(), region: region.to_owned(), service: SERVICE }
     }
 
     /// For another service than Lambda, by the name it is signed for, such as `pricing`.
@@ -65,39 +66,70 @@ impl Signer {
         self.apply(request, now, settings)
     }
 
+    /// Adds the headers of a signature made at `now` to `headers`, of which every one is signed; `host` must be
+    /// among them. `target` is the path and query as they stand on the request line.
+    ///
+    /// # Errors
+    /// [`SignError`] for headers, or a session token, that are no text.
+    pub fn sign_headers(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: &mut HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(), SignError> {
+        let params = self.params(now, SigningSettings::default())?;
+        let signed = {
+            let signable =
+                SignableRequest::new(method.as_str(), target, text_of(headers)?.into_iter(), SignableBody::Bytes(body));
+            sign(signable.map_err(failed)?, &params).map_err(failed)?.into_parts().0
+        };
+        for header in signed.into_parts().0 {
+            let mut value = HeaderValue::from_str(header.value()).map_err(failed)?;
+            value.set_sensitive(header.sensitive());
+            headers.insert(HeaderName::from_static(header.name()), value);
+        }
+        Ok(())
+    }
+
+    fn params(&self, now: Timestamp, settings: SigningSettings) -> Result<SigningParams<'_>, SignError> {
+        let params = v4::SigningParams::builder()
+            .identity(&self.identity)
+            .region(&self.region)
+            .name(self.service)
+            .time(UNIX_EPOCH + Duration::from_micros(now.micros()))
+            .settings(settings);
+        Ok(params.build().map_err(failed)?.into())
+    }
+
     fn apply(
         &self,
         request: &mut Request<impl AsRef<[u8]>>,
         now: Timestamp,
         settings: SigningSettings,
     ) -> Result<(), SignError> {
-        let failed = |error: &dyn std::error::Error| SignError(error.to_string());
-        let identity = self.credentials.clone().into();
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(self.service)
-            .time(UNIX_EPOCH + Duration::from_micros(now.micros()))
-            .settings(settings)
-            .build()
-            .map_err(|error| failed(&error))?
-            .into();
+        let params = self.params(now, settings)?;
         let headers = text_of(request.headers())?;
         let instructions = {
             let uri = request.uri().to_string();
             let body = SignableBody::Bytes(request.body().as_ref());
             let signable = SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), body);
-            sign(signable.map_err(|error| failed(&error))?, &params).map_err(|error| failed(&error))?.into_parts().0
+            sign(signable.map_err(failed)?, &params).map_err(failed)?.into_parts().0
         };
         instructions.apply_to_request_http1x(request);
         if !request.headers().contains_key(http::header::HOST)
             && let Some(authority) = request.uri().authority().map(|authority| authority.as_str().to_owned())
         {
-            let host = HeaderValue::from_str(&authority).map_err(|error| failed(&error))?;
+            let host = HeaderValue::from_str(&authority).map_err(failed)?;
             request.headers_mut().insert(http::header::HOST, host);
         }
         Ok(())
     }
+}
+
+fn failed(error: impl std::error::Error) -> SignError {
+    SignError(error.to_string())
 }
 
 fn text_of(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, SignError> {

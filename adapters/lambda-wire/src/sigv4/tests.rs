@@ -344,6 +344,26 @@ proptest! {
         prop_assert_eq!(verify(&presented, "Secret", &body), Err(AuthError::mismatch()));
     }
 
+    /// A request of which there is only a head and a target is signed as a whole one.
+    #[test]
+    fn headers_are_signed_as_a_request_is(
+        target in any_target(),
+        headers in any_headers(),
+        body in proptest::collection::vec(any::<u8>(), 0..40),
+        token in proptest::option::of("[a-zA-Z0-9/+=]{1,40}"),
+    ) {
+        let signer = Signer::new("AKIDEXAMPLE", "secret", token.as_deref(), "eu-west-1");
+        let mut request = Request::post(format!("http://example.test:8080{target}")).header("host", "example.test:8080");
+        for (name, value) in &headers {
+            request = request.header(name, value);
+        }
+        let Ok(mut request) = request.body(body) else { return Ok(()) };
+        let (mut alone, target) = (request.headers().clone(), request.uri().path_and_query().expect("one").clone());
+        let signed = signer.sign_headers(&Method::POST, target.as_str(), &mut alone, request.body(), NOW);
+        prop_assert_eq!(signed.is_ok(), signer.sign(&mut request, NOW).is_ok());
+        prop_assert_eq!(&alone, request.headers());
+    }
+
     #[test]
     fn anything_is_read_or_refused(authorization in "[ -~]{0,200}", date in "[0-9TZ]{0,18}", query in "[ -~]{0,120}") {
         let mut headers = HeaderMap::new();
