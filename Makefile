@@ -43,7 +43,7 @@ endif
 fuzz: ## Runs every fuzz target for a minute, guided by coverage; FUZZ_SECONDS changes that.
 	fuzz/run.sh
 
-# A build without the clouds is another program: what only the clouds use would be left over in it.
+# A build without the clouds and WebAssembly is another program: what only they use would be left over in it.
 SMALL := -p merit --no-default-features --features http,pool
 
 lint: ## Checks formatting, clippy (of the small build too) and, when cargo-deny is there, licences and bans.

@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use merit_sandbox::Limits;
 use merit_units::{MemoryMb, Micros, Money, parse_vcpu};
 
 use crate::price::PriceRule;
@@ -56,7 +55,7 @@ pub struct PoolConfig {
     /// The bearer token callers need; `None` lets everyone in who can reach the port.
     pub key: Option<String>,
     /// What each call of WebAssembly may use. A request's deadline can only shorten the wall time.
-    pub wasm: Limits,
+    pub wasm: Wasm,
     /// The machine.
     pub machine: Machine,
     /// How calls wait and instances are kept.
@@ -65,6 +64,19 @@ pub struct PoolConfig {
     pub price: Price,
     /// The exchange this pool joins.
     pub join: Option<Join>,
+}
+
+/// What one call of WebAssembly may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wasm {
+    /// Linear memory.
+    pub memory: MemoryMb,
+    /// Wall time from start to end, waiting included.
+    pub wall: Micros,
+    /// CPU time.
+    pub cpu: Micros,
+    /// Bytes of the reply.
+    pub output_bytes: usize,
 }
 
 /// What the machine has and costs.
@@ -222,14 +234,14 @@ fn read<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>, folder: &Path) ->
     config
 }
 
-fn wasm<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>) -> Limits {
+fn wasm<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>) -> Wasm {
     let mut table = reader.section(root, "wasm");
     let memory = reader.number(&mut table, "memory_mb", 1..=4096, 128);
     let wall = Micros::from_millis(reader.number(&mut table, "timeout_ms", TIMEOUT_MS, 30_000));
     let output_bytes = reader.number(&mut table, "reply_bytes", BYTES, 6 << 20);
     reader.finish(&table);
     let memory = MemoryMb::try_new(memory).expect("invariant: the range is of memory sizes");
-    Limits { memory, wall, cpu: wall, output_bytes }
+    Wasm { memory, wall, cpu: wall, output_bytes }
 }
 
 fn machine<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>) -> Machine {

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use merit_programs::{Machine, MachineConfig};
-use merit_sandbox::{DirectoryError, Sandbox};
 use merit_units::FunctionId;
 
 use crate::config::ProgramConfig;
 use crate::door::Function;
-use crate::runner::{ProgramRunner, Runner, WasmRunner};
-use crate::{PoolConfig, PoolError};
+use crate::runner::{Named, ProgramRunner};
+use crate::{Engine, PoolConfig, PoolError};
 
 /// The file that makes a folder a program.
 const PROGRAM: &str = "function.toml";
@@ -22,19 +21,12 @@ const PROGRAM: &str = "function.toml";
 ///
 /// # Errors
 /// All that is wrong, at once.
-pub(crate) fn load(config: &PoolConfig, sandbox: &Sandbox) -> Result<Vec<Function>, PoolError> {
+pub(crate) fn load(config: &PoolConfig, engine: &Engine) -> Result<Vec<Function>, PoolError> {
     let mut wrong = Vec::new();
-    let mut runners: Vec<(String, Arc<dyn Runner>)> = programs(config, &mut wrong);
-    match sandbox.load_dir(&config.functions) {
-        Ok(loaded) => {
-            for function in loaded {
-                let name = function.name().to_string();
-                runners.push((name, Arc::new(WasmRunner::new(sandbox.clone(), function, config.wasm))));
-            }
-        }
-        // A folder of programs alone is no mistake.
-        Err(errors) if !(runners.is_empty() && wrong.is_empty()) && are_empty(&errors) => {}
-        Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
+    let mut runners: Vec<Named> = programs(config, &mut wrong);
+    match engine.load(config, runners.is_empty() && wrong.is_empty()) {
+        Ok(loaded) => runners.extend(loaded),
+        Err(errors) => wrong.extend(errors),
     }
     runners.sort_by(|a, b| a.0.cmp(&b.0));
     for twins in runners.windows(2).filter(|twins| twins[0].0 == twins[1].0) {
@@ -47,11 +39,7 @@ pub(crate) fn load(config: &PoolConfig, sandbox: &Sandbox) -> Result<Vec<Functio
     Ok(numbered.map(|(index, (name, runner))| Function { name, index, runner }).collect())
 }
 
-fn are_empty(errors: &[DirectoryError]) -> bool {
-    matches!(errors, [DirectoryError::Empty { .. }])
-}
-
-fn programs(config: &PoolConfig, wrong: &mut Vec<String>) -> Vec<(String, Arc<dyn Runner>)> {
+fn programs(config: &PoolConfig, wrong: &mut Vec<String>) -> Vec<Named> {
     let found: Vec<PathBuf> = std::fs::read_dir(&config.functions)
         .into_iter()
         .flatten()
@@ -68,7 +56,7 @@ fn programs(config: &PoolConfig, wrong: &mut Vec<String>) -> Vec<(String, Arc<dy
             return Vec::new();
         }
     };
-    let mut runners: Vec<(String, Arc<dyn Runner>)> = Vec::new();
+    let mut runners: Vec<Named> = Vec::new();
     for path in found {
         match program(&path, &machine) {
             Ok((name, runner)) => runners.push((name, Arc::new(runner))),

@@ -5,7 +5,7 @@
 //! what it can run. When a key is set, all but `/healthz` need it as a bearer token; when the pool has joined an
 //! exchange, calls need the exchange's signature instead ([`Pool::signed`]).
 //!
-//! The parts: `config` (one file), `functions` and `runner` (what runs), `schedule` (which instance runs which call;
+//! The parts: `config` (one file), `functions`, `engine` and `runner` (what runs), `schedule` (which instance runs which call;
 //! pure) and `driver` (which carries that out), `price` (pure), `door`, `call`, `reply` and `sign` (the wire).
 //!
 //! Invariants:
@@ -14,6 +14,8 @@
 //! - What ran is metered in the reply, whether it succeeded or not.
 //! - After the shutdown signal no connection is accepted; calls that run get [`PoolConfig::drain`] to end.
 //!
+//! WebAssembly is the feature `wasm`, on by default. Without it a folder with WebAssembly in it is a mistake.
+//!
 //! Known limitation: plain HTTP. Off this machine it belongs behind something that speaks TLS.
 
 mod call;
@@ -21,7 +23,12 @@ mod config;
 mod connection;
 mod door;
 mod driver;
+#[cfg(feature = "wasm")]
+mod engine;
 mod functions;
+#[cfg(any(test, not(feature = "wasm")))]
+#[cfg_attr(feature = "wasm", expect(dead_code, reason = "its tests are run in the build that everybody makes"))]
+mod no_engine;
 mod offer;
 mod price;
 mod reply;
@@ -33,7 +40,7 @@ mod unverified;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -42,13 +49,16 @@ use tokio::task::JoinSet;
 
 use door::Door;
 use driver::Driver;
+#[cfg(feature = "wasm")]
+use engine::{Engine, EngineError};
 use merit_linger::Lingering;
 use merit_programs::Ranks;
-use merit_sandbox::{OnThread, Sandbox, SandboxConfig, SandboxError};
+#[cfg(not(feature = "wasm"))]
+use no_engine::{Engine, EngineError};
 use schedule::Rules;
 use sign::Signer;
 
-pub use config::{ConfigErrors, Join, Machine, Mistake, PoolConfig, Price, ProgramConfig, Schedule, TEMPLATE};
+pub use config::{ConfigErrors, Join, Machine, Mistake, PoolConfig, Price, ProgramConfig, Schedule, TEMPLATE, Wasm};
 pub use merit_programs::Finding;
 pub use merit_wire::meter_header;
 pub use offer::{Market, Offer};
@@ -65,9 +75,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// What this machine has and lacks for the pool and its programs. Makes the cache folders, and nothing else.
 #[must_use]
 pub fn doctor(config: &PoolConfig) -> Vec<Finding> {
-    let sandbox =
-        SandboxConfig { cache_dir: config.cache.clone(), memory_max: config.wasm.memory, ..SandboxConfig::default() };
-    let engine = Sandbox::try_new(sandbox).map(drop);
+    let engine = Engine::check(config).map_err(|error| error.to_string());
     let memory = machine(config).map(drop);
     let own = |what: &str, checked: Result<(), String>| Finding {
         what: what.to_owned(),
@@ -75,10 +83,11 @@ pub fn doctor(config: &PoolConfig) -> Vec<Finding> {
         needed: true,
         how_to_get_it: checked.err().unwrap_or_default(),
     };
-    let mut findings = vec![
-        own("address space and a cache for WebAssembly", engine.map_err(|error| error.to_string())),
-        own("how much memory is free", memory.map_err(|error| error.to_string())),
-    ];
+    let mut findings = Vec::new();
+    if cfg!(feature = "wasm") {
+        findings.push(own("address space and a cache for WebAssembly", engine));
+    }
+    findings.push(own("how much memory is free", memory.map_err(|error| error.to_string())));
     findings.extend(merit_programs::doctor(&functions::machine_config(config)));
     findings
 }
@@ -87,8 +96,8 @@ pub fn doctor(config: &PoolConfig) -> Vec<Finding> {
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
     /// The engine could not be made.
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
+    #[error("{0}")]
+    Engine(String),
     /// The functions could not be loaded; all that is wrong, one a line.
     #[error("{}", .0.join("\n"))]
     Functions(Vec<String>),
@@ -100,7 +109,8 @@ pub enum PoolError {
 /// A pool with its functions loaded.
 pub struct Pool {
     door: Arc<Door>,
-    sandbox: Sandbox,
+    #[cfg(feature = "wasm")]
+    engine: Engine,
     market: Arc<Market>,
     drain: Duration,
     /// Removed with the pool, also while threads of the sandbox are still ending.
@@ -114,18 +124,9 @@ impl Pool {
     /// [`PoolError`] with all that is wrong.
     pub fn try_new(config: &PoolConfig) -> Result<Self, PoolError> {
         let ranks = Ranks::take();
-        let sandbox = Sandbox::try_new(SandboxConfig {
-            // A slot is free a moment after its call was given up, so there are some to spare.
-            slots: config.concurrency.saturating_add(config.concurrency.div_ceil(8)).min(10_000),
-            memory_max: config.wasm.memory,
-            cache_dir: config.cache.clone(),
-            on_long_thread: ranks.as_ref().map(|ranks| {
-                let ranks = Arc::downgrade(ranks);
-                OnThread::new(move || step_behind(&ranks))
-            }),
-            ..SandboxConfig::default()
-        })?;
-        let functions = functions::load(config, &sandbox)?;
+        let made = Engine::try_new(config, ranks.as_ref());
+        let engine = made.map_err(|error: EngineError| PoolError::Engine(error.to_string()))?;
+        let functions = functions::load(config, &engine)?;
         let (memory_mb, vcpu_milli) = machine(config)?;
         let rules = Rules {
             memory: (memory_mb << 20).saturating_mul(config.machine.overcommit_percent.into()) / 100,
@@ -139,7 +140,8 @@ impl Pool {
         let market = Arc::new(Market::new(config.price_rule(memory_mb, vcpu_milli), Arc::clone(&driver), &functions));
         Ok(Self {
             door: Arc::new(Door::new(functions, driver, config)),
-            sandbox,
+            #[cfg(feature = "wasm")]
+            engine,
             market,
             drain: config.drain,
             _ranks: ranks,
@@ -159,9 +161,10 @@ impl Pool {
     }
 
     /// The engine of WebAssembly.
+    #[cfg(feature = "wasm")]
     #[must_use]
-    pub const fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
+    pub const fn sandbox(&self) -> &merit_sandbox::Sandbox {
+        self.engine.sandbox()
     }
 
     /// What the pool has to offer, while it serves.
@@ -235,12 +238,6 @@ fn machine(config: &PoolConfig) -> Result<(u64, u32), PoolError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let all = u32::try_from(cores).unwrap_or(u32::MAX).saturating_mul(1000);
     Ok((memory_mb, config.machine.vcpu_milli.unwrap_or(all)))
-}
-
-fn step_behind(ranks: &Weak<Ranks>) {
-    if let Some(Err(error)) = ranks.upgrade().map(|ranks| ranks.step_behind()) {
-        tracing::warn!(%error, "long calls run behind others by their policy only");
-    }
 }
 
 fn free_memory_mb() -> Result<u64, String> {

@@ -4,6 +4,7 @@
 //! one is wanted, for microseconds; a program's is started, kept while it is of use, and stopped.
 
 mod program;
+#[cfg(feature = "wasm")]
 mod wasm;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use merit_units::{MemoryMb, Micros};
 use crate::schedule::Shape;
 
 pub(crate) use program::ProgramRunner;
+#[cfg(feature = "wasm")]
 pub(crate) use wasm::WasmRunner;
 
 /// One call.
@@ -86,6 +88,9 @@ pub(crate) trait Instance: Send + Sync {
     /// Ends it, and waits until nothing is left of it.
     fn stop(self: Arc<Self>) -> BoxFuture<'static, ()>;
 }
+
+/// A function's name, and what runs it.
+pub(crate) type Named = (String, Arc<dyn Runner>);
 
 /// One function, ready to have instances.
 pub(crate) trait Runner: Send + Sync {

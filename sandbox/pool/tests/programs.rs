@@ -9,6 +9,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use merit_pool::{Pool, PoolConfig, meter_header};
+use merit_units::Micros;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -60,6 +61,8 @@ impl Running {
     async fn start(functions: &Path) -> Self {
         let mut config = PoolConfig::new(functions.to_owned());
         config.machine.memory_mb = Some(512);
+        // Starting a program takes longer where others compile.
+        config.schedule.queue_wait = Micros::from_secs(60);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let pool = Pool::try_new(&config).expect("a pool; `merit pool doctor` says what this machine lacks");

@@ -11,6 +11,7 @@ use merit_units::{MemoryMb, Micros};
 use serde_json::json;
 
 use super::{Call, Failed, Instance, Ran, Reply, Runner, Used};
+use crate::config::Wasm;
 use crate::schedule::Shape;
 
 /// A loaded module or component.
@@ -22,8 +23,9 @@ pub(crate) struct WasmRunner {
 }
 
 impl WasmRunner {
-    pub(crate) const fn new(sandbox: Sandbox, function: Function, limits: Limits) -> Self {
-        Self { sandbox, function, limits }
+    pub(crate) const fn new(sandbox: Sandbox, function: Function, limits: Wasm) -> Self {
+        let Wasm { memory, wall, cpu, output_bytes } = limits;
+        Self { sandbox, function, limits: Limits { memory, wall, cpu, output_bytes } }
     }
 
     async fn run(&self, call: Call) -> Ran {
