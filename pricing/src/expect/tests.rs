@@ -71,7 +71,7 @@ fn a_resized_deployment_borrows_from_its_own_past() {
 fn sold(sheet: &PriceSheet) -> Size {
     match sheet.name().as_str() {
         "cloudflare-workers" => size(128),
-        "azure-premium/eastus" => size(3_584),
+        "azure-premium/eastus" | "azure-premium/eastus2" => size(3_584),
         _ => size(512).with_vcpu_milli(350),
     }
 }

@@ -195,6 +195,8 @@ fn azures_premium_plan_costs_its_instances_and_calls_beyond_them() {
     let more = Workload { warm_instances: 1, ..workload(3_584, 1_000, 5_000_000) };
     assert_eq!(month("azure-premium/eastus", &more), "300.069444444452", "as many seconds as calls take");
     assert!(why("azure-premium/eastus", &Workload { warm_instances: 0, ..one }).contains("--warm-instances"));
+    // Another region at its own prices: 0.16 and 0.0114 an hour are 145.927 for an EP1's 730 hours.
+    assert_eq!(month("azure-premium/eastus2", &Workload { warm_instances: 1, ..one }), "145.927000000002");
 }
 
 #[test]
