@@ -8,10 +8,11 @@
 //! last good sheet in force and is told in the log, in a metric, in `merit catalog show` and at the venues that are
 //! billed by it. A sheet that was put at a venue through the API, or read from a file, is never touched.
 //!
-//! Known limitation: a region that the built-in catalogue does not have can't be named in the configuration file,
-//! only by deployments put through the API.
+//! A region that is not built in may be named as well: its venues are ineligible until a feed or an import brings the
+//! sheet (`awaited`). Known limitation: whether such a region exists is known only once its provider's list was read.
 
 mod age;
+mod awaited;
 mod feeds;
 mod fetch;
 mod import;

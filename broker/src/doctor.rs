@@ -77,6 +77,10 @@ impl Broker {
     fn prices(&self, venue: &VenueEntry, now: Timestamp) -> [Step; 2] {
         let in_force = venue.prices.in_force();
         let Some(sheet) = in_force.sheet() else {
+            if let Some(why) = self.why_unpriced(&in_force) {
+                let todo = "bring its prices, as it says; calls go there as soon as they are in force";
+                return [Step::failed(SHEET, why, todo), Step::none(RATE, "there is no price sheet")];
+            }
             let todo =
                 "name one with `sheet` in merit.toml (`merit catalog list`), or put one with `merit venues price set`";
             return [Step::failed(SHEET, "there is none", todo), Step::none(RATE, "there is no price sheet")];

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use merit_pricing::{Size, UnknownArchitecture};
+use merit_pricing::{Catalogue, Size, UnknownArchitecture};
 use merit_units::{DeploymentId, FunctionId, MemoryMb, Micros, Money, Timestamp, parse_vcpu};
 use merit_venue::Target;
 use merit_wire::{DeploymentSpec, FunctionSpec};
@@ -287,7 +287,9 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
     let vcpu_milli = spec.vcpu.as_deref().map(parse_vcpu).transpose().map_err(|error| bad(format!("vcpu {error}")))?;
     let size = Size { vcpu_milli, ..Size::new(memory).with_architecture(architecture) };
     let prices = broker.prices_of(&venue, spec.sheet.as_deref())?;
-    if let Some(sheet) = prices.sheet() {
+    // One whose prices are still to come sells the sizes of its family.
+    let like = || Catalogue::builtin().like(prices.awaits()?.as_str()).cloned();
+    if let Some(sheet) = prices.sheet().or_else(like) {
         sheet.check(&size).map_err(|error| bad(error.to_string()))?;
     }
     let own_sheet = spec.sheet.as_deref().map(Into::into);

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use merit_pricing::{Adjustment, Adjustments, Metered, MonthToDate, PriceSheet, Standing, Taken};
-use merit_units::{ExchangeRate, Micros, Money, Timestamp};
+use merit_units::{ExchangeRate, Micros, Money, SheetName, Timestamp};
 
 pub use in_force::InForce;
 pub use usage::{AccountPools, Billing, MonthlyUsage};
@@ -50,6 +50,8 @@ pub enum Exchange {
 pub struct NewSheet {
     /// The sheet, or none when the venue has no price.
     pub sheet: Option<Arc<PriceSheet>>,
+    /// Which sheet of the catalogue it will be billed by as soon as its prices are known, when there is none yet.
+    pub awaits: Option<SheetName>,
     /// What was agreed for the venue besides, for whatever days.
     pub agreed: Arc<Adjustments>,
     /// What time it is: what was agreed holds then or does not.
@@ -175,6 +177,12 @@ impl Prices {
         self.in_force.load().priced.as_ref().map(|priced| Arc::clone(&priced.sheet))
     }
 
+    /// The sheet it will be billed by as soon as its prices are known.
+    #[must_use]
+    pub fn awaits(&self) -> Option<SheetName> {
+        self.in_force.load().awaits.clone()
+    }
+
     /// Charges a call in dollars by the prices it was quoted under, and counts it towards the month's grants and
     /// tiers, and the account's packages and commitments. Tells where the month stood.
     #[must_use]
@@ -226,6 +234,7 @@ mod tests {
         let exchange = Exchange::At { rate: ExchangeRate::USD, until: Timestamp::from_micros(u64::MAX) };
         let new = NewSheet {
             sheet,
+            awaits: None,
             agreed: Arc::default(),
             now: Timestamp::EPOCH,
             exchange,

@@ -218,6 +218,7 @@ async fn entry(broker: &Broker, name: &str, number: u8, price: &str, adapter: Ar
     let id = VenueId::try_new(name).unwrap();
     let sheet = NewSheet {
         sheet: Some(per_call(price)),
+        awaits: None,
         agreed: Arc::default(),
         now: START,
         exchange: Exchange::At { rate: merit_units::ExchangeRate::USD, until: Timestamp::from_micros(u64::MAX) },

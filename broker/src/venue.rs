@@ -14,7 +14,7 @@ use merit_market::{
     VenueSet, VenueSlots,
 };
 use merit_pricing::PriceSheet;
-use merit_units::{FunctionId, Money, RegionId, VenueId};
+use merit_units::{FunctionId, Money, RegionId, SheetName, VenueId};
 use merit_venue::Venue;
 use merit_wire::header;
 
@@ -119,6 +119,12 @@ impl VenueEntry {
     pub fn billed_by(&self, sheet: &Arc<PriceSheet>) -> Vec<Arc<Prices>> {
         let is_it = |prices: &Arc<Prices>| prices.sheet().is_some_and(|other| Arc::ptr_eq(&other, sheet));
         self.sheets().into_iter().filter(is_it).collect()
+    }
+
+    /// The prices there that wait for the sheet of this name.
+    #[must_use]
+    pub fn awaiting(&self, sheet: &SheetName) -> Vec<Arc<Prices>> {
+        self.sheets().into_iter().filter(|prices| prices.awaits().as_ref() == Some(sheet)).collect()
     }
 
     /// The functions deployed there.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use merit_config::Config;
 use merit_market::{Isolation, RegionIndex, VenueIndex, VenueSlots};
-use merit_pricing::PriceSheet;
+use merit_pricing::{Catalogue, PriceSheet};
 use merit_units::{Micros, SheetName, Timestamp, VenueId};
 
 use crate::Broker;
@@ -43,6 +43,7 @@ impl Broker {
         }
         let gone: Vec<_> = former.venues.values().filter(|venue| !next.venues.contains_key(&venue.id)).collect();
         self.directory.store(Arc::new(next));
+        self.settle_awaited();
         self.settle_adjustments();
         self.settle_providers();
         for venue in gone {
@@ -98,13 +99,17 @@ impl Broker {
             former.map_or_else(|| Arc::new(VenueSlots::new(venue.concurrency)), |former| Arc::clone(&former.slots));
         slots.set_concurrency(venue.concurrency);
         let sheet = stored.get(id).cloned().or_else(|| venue.sheet.clone().map(|own| self.catalog.in_place_of(own)));
+        let sheet = match (&sheet, &venue.awaits) {
+            (None, Some(name)) => self.sheet_named(id, name, now),
+            _ => self.new_sheet(id, sheet, now),
+        };
         let same_account = former.filter(|former| *former.billing_account == *venue.billing_account);
         let prices = match same_account {
             Some(former) => {
-                former.prices.replace(self.new_sheet(id, sheet, now));
+                former.prices.replace(sheet);
                 Arc::clone(&former.prices)
             }
-            None => Arc::new(Prices::new(self.new_sheet(id, sheet, now), self.usage.of(&venue.billing_account))),
+            None => Arc::new(Prices::new(sheet, self.usage.of(&venue.billing_account))),
         };
         let unready = provider.is_some() && adapter.unready().is_some();
         let ledger_account = self.store.open_venue(id).await.map_err(|error| error.to_string())?;
@@ -152,6 +157,7 @@ impl Broker {
             agreed: settings.agreed(venue),
             now,
             sheet,
+            awaits: None,
             confirmed_at,
             stale_after: settings.price_stale_after,
         }
@@ -170,18 +176,21 @@ impl Broker {
 
     /// What a deployment at `venue` is billed by: the venue's sheet, or a named one of the catalogue.
     ///
+    /// One of a region that nothing is known of yet is waited for.
+    ///
     /// # Errors
-    /// [`Refusal::Unknown`] when the catalogue has no such sheet.
+    /// [`Refusal::Unknown`] when the catalogue has no such sheet, and no price list could have it.
     pub fn prices_of(&self, venue: &VenueEntry, sheet: Option<&str>) -> Result<Arc<Prices>, Refusal> {
         let Some(name) = sheet else { return Ok(Arc::clone(&venue.prices)) };
-        let known = self.catalog.find(name).ok_or_else(|| Refusal::Unknown {
+        let expected = || Catalogue::builtin().like(name).is_some() || self.catalog.find(name).is_some();
+        let known = SheetName::try_new(name).ok().filter(|_| expected()).ok_or_else(|| Refusal::Unknown {
             kind: "price sheet",
             name: name.to_owned(),
             near: crate::venue::near(name, self.catalog.names().iter().map(SheetName::as_str)),
         })?;
         let mut own = venue.own_prices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let make = || {
-            let new = self.new_sheet(&venue.id, Some(known), self.clock.now());
+            let new = self.sheet_named(&venue.id, &known, self.clock.now());
             Arc::new(Prices::new(new, self.usage.of(&venue.billing_account)))
         };
         Ok(Arc::clone(own.entry(name.to_owned()).or_insert_with(make)))
@@ -206,13 +215,19 @@ impl Broker {
         Ok(self.rebuild_books(venue, now))
     }
 
-    /// Puts the catalogue's next sheet in force wherever its `former` one is, and rebuilds the books it touches.
-    /// Returns how many. A sheet that came from elsewhere, if of the same name, is left alone.
-    pub(crate) fn put_catalog_sheet(&self, former: &Arc<PriceSheet>, next: &Arc<PriceSheet>, now: Timestamp) -> usize {
+    /// Puts the catalogue's next sheet in force wherever its `former` one is and where it is waited for, and rebuilds the
+    /// books it touches. Returns how many. A sheet that came from elsewhere, if of the same name, is left alone.
+    pub(crate) fn put_catalog_sheet(
+        &self,
+        former: Option<&Arc<PriceSheet>>,
+        next: &Arc<PriceSheet>,
+        now: Timestamp,
+    ) -> usize {
         let directory = self.directory.load();
         let mut rebuilt = 0;
         for venue in directory.venues.values() {
-            let billed = venue.billed_by(former);
+            let mut billed = venue.awaiting(next.name());
+            billed.extend(former.into_iter().flat_map(|former| venue.billed_by(former)));
             for prices in &billed {
                 if prices.replace(self.new_sheet(&venue.id, Some(Arc::clone(next)), now)) {
                     self.rebase_profiles(venue, prices, next);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use merit_units::SheetName;
+use merit_units::{RegionId, SheetName};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -25,6 +25,20 @@ const FILES: [(&str, &str); 7] = [
     ("tencent-scf.toml", include_str!("../catalogue/tencent-scf.toml")),
     ("cloudflare-workers.toml", include_str!("../catalogue/cloudflare-workers.toml")),
     ("own.toml", include_str!("../catalogue/own.toml")),
+];
+
+/// What providers' price lists have for each region: a sheet's name before and after the region, and the built-in sheet
+/// that has its billing rule.
+const BY_REGION: [(&str, &str, &str); 9] = [
+    ("aws-lambda/", "/x86_64", "aws-lambda/us-east-1/x86_64"),
+    ("aws-lambda/", "/arm64", "aws-lambda/us-east-1/arm64"),
+    ("aws-lambda/", "/x86_64/provisioned", "aws-lambda/us-east-1/x86_64/provisioned"),
+    ("aws-lambda/", "/arm64/provisioned", "aws-lambda/us-east-1/arm64/provisioned"),
+    ("azure-consumption/", "", "azure-consumption/eastus"),
+    ("azure-flex/", "", "azure-flex/eastus"),
+    ("azure-flex/", "/always-ready", "azure-flex/eastus/always-ready"),
+    ("azure-premium/", "", "azure-premium/eastus"),
+    ("google-run/", "", "google-run/tier1"),
 ];
 
 static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
@@ -68,6 +82,21 @@ impl Catalogue {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<PriceSheet>> {
         self.sheets.get(name)
+    }
+
+    /// A sheet with the billing rule that the sheet of this name has, or would have: of a region that is not built in, the
+    /// one of another region. Such a sheet has no prices before a price list or somebody brings them. `None` for a name
+    /// that no provider's list could have.
+    #[must_use]
+    pub fn like(&self, name: &str) -> Option<&Arc<PriceSheet>> {
+        let elsewhere = || {
+            let of = |(before, after, like): &(&str, &str, &'static str)| {
+                let region = name.strip_prefix(before)?.strip_suffix(after)?;
+                is_region(region, !before.starts_with("azure")).then_some(*like)
+            };
+            BY_REGION.iter().find_map(of)
+        };
+        self.get(name).or_else(|| self.get(elsewhere()?))
     }
 
     /// The names of all sheets, sorted.
@@ -143,6 +172,14 @@ impl CatalogueFile {
         let names = || columns.iter().map(|column| format!("{{{column}}}"));
         Ok(rows.iter().map(|row| names().zip(row.iter().map(String::as_str)).collect()).collect())
     }
+}
+
+/// Whether a provider might call a region so: `eu-south-2` and `us-central1` where names have hyphens, else `westeurope`.
+fn is_region(text: &str, hyphens: bool) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let first = text.starts_with(|first: char| first.is_ascii_lowercase());
+    let shape = text.contains('-') == hyphens && (!hyphens || text.ends_with(|last: char| last.is_ascii_digit()));
+    plain && first && shape && RegionId::try_new(text).is_ok()
 }
 
 fn refuse(problem: &impl fmt::Display) -> CatalogueError {

@@ -40,13 +40,20 @@ pub(crate) fn across(config: &Config, reader: &mut Reader<'_>) {
 }
 
 /// What was used of a meter that the sheet does not bill would count for nothing.
-fn check_month_to_date(name: &VenueId, venue: &Venue, reader: &mut Reader<'_>) {
+fn check_month_to_date(venue_name: &VenueId, venue: &Venue, reader: &mut Reader<'_>) {
+    if let (Some(name), [_, ..]) = (&venue.awaits, venue.month_to_date.as_slice()) {
+        let message = format!(
+            "the prices of {name} are not built in, so what was used cannot be counted before they are brought; leave it \
+             out"
+        );
+        reader.mistake_at(&["venues", venue_name.as_str(), "month_to_date"], message);
+    }
     let Some(sheet) = &venue.sheet else { return };
     for (meter, _) in &venue.month_to_date {
         if !sheet.billed_meters().any(|billed| billed == *meter) {
             let billed: Vec<&str> = sheet.billed_meters().map(Meter::name).collect();
             let message = format!("{} does not bill {meter}; it bills {}", sheet.name(), billed.join(", "));
-            reader.mistake_at(&["venues", name.as_str(), "month_to_date"], message);
+            reader.mistake_at(&["venues", venue_name.as_str(), "month_to_date"], message);
         }
     }
 }
@@ -55,8 +62,10 @@ fn check_month_to_date(name: &VenueId, venue: &Venue, reader: &mut Reader<'_>) {
 fn check_sizes(name: &FunctionId, function: &Function, config: &Config, reader: &mut Reader<'_>) {
     for (id, deployment) in &function.deployments {
         let Some(venue) = config.venues.get(&deployment.venue) else { continue };
-        let own = deployment.sheet.as_ref().and_then(|sheet| Catalogue::builtin().get(sheet.as_str()));
-        let Some(sheet) = own.or(venue.sheet.as_ref()) else { continue };
+        // One whose prices are still to come sells the sizes of its family.
+        let named = deployment.sheet.as_ref().or(venue.awaits.as_ref());
+        let named = named.and_then(|sheet| Catalogue::builtin().like(sheet.as_str()));
+        let Some(sheet) = named.or(venue.sheet.as_ref()) else { continue };
         if let Err(error) = sheet.check(&deployment.size(venue)) {
             let path = ["functions", name.as_str(), "deployments", id.as_str()];
             reader.mistake_at(&path, error.to_string());

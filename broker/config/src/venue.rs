@@ -22,7 +22,7 @@ use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 use merit_pricing::{Architecture, Meter, PriceSheet};
-use merit_units::{Quantity, RegionId, VenueId};
+use merit_units::{Quantity, RegionId, SheetName, VenueId};
 
 use crate::function::{CONCURRENCY, DEFAULT_CONCURRENCY};
 use crate::reader::{Kind, Reader, Section};
@@ -56,6 +56,9 @@ pub struct Venue {
     pub architecture: Architecture,
     /// Its prices; without, it is ineligible until a sheet is put through the API.
     pub sheet: Option<Arc<PriceSheet>>,
+    /// In its place, the name of a sheet of the catalogue whose prices are not built in: a known family in another
+    /// region. It is ineligible until a price feed or an import brings them.
+    pub awaits: Option<SheetName>,
     /// Calls it can run at once, over all functions.
     pub concurrency: u32,
     /// Milliseconds to connect.
@@ -211,7 +214,7 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
     let given_architecture = section.given("architecture", &[Kind::String], str::parse);
     let meters = [("reported", Meters::Reported), ("own-clock", Meters::OwnClock)];
     let meters = section.given("meters", &[Kind::String], |text| one_of(text, &meters));
-    let sheet = sheets::of_venue(&mut section, folder);
+    let sheets::OfVenue { sheet, awaits } = sheets::of_venue(&mut section, folder);
     let billing_account = section.given("billing_account", &[Kind::String], account_name).unwrap_or_default();
     let month_to_date = section.child("month_to_date").map(read_month_to_date).unwrap_or_default();
     let venue = Venue {
@@ -226,6 +229,7 @@ fn read(mut section: Section<'_, '_>, folder: &Path) -> Option<Venue> {
         billing_account,
         month_to_date,
         sheet,
+        awaits,
         kind: kind.filter(|_| word.is_some())?,
         region: region?,
     };

@@ -8,6 +8,7 @@ use merit_units::{Currency, Micros, RegionId, Timestamp};
 use super::RETRY_AFTER;
 use super::list::Format;
 use crate::Broker;
+use crate::prices::Prices;
 use crate::refusal::Refusal;
 
 /// A price list somewhere.
@@ -118,11 +119,12 @@ impl Broker {
         by_file || self.settings.load().catalog.aws_products.is_some()
     }
 
-    /// The names of the sheets that something is billed by.
+    /// The names of the sheets that something is billed by, or waits for.
     fn sheets_in_use(&self) -> BTreeSet<String> {
         let directory = self.directory.load();
         let sheets = directory.venues.values().flat_map(|venue| venue.sheets());
-        sheets.filter_map(|prices| prices.sheet()).map(|sheet| sheet.name().to_string()).collect()
+        let name = |prices: &Prices| prices.awaits().or_else(|| Some(prices.sheet()?.name().clone()));
+        sheets.filter_map(|prices| name(&prices)).map(|name| name.to_string()).collect()
     }
 
     /// The currencies that something is billed in, dollars left out.

@@ -171,8 +171,7 @@ impl Broker {
             self.put_rates(now);
         }
         for (name, live) in &live {
-            let in_force = in_force(&former, name);
-            let functions = in_force.map_or(0, |former| self.put_catalog_sheet(&former, &live.sheet, now));
+            let functions = self.put_catalog_sheet(in_force(&former, name).as_ref(), &live.sheet, now);
             tracing::info!(sheet = %name, seq = live.sheet.seq(), functions, feed = live.feed, "live prices are in force");
         }
         for name in &confirmed {

@@ -1,5 +1,6 @@
 //! A broker whose price list changes, breaks and comes back, on a server that says exactly what the test wants.
 
+mod awaited;
 mod import;
 mod pages;
 mod rates;

@@ -117,7 +117,10 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
     let here =
         |function: &Function| function.places().iter().filter(|deployment| deployment.venue.id == venue.id).count();
     let deployments: usize = functions.map(|function| here(&function)).sum();
-    let unpriced = || in_force.ineligible(now).map(|why| merit_market::Exclusion::from(why).to_string());
+    let unpriced = || {
+        let why = in_force.ineligible(now)?;
+        Some(broker.why_unpriced(&in_force).unwrap_or_else(|| merit_market::Exclusion::from(why).to_string()))
+    };
     let killed = venue.provider.iter().flat_map(|provider| provider.kill_view().killed);
     let killed = killed.map(|switch| format!("the {}'s kill switch is on: {}", switch.by, switch.why)).next();
     let why = killed.or_else(|| venue.adapter.unready().map(|why| why.to_string())).or_else(unpriced);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use merit_market::Ineligible;
 use merit_pricing::{Adjustments, MarginalRates, Metered, PriceSheet, Size, Usage};
-use merit_units::{Exact, ExchangeRate, Micros, Money, Timestamp};
+use merit_units::{Exact, ExchangeRate, Micros, Money, SheetName, Timestamp};
 
 use super::usage::Billing;
 use super::{Exchange, NewSheet};
@@ -13,6 +13,8 @@ use super::{Exchange, NewSheet};
 #[derive(Clone)]
 pub struct InForce {
     pub(super) priced: Option<Priced>,
+    /// Which sheet of the catalogue it waits for, where it has none.
+    pub(super) awaits: Option<SheetName>,
     pub(super) exchange: Exchange,
     /// When the price was last confirmed; it is stale after `stale_after`.
     pub(super) confirmed_at: Timestamp,
@@ -70,10 +72,10 @@ impl Priced {
 
 impl InForce {
     pub(super) fn new(new: NewSheet, billing: &Billing) -> Self {
-        let NewSheet { sheet, agreed, now, exchange, confirmed_at, stale_after } = new;
+        let NewSheet { sheet, awaits, agreed, now, exchange, confirmed_at, stale_after } = new;
         let changes_at = agreed.next_change(now);
         let priced = sheet.map(|sheet| Priced::new(sheet, &agreed, now, billing));
-        Self { priced, exchange, confirmed_at, stale_after, agreed, changes_at }
+        Self { priced, awaits, exchange, confirmed_at, stale_after, agreed, changes_at }
     }
 
     /// The same at another time, or with something else agreed.
@@ -88,6 +90,12 @@ impl InForce {
     #[must_use]
     pub fn sheet(&self) -> Option<&PriceSheet> {
         self.priced.as_ref().map(|priced| &*priced.sheet)
+    }
+
+    /// The sheet it will be billed by as soon as its prices are known.
+    #[must_use]
+    pub fn awaits(&self) -> Option<&SheetName> {
+        self.awaits.as_ref()
     }
 
     /// The adjustments that hold for it, where there are some.

@@ -35,6 +35,40 @@ fn has_the_sheets_of_every_provider() {
 }
 
 #[test]
+fn a_region_that_is_not_built_in_is_billed_like_another() {
+    let like = |name: &str| Catalogue::builtin().like(name).map(|sheet| sheet.name().to_string());
+    for (name, other) in [
+        ("aws-lambda/mx-central-1/arm64", "aws-lambda/us-east-1/arm64"),
+        ("aws-lambda/us-gov-west-1/x86_64/provisioned", "aws-lambda/us-east-1/x86_64/provisioned"),
+        ("azure-consumption/westeurope", "azure-consumption/eastus"),
+        ("azure-flex/uksouth/always-ready", "azure-flex/eastus/always-ready"),
+        ("azure-premium/germanywestcentral", "azure-premium/eastus"),
+        ("google-run/europe-west1", "google-run/tier1"),
+        ("azure-flex/eastus2", "azure-flex/eastus2"),
+    ] {
+        assert_eq!(like(name).as_deref(), Some(other), "{name}");
+        assert!(Catalogue::builtin().get(name).is_none_or(|_| name == other), "{name}");
+    }
+    for none in [
+        "azure-flex/westeurope/never-ready",
+        "azure-flex/west-europe",
+        "azure-flex/",
+        "azure-flex",
+        "aws-lambda/westeurope/x86_64",
+        "aws-lambda/eu-west-1",
+        "aws-lambda/eu-west-1/mips",
+        "google-run/tier3",
+        "google-run/europe-west1/always-on",
+        "alibaba-fc/eu-west-1",
+        "own/eu-west-1",
+        "google-run/-1",
+        "google-run/europe-west1/",
+    ] {
+        assert_eq!(like(none), None, "{none}");
+    }
+}
+
+#[test]
 fn every_price_says_where_and_when_it_was_read() {
     let quoted = ["alibaba-fc/intl", "tencent-scf/cn"];
     for sheet in Catalogue::builtin().iter() {

@@ -21,7 +21,7 @@ pub use price::PriceArgs;
 /// Commands on the catalogue.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CatalogCommand {
-    /// List all price sheets
+    /// List the price sheets that are built in
     List {
         /// Only sheets whose name contains this
         #[arg(value_name = "TEXT")]
@@ -69,7 +69,7 @@ pub enum CatalogCommand {
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
-    /// Price a call exactly, to the picodollar
+    /// Price a call exactly, to the picodollar, by a sheet that is built in
     Price(Box<PriceArgs>),
     /// Compare what a function's month would cost under every sheet, cheapest first
     Compare(Box<CompareArgs>),
@@ -103,12 +103,21 @@ fn find(name: &SheetName) -> Result<&'static PriceSheet, Failure> {
     let catalogue = Catalogue::builtin();
     let found = catalogue.get(name.as_str()).map(AsRef::as_ref);
     found.ok_or_else(|| {
+        if catalogue.like(name.as_str()).is_some() {
+            return Failure::usage(format!(
+                "the prices of {name} are not built in, and this command has no others; {ELSEWHERE}"
+            ));
+        }
         let near = merit_config::near(name.as_str(), catalogue.names().map(SheetName::as_str));
         let hint =
             near.map_or_else(|| "`merit catalog list` lists it".to_owned(), |near| format!("did you mean {near}?"));
         Failure::usage(format!("{name} is not in the catalogue; {hint}"))
     })
 }
+
+/// Where prices are that are not built in.
+const ELSEWHERE: &str = "a broker gets those of other regions by its price feeds (`merit catalog refresh`) or `merit catalog import`, \
+                         and `merit catalog show SHEET --live` has them then";
 
 fn list(filter: &str, output: &mut Output<'_>) -> std::io::Result<()> {
     let sheets = Catalogue::builtin().iter().filter(|sheet| sheet.name().as_str().contains(filter));
@@ -117,6 +126,10 @@ fn list(filter: &str, output: &mut Output<'_>) -> std::io::Result<()> {
         return output.json_value(&json!({ "sheets": sheets }));
     }
     let mut table = Table::new(&["sheet", "currency", "meters", "retrieved", "source"]);
+    let mut sheets = sheets.peekable();
+    if sheets.peek().is_none() {
+        return output.message(&format!("no sheet that is built in is named so; {ELSEWHERE}"));
+    }
     for sheet in sheets {
         let meters: Vec<&str> = sheet.billed_meters().map(merit_pricing::Meter::name).collect();
         table.row([

@@ -161,6 +161,26 @@ async fn every_sheet_has_a_rule_and_can_be_shown() {
     "#);
 }
 
+/// What only a broker knows is refused with where to get it; a slip of the pen as before.
+#[tokio::test]
+async fn regions_that_are_not_built_in_are_said_to_be_elsewhere() {
+    for (line, wanted) in [
+        ("catalog price azure-flex/westeurope --memory-mb 512 --duration-ms 10", "`merit catalog show SHEET --live`"),
+        ("catalog show aws-lambda/mx-central-1/arm64", "of aws-lambda/mx-central-1/arm64 are not built in"),
+        ("catalog show azure-flux/westeurope", "azure-flux/westeurope is not in the catalogue"),
+    ] {
+        let outcome = run(&line.split(' ').collect::<Vec<_>>()).await;
+        assert_eq!(outcome.exit, Exit::Usage, "{outcome:?}");
+        assert!(outcome.err.contains(wanted), "{wanted}: {}", outcome.err);
+    }
+    let listed = run(&["catalog", "list", "westeurope"]).await;
+    assert!(listed.out.is_empty() && listed.err.contains("`merit catalog refresh`"), "{listed:?}");
+    let line = "catalog compare --memory-mb 512 --duration-ms 10 --calls 1e6 --region westeurope --region eastus";
+    let compared = run(&line.split(' ').collect::<Vec<_>>()).await;
+    assert!(compared.out.contains("region westeurope: no sheet of it is built in"), "{}", compared.out);
+    assert!(!compared.out.contains("region eastus:"), "{}", compared.out);
+}
+
 #[tokio::test]
 async fn the_catalogue_is_listed_and_shown() {
     insta::assert_snapshot!(run(&["catalog", "list", "google"]).await.shown(), @r#"

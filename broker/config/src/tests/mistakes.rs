@@ -316,3 +316,24 @@ fn awss_api_wants_a_key_and_no_clear_text() {
     merit.toml:2:20: catalog.aws_products_url: wants aws_access_key_id and aws_secret_access_key, of a key that may pricing:GetProducts
     ");
 }
+
+/// A region that is not built in has no prices yet, but sizes, and nothing to count usage by.
+#[test]
+fn a_sheet_that_is_waited_for_sells_the_sizes_of_its_family() {
+    let text = r#"
+[venues.azure]
+kind = "http"
+url = "http://a/"
+region = "westeurope"
+sheet = "azure-flex/westeurope"
+month_to_date = { request = "5" }
+[functions.f.deployments.one]
+venue = "azure"
+target = "t"
+memory_mb = 8192
+"#;
+    insta::assert_snapshot!(mistakes(text), @r"
+    merit.toml:7:1: venues.azure.month_to_date: the prices of azure-flex/westeurope are not built in, so what was used cannot be counted before they are brought; leave it out
+    merit.toml:8:26: functions.f.deployments.one: 8192 MB of memory is not sold under azure-flex/eastus; choose one of 512, 2048, 4096 MB
+    ");
+}

@@ -30,7 +30,7 @@ pub(in crate::doors) fn catalog(broker: &Broker, now: Timestamp) -> CatalogView 
     let old = ages.iter().filter(|age| age.old).map(|age| format!("{}: {}", age.sheet, broker.old_prices(age)));
     CatalogView {
         refresh_hours: broker.settings.load().catalog.refresh_hours,
-        warnings: failing.chain(held).chain(unconvertible).chain(old).collect(),
+        warnings: failing.chain(held).chain(unconvertible).chain(old).chain(broker.awaited_sheets()).collect(),
         ages,
         rates,
         adjustments: broker.adjustments(now),

@@ -48,7 +48,14 @@ impl Candidates {
             (Candidate { name, provider, sheet, adjustments }, region)
         });
         let kept = sheets.filter(|(candidate, region)| args.keeps(candidate, region.as_deref()));
-        Self { list: kept.map(|(candidate, _)| candidate).collect(), without: Vec::new() }
+        let built_in = |region: &str| {
+            Catalogue::builtin().iter().any(|sheet| sheet.region().is_some_and(|own| own.as_str() == region))
+        };
+        let without = args.region.iter().filter(|region| !built_in(region)).map(|region| {
+            let why = "no sheet of it is built in; a broker's price feed brings them, and `--live` compares its venues";
+            (format!("region {region}"), why.to_owned())
+        });
+        Self { list: kept.map(|(candidate, _)| candidate).collect(), without: without.collect() }
     }
 
     /// The venues of a broker with the sheets in force there.
@@ -57,7 +64,8 @@ impl Candidates {
         let (mut list, mut without) = (Vec::new(), Vec::new());
         for venue in venues.venues {
             if venue.sheet.is_none() {
-                without.push((venue.name, "it has no price sheet; set one with `merit venues price set`".to_owned()));
+                let why = venue.ineligible.unwrap_or_else(|| "it has no price sheet".to_owned());
+                without.push((venue.name, format!("{why}; set one with `merit venues price set`")));
                 continue;
             }
             let response = client.send(client.request(Method::GET, &["venues", &venue.name, "price-sheet"])).await?;
