@@ -31,6 +31,7 @@ fn usage() -> Usage {
         cpu: Micros::new(7_000),
         memory_peak: MemoryMb::try_new(70).ok(),
         egress_bytes: 1_024,
+        ..Usage::default()
     }
 }
 

@@ -147,6 +147,12 @@ fn difference(
         after.architecture = Some(architecture.to_string());
         after.sheet = sheet_for(venue, one, architecture);
     }
+    if let Some(vcpu) = one.vcpu_milli.filter(|told| Some(*told) != deployment.size.vcpu_milli) {
+        after.vcpu = Some(vcpu_text(vcpu));
+    }
+    if one.instance_concurrency.is_some() {
+        after.instance_concurrency = several(one);
+    }
     if let Some(reserved) = one.reserved.filter(|reserved| *reserved > 0 && *reserved < deployment.concurrency) {
         after.concurrency = Some(reserved);
     }
@@ -166,9 +172,16 @@ fn proposed(venue: &VenueEntry, one: &Discovered, target: &str) -> DeploymentSpe
         vcpu: one.vcpu_milli.map(vcpu_text),
         architecture: Some(architecture.to_string()),
         concurrency: one.reserved.filter(|reserved| *reserved > 0),
+        instance_concurrency: several(one),
         sheet: sheet_for(venue, one, architecture),
         digest: digest_of(one, target),
     }
+}
+
+/// How many calls its instances take at once, where that is more than one. More than Merit knows are as many as it knows.
+fn several(one: &Discovered) -> Option<u16> {
+    let most = u16::try_from(*merit_config::range::INSTANCE_CONCURRENCY.end()).unwrap_or(u16::MAX);
+    one.instance_concurrency.filter(|calls| *calls > 1).map(|calls| calls.min(most))
 }
 
 /// The digest it tells, of what that target calls.

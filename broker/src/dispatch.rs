@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use merit_market::{Observation, Pick, Reservation};
-use merit_pricing::Usage;
+use merit_pricing::{Share, Usage};
 use merit_units::{Micros, Money};
 use merit_venue::{Call, ErrorKind, LambdaContext, MeterBasis, Outcome, Reply, VenueError};
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ use crate::Broker;
 use crate::admit::Admitted;
 use crate::clock::Stopwatch;
 use crate::equivalence::shadow;
-use crate::function::View;
+use crate::function::{Seat, View};
 use crate::provider::{Provider, fills};
 use crate::publish;
 use crate::quote::{Exclusions, Quoted};
@@ -89,6 +89,8 @@ struct Running {
     row: usize,
     stopwatch: Stopwatch,
     reservation: Reservation,
+    /// Its place on an instance that others may share.
+    seat: Option<Seat>,
 }
 
 /// An invocation on its way: what it has cost so far, and what is running now.
@@ -191,13 +193,14 @@ impl Flight {
         };
         let venue = Arc::clone(&deployment.venue);
         self.terms.mark_tried(row);
-        self.running = Some(Running { row, stopwatch: Stopwatch::start(), reservation });
+        let seat = deployment.sit_down(self.view.prices(row));
+        self.running = Some(Running { row, stopwatch: Stopwatch::start(), reservation, seat });
         (venue, call)
     }
 
     /// Records the end of the running attempt.
     fn land(&mut self, landed: Landed) -> &Attempt {
-        let Running { row, stopwatch, mut reservation } =
+        let Running { row, stopwatch, mut reservation, .. } =
             self.running.take().expect("invariant: an attempt is running when one lands");
         let settings = self.broker.settings.load();
         reservation.observe(landed.observation, self.broker.clock.now(), &settings.market);
@@ -242,12 +245,18 @@ impl Flight {
         provider.landed(&self.broker, &deployment.venue, &landed);
     }
 
+    /// What was used, with the share of its instance that the running attempt had.
+    fn shared(&self, usage: Usage) -> Usage {
+        let seat = self.running.as_ref().and_then(|running| running.seat.as_ref());
+        Usage { share: seat.map_or(Share::WHOLE, |seat| seat.share(Instant::now())), ..usage }
+    }
+
     fn land_reply(&mut self, reply: &Reply) {
         let (result, message, observation) = match &reply.function_error {
             None => ("ok", String::new(), Observation::Ok),
             Some(error) => ("function-error", format!("{}: {}", error.kind, error.message), Observation::FunctionError),
         };
-        let (usage, basis) = (reply.usage, reply.meters);
+        let (usage, basis) = (self.shared(reply.usage), reply.meters);
         let cost = Cost::Told(usage, basis);
         let Attempt { row, duration, .. } =
             *self.land(Landed { result, outcome: Outcome::Ran, message, observation, cost });
@@ -257,7 +266,7 @@ impl Flight {
     fn land_error(&mut self, error: &VenueError) {
         let cost = match (error.outcome, error.usage) {
             (Outcome::NotStarted, _) => Cost::Nothing,
-            (Outcome::Ran, Some(usage)) => Cost::Told(usage, error.meters),
+            (Outcome::Ran, Some(usage)) => Cost::Told(self.shared(usage), error.meters),
             // It may have run: charge what such a call is expected to cost, and say that it is an estimate.
             (Outcome::Ran | Outcome::Unknown, _) => Cost::Expected,
         };

@@ -7,6 +7,7 @@
 //! Known limitation: a profile's news reaches the book at most every [`REBUILD_EVERY`], so an
 //! estimate may lag by that much; prices and health are never delayed.
 
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -22,15 +23,17 @@ use merit_units::{DeploymentId, FunctionId, Micros, Money, Timestamp, VenueId, v
 use merit_venue::Target;
 use merit_wire::DeploymentSpec;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::Broker;
 use crate::equivalence::{Equality, EqualityRules};
 use crate::events::Rules;
-use crate::prices::Prices;
+use crate::prices::{InForce, Prices};
 use crate::provider::OfferGate;
 use crate::settings::Settings;
 use crate::venue::VenueEntry;
 
+pub(crate) use sharing::{Seat, Sharing};
 pub use view::View;
 
 /// How often new usage may rebuild a book: often enough for people, rarely enough to cost nothing.
@@ -69,6 +72,8 @@ pub struct Deployment {
     pub equality: Equality,
     /// Its room and health.
     pub slot: Arc<Slot>,
+    /// The calls that share its instances.
+    sharing: Arc<Sharing>,
     profile: Mutex<UsageProfile>,
 }
 
@@ -87,6 +92,14 @@ impl Deployment {
             }
             None => Arc::new(Slot::new(concurrency, Arc::clone(&venue.slots))),
         };
+        let each = size.concurrency;
+        let sharing = match former {
+            Some(former) => {
+                former.sharing.set(each, Instant::now());
+                Arc::clone(&former.sharing)
+            }
+            None => Arc::new(Sharing::new(each)),
+        };
         let profile = Mutex::new(former.map_or_else(UsageProfile::new, |former| former.profile().clone()));
         let shown = crate::venue::shown(id.as_str());
         Self {
@@ -104,6 +117,7 @@ impl Deployment {
             from_file,
             equality: Equality::default(),
             slot,
+            sharing,
             profile,
         }
     }
@@ -138,9 +152,16 @@ impl Deployment {
             vcpu: self.size.vcpu_milli.map(vcpu_text),
             architecture: Some(self.size.architecture.to_string()),
             concurrency: Some(self.concurrency),
+            instance_concurrency: Some(self.size.concurrency).filter(|calls| *calls > 1),
             sheet: self.own_sheet.as_deref().map(str::to_owned),
             digest: self.digest.as_deref().map(str::to_owned),
         }
+    }
+
+    /// The place of a call on its instances, where calls share them and their price.
+    pub(crate) fn sit_down(&self, prices: &InForce) -> Option<Seat> {
+        let shared = self.size.concurrency > 1 && prices.bills_shared_instances();
+        shared.then(|| Sharing::enter(&self.sharing, Instant::now()))
     }
 
     /// Whether somebody registered it, or its offer stands.

@@ -285,7 +285,11 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
         calls => return Err(bad(format!("concurrency must be 1 to {MAX_CONCURRENCY}, got {calls}"))),
     };
     let vcpu_milli = spec.vcpu.as_deref().map(parse_vcpu).transpose().map_err(|error| bad(format!("vcpu {error}")))?;
-    let size = Size { vcpu_milli, ..Size::new(memory).with_architecture(architecture) };
+    let together = spec.instance_concurrency.unwrap_or(1);
+    if !merit_config::range::INSTANCE_CONCURRENCY.contains(&u64::from(together)) {
+        return Err(bad(format!("instance_concurrency must be 1 to 1000, got {together}")));
+    }
+    let size = Size { vcpu_milli, ..Size::new(memory).with_architecture(architecture).with_concurrency(together) };
     let prices = broker.prices_of(&venue, spec.sheet.as_deref())?;
     // One whose prices are still to come sells the sizes of its family.
     let like = || Catalogue::builtin().like(prices.awaits()?.as_str()).cloned();

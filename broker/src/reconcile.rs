@@ -301,7 +301,7 @@ fn by_size(places: &[Placed], seconds: Quantity) -> Result<BTreeMap<Meter, Quant
     let mut sizes = places.iter().map(|(_, deployment)| -> Result<BTreeMap<_, _>, String> {
         let sheet = deployment.prices.sheet().ok_or_else(|| format!("{} has no price sheet", deployment.id))?;
         // A second of an instance, whoever shares it.
-        let metered = sheet.meter(&deployment.size.with_concurrency(1), &second).map_err(|error| error.to_string())?;
+        let metered = sheet.meter(&deployment.size, &second).map_err(|error| error.to_string())?;
         let of_size = bill::BY_SIZE.map(|meter| (meter, metered.get(meter)));
         Ok(of_size.into_iter().filter(|(_, quantity)| *quantity > Quantity::ZERO).collect())
     });

@@ -262,6 +262,7 @@ fn function_spec(function: &merit_config::Function) -> FunctionSpec {
             vcpu: deployment.vcpu_milli.map(vcpu_text),
             architecture: deployment.architecture.map(|architecture| architecture.to_string()),
             concurrency: Some(deployment.concurrency),
+            instance_concurrency: Some(deployment.instance_concurrency).filter(|calls| *calls > 1),
             sheet: deployment.sheet.as_ref().map(ToString::to_string),
             digest: deployment.digest.clone(),
         };

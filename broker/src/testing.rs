@@ -255,6 +255,7 @@ fn deployment(venue: &str) -> DeploymentSpec {
         vcpu: None,
         architecture: None,
         concurrency: None,
+        instance_concurrency: None,
         sheet: None,
         digest: None,
     }

@@ -12,7 +12,7 @@ use crate::meter::Metered;
 use crate::profile::{Learned, UsageProfile, compute_milli, mean_of, rescale};
 use crate::rule::{Init, MeterError};
 use crate::sheet::PriceSheet;
-use crate::size::{Size, Usage};
+use crate::size::{Share, Size, Usage};
 
 /// On what grounds something is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,10 +76,13 @@ pub fn expect<'a>(
         (Some(learned), _) if learned.usages.len() > 0 => {
             // Under another sheet they are still its own calls; at another size they are a guess.
             let basis = if learned.size == *size { Basis::Measured } else { Basis::Borrowed };
-            borrow(sheet, size, own, learned, basis)
+            borrow(sheet, size, (own, learned), basis, |usage| usage)
         }
         _ => match nearest(size, siblings) {
-            Some((profile, learned)) => borrow(sheet, size, profile, learned, Basis::Borrowed),
+            // How many calls run beside each other there says nothing of how many will here.
+            Some(sibling) => {
+                borrow(sheet, size, sibling, Basis::Borrowed, |usage| Usage { share: Share::WHOLE, ..usage })
+            }
             None => assume(sheet, size),
         },
     }
@@ -105,11 +108,11 @@ fn nearest<'a>(
 fn borrow(
     sheet: &PriceSheet,
     size: &Size,
-    from: &UsageProfile,
-    learned: &Learned,
+    (from, learned): (&UsageProfile, &Learned),
     basis: Basis,
+    as_here: fn(Usage) -> Usage,
 ) -> Result<Expectation, MeterError> {
-    let scaled = || learned.usages.iter().map(|usage| rescale(&usage, &learned.size, size));
+    let scaled = || learned.usages.iter().map(|usage| as_here(rescale(&usage, &learned.size, size)));
     let (metered, _) = mean_of(sheet, size, scaled())?;
     let (before, after) = (mean_duration(learned.usages.iter()), mean_duration(scaled()));
     // The way to the venue takes as long as before; only the run itself gets longer or shorter.
@@ -173,9 +176,10 @@ pub fn ceiling_with_reply(
         cpu: Micros::new(timeout.get().saturating_mul(vcpus)),
         memory_peak: merit_units::MemoryMb::try_new(u64::from(rule.memory.max_mb)).ok(),
         egress_bytes: max_reply_bytes.min(rule.max_reply_bytes),
+        // It may find its instance to itself.
+        share: Share::WHOLE,
     };
-    // A call may find its instance to itself.
-    sheet.meter(&size.with_concurrency(1), &usage)
+    sheet.meter(size, &usage)
 }
 
 #[cfg(test)]

@@ -45,4 +45,4 @@ pub use rule::MeterError;
 pub use sheet::{
     OfferedRateError, Price, PriceSheet, RevisedGrant, RevisedLine, Revision, SheetErrors, SheetMistake, Source,
 };
-pub use size::{Architecture, Size, UnknownArchitecture, Usage};
+pub use size::{Architecture, Share, Size, UnknownArchitecture, Usage};

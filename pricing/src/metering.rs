@@ -1,14 +1,14 @@
 //! From what a call really used to what is billed: rounding, minimums, memory steps.
 //!
 //! All of it is multiplication of whole steps by whole quanta; the only division is the share of a
-//! concurrent request, which is rounded up to a quantum (10^-18 of a unit).
+//! call that was not alone on its instance, which is rounded up to a quantum (10^-18 of a unit).
 
 use merit_units::{Overflow, Quantity};
 
 use crate::meter::{MAX_LINES, Metered};
 use crate::rule::MeterError;
 use crate::sheet::{Part, PartKind, PriceSheet};
-use crate::size::{Size, Usage};
+use crate::size::{Share, Size, Usage};
 
 /// The raw steps of one call, by part.
 struct Steps {
@@ -17,7 +17,7 @@ struct Steps {
     ephemeral: u128,
     cpu: u64,
     egress_bytes: u64,
-    sharers: u16,
+    share: Share,
 }
 
 impl PriceSheet {
@@ -36,7 +36,7 @@ impl PriceSheet {
             ephemeral: u128::from(rule.ephemeral_mb(name, size)?) * time,
             cpu: rule.cpu_steps(usage),
             egress_bytes: usage.egress_bytes,
-            sharers: rule.sharers(name, size, vcpu)?,
+            share: rule.share(name, size, vcpu, usage)?,
         };
         let mut quantities = [Quantity::ZERO; MAX_LINES];
         for (quantity, line) in quantities.iter_mut().zip(self.lines()) {
@@ -45,6 +45,12 @@ impl PriceSheet {
             }
         }
         Ok(Metered { quantities, meters: self.meters() })
+    }
+
+    /// Whether a call is billed its share of an instance, so that others who run beside it there make it cheaper.
+    #[must_use]
+    pub fn bills_shared_instances(&self) -> bool {
+        self.rule().shared
     }
 
     /// Checks that a deployment of this size can be metered, its architecture included.
@@ -64,16 +70,19 @@ impl PriceSheet {
 
 impl Steps {
     fn of(&self, part: &Part) -> Result<Quantity, Overflow> {
-        let (raw, sharers) = match part.kind {
-            PartKind::Requests => (1, 1),
-            PartKind::MemorySeconds => (self.memory, self.sharers),
-            PartKind::VcpuSeconds => (self.vcpu, self.sharers),
-            PartKind::EphemeralSeconds => (self.ephemeral, self.sharers),
-            PartKind::CpuMs => (u128::from(self.cpu), 1),
-            PartKind::EgressGb => (u128::from(self.egress_bytes), 1),
+        let (raw, share) = match part.kind {
+            PartKind::Requests => (1, Share::WHOLE),
+            PartKind::MemorySeconds => (self.memory, self.share),
+            PartKind::VcpuSeconds => (self.vcpu, self.share),
+            PartKind::EphemeralSeconds => (self.ephemeral, self.share),
+            PartKind::CpuMs => (u128::from(self.cpu), Share::WHOLE),
+            PartKind::EgressGb => (u128::from(self.egress_bytes), Share::WHOLE),
         };
         let quanta = raw.checked_mul(part.quanta_per_raw).ok_or(Overflow)?;
-        let shared = if sharers == 1 { quanta } else { quanta.div_ceil(u128::from(sharers)) };
-        Ok(Quantity::from_quanta(shared))
+        if share == Share::WHOLE {
+            return Ok(Quantity::from_quanta(quanta));
+        }
+        let parts = quanta.checked_mul(share.billionths().into()).ok_or(Overflow)?;
+        Ok(Quantity::from_quanta(parts.div_ceil(Share::PER_WHOLE.into())))
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! Invariants, checked when a sheet is parsed: the granularity is above zero, the minimum is a
 //! whole number of steps, and memory ranges are not empty. Known limitation: a rule sees one call at
-//! a time, so "billed once per active period" of a shared instance is modelled as an equal share
-//! of the period for each of its concurrent requests.
+//! a time, so "billed once per active period" of a shared instance is modelled as each call's [`Share`] of its own
+//! time, rounded up before it is shared.
 
 mod words;
 
 use merit_units::{MemoryMb, Micros, SheetName};
 
-use crate::size::{Size, Usage};
+use crate::size::{Share, Size, Usage};
 use words::milli_text;
 
 /// How a call's raw usage becomes billed time and memory.
@@ -230,10 +230,16 @@ impl Rule {
         Ok(configured.saturating_sub(self.ephemeral_free_mb))
     }
 
-    /// How many requests share the billed time of their instance.
-    pub(crate) fn sharers(&self, sheet: &SheetName, size: &Size, vcpu_milli: u32) -> Result<u16, MeterError> {
+    /// The call's part of the billed time of its instance.
+    pub(crate) fn share(
+        &self,
+        sheet: &SheetName,
+        size: &Size,
+        vcpu_milli: u32,
+        usage: &Usage,
+    ) -> Result<Share, MeterError> {
         if !self.shared {
-            return Ok(1);
+            return Ok(Share::WHOLE);
         }
         let refuse = |hint| {
             let (concurrency, vcpu) = (size.concurrency, milli_text(vcpu_milli));
@@ -242,8 +248,10 @@ impl Rule {
         match size.concurrency {
             0 => refuse("give 1 or more"),
             // Cloud Run gives a container with less than one vCPU a concurrency of 1.
-            2.. if (1..1000).contains(&vcpu_milli) => refuse("below 1 vCPU it is 1"),
-            concurrency => Ok(concurrency),
+            2.. if (1..1000).contains(&vcpu_milli) && matches!(self.vcpu, VcpuRule::ByMemory { .. }) => {
+                refuse("below 1 vCPU it is 1")
+            }
+            concurrency => Ok(usage.share.max(Share::of(concurrency))),
         }
     }
 }

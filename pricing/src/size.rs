@@ -52,8 +52,8 @@ pub struct Size {
     pub ephemeral: MemoryMb,
     /// What the code is built for. It chooses the sheet; metering itself does not look at it.
     pub architecture: Architecture,
-    /// How many requests share one busy instance on average, from 1 up. Only sheets whose
-    /// instances are shared (Cloud Run) divide by it.
+    /// How many calls one instance takes at once at most, from 1 up. A call's [`Share`] of an instance is no less than
+    /// one by this; how many calls really shared it is in [`Usage::share`].
     pub concurrency: u16,
 }
 
@@ -87,7 +87,7 @@ impl Size {
         Self { architecture, ..self }
     }
 
-    /// The same with this many requests sharing an instance.
+    /// The same with instances that take this many calls at once.
     #[must_use]
     pub const fn with_concurrency(self, concurrency: u16) -> Self {
         Self { concurrency, ..self }
@@ -107,4 +107,43 @@ pub struct Usage {
     pub memory_peak: Option<MemoryMb>,
     /// Bytes sent to the internet.
     pub egress_bytes: u64,
+    /// The part of its instance's time that is this call's.
+    pub share: Share,
+}
+
+/// The part of an instance's time that is one call's: the whole when it was alone there, a quarter when three others ran
+/// beside it all the while. Only sheets that bill an instance whoever shares it (`sharing = "instance"`) take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u32);
+
+impl Share {
+    /// All of it.
+    pub const WHOLE: Self = Self(Self::PER_WHOLE);
+
+    /// Billionths in a whole: a third is off by no more than one of them.
+    pub const PER_WHOLE: u32 = 1_000_000_000;
+
+    /// So many billionths, kept from one to all of them.
+    #[must_use]
+    pub fn from_billionths(billionths: u128) -> Self {
+        Self(u32::try_from(billionths).unwrap_or(Self::PER_WHOLE).clamp(1, Self::PER_WHOLE))
+    }
+
+    /// An equal share of so many calls, rounded up; the whole for none.
+    #[must_use]
+    pub fn of(calls: u16) -> Self {
+        Self(Self::PER_WHOLE.div_ceil(u32::from(calls.max(1))))
+    }
+
+    /// In billionths, from 1 to [`Self::PER_WHOLE`].
+    #[must_use]
+    pub const fn billionths(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self::WHOLE
+    }
 }

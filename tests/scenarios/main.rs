@@ -40,4 +40,5 @@ mod quotes;
 mod reconciled;
 mod refusals;
 mod retries;
+mod shared_instances;
 mod venue_death;

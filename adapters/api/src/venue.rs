@@ -127,6 +127,8 @@ pub struct Discovered {
     pub aliases: Vec<Alias>,
     /// Calls it may run at once, where that is set for it alone.
     pub reserved: Option<u32>,
+    /// Calls one of its instances takes at once, if told.
+    pub instance_concurrency: Option<u16>,
     /// Instances kept warm for it over all its versions and aliases.
     pub provisioned: Option<u32>,
     /// The digest of the artefact that `target` runs, such as `sha256:...`, if told: equal digests, equal code.

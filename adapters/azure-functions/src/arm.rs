@@ -52,6 +52,19 @@ struct Scale {
     #[serde(rename = "instanceMemoryMB")]
     instance_memory_mb: Option<u64>,
     always_ready: Vec<AlwaysReady>,
+    triggers: Option<Triggers>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Triggers {
+    http: Option<HttpTrigger>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct HttpTrigger {
+    per_instance_concurrency: Option<u16>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -171,6 +184,7 @@ impl Functions {
         let plan = app.plan.as_ref();
         let memory = scale.and_then(|scale| MemoryMb::try_new(scale.instance_memory_mb?).ok());
         let memory = memory.or_else(|| plan?.memory());
+        let together = scale.and_then(|scale| scale.triggers.as_ref()?.http.as_ref()?.per_instance_concurrency);
         let ready = scale.map(|scale| scale.always_ready.iter().map(|one| one.instance_count).sum());
         let ready: Option<u32> = ready.or_else(|| plan?.sku.capacity);
         let called = self.value.iter().map(|function| &function.properties);
@@ -182,6 +196,7 @@ impl Functions {
                 memory,
                 tags: tags(app, &function.name),
                 reserved: scale.and_then(|scale| scale.maximum_instance_count),
+                instance_concurrency: together,
                 provisioned: ready.filter(|ready| *ready > 0),
                 ..Discovered::default()
             })
@@ -204,7 +219,8 @@ mod tests {
 
     const APP: &str = r#"{"id":"/subscriptions/s/.../orders","tags":{"merit-function.resize":"thumbnail","team":"search"},
         "properties":{"state":"Running","defaultHostName":"orders.azurewebsites.net","functionAppConfig":
-        {"scaleAndConcurrency":{"maximumInstanceCount":100,"instanceMemoryMB":2048,"alwaysReady":[{"name":"http","instanceCount":2}]}}}}"#;
+        {"scaleAndConcurrency":{"maximumInstanceCount":100,"instanceMemoryMB":2048,"alwaysReady":[{"name":"http","instanceCount":2}],
+        "triggers":{"http":{"perInstanceConcurrency":16}}}}}}"#;
     const PAGE: &str = r#"{"value":[
         {"name":"orders/resize","properties":{"name":"resize","invoke_url_template":"https://orders.azurewebsites.net/api/resize","isDisabled":false}},
         {"name":"orders/off","properties":{"name":"off","invoke_url_template":"https://orders.azurewebsites.net/api/off","isDisabled":true}},
@@ -224,6 +240,7 @@ mod tests {
             (found[0].memory.map(|mb| mb.megabytes()), found[0].reserved, found[0].provisioned),
             (Some(2048), Some(100), Some(2))
         );
+        assert_eq!(found[0].instance_concurrency, Some(16));
         assert_eq!((found[0].tags["merit:function"].as_str(), found[0].tags["team"].as_str()), ("thumbnail", "search"));
         assert_eq!(page.next().expect("another").expect("a URL").host(), Some("management.azure.com"));
         assert!(app.runs());

@@ -122,6 +122,7 @@ fn of_service(service: &Service) -> Option<Discovered> {
         timeout: template.and_then(|template| seconds(template.timeout.as_ref()?.seconds())),
         tags: tags(&service.labels),
         reserved: most_calls(instances.unwrap_or_default(), at_once),
+        instance_concurrency: each_instance(at_once),
         provisioned: kept.and_then(|kept| u32::try_from(kept).ok()).filter(|kept| *kept > 0),
         ..Discovered::default()
     })
@@ -141,6 +142,7 @@ fn of_function(function: &Function) -> Option<Discovered> {
         tags: tags(&function.labels),
         reserved: config
             .and_then(|config| most_calls(config.max_instance_count, config.max_instance_request_concurrency)),
+        instance_concurrency: config.and_then(|config| each_instance(config.max_instance_request_concurrency)),
         provisioned: config.and_then(|config| u32::try_from(config.min_instance_count).ok()).filter(|kept| *kept > 0),
         ..Discovered::default()
     })
@@ -158,6 +160,11 @@ fn tags(labels: &HashMap<String, String>) -> BTreeMap<String, String> {
 fn most_calls(instances: i32, each: i32) -> Option<u32> {
     let (instances, each) = (u32::try_from(instances).ok()?, u32::try_from(each.max(1)).ok()?);
     (instances > 0).then(|| instances.saturating_mul(each))
+}
+
+/// Calls one instance takes at once; nothing when it is not told.
+fn each_instance(told: i32) -> Option<u16> {
+    u16::try_from(told).ok().filter(|calls| *calls > 0)
 }
 
 fn seconds(told: i64) -> Option<Duration> {

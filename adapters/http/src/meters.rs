@@ -130,6 +130,7 @@ mod tests {
             cpu: Micros::from_millis(150),
             memory_peak: Some(MemoryMb::try_new(70).expect("70 MB")),
             egress_bytes: 7,
+            ..Usage::default()
         };
         assert_eq!(told, Measured { usage, basis: MeterBasis::Reported });
     }

@@ -22,6 +22,10 @@ pub const CONCURRENCY: RangeInclusive<u64> = 1..=1_000_000;
 /// What holds when a deployment or venue sets none; AWS Lambda's default for an account and region.
 pub const DEFAULT_CONCURRENCY: u32 = 1000;
 
+/// Calls one instance of a deployment takes at once. Cloud Run's most is 1,000 (Google's docs, "Set maximum concurrent
+/// requests per instance", 2026-11-22), which no other provider exceeds.
+pub const INSTANCE_CONCURRENCY: RangeInclusive<u64> = 1..=1_000;
+
 /// A logical function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
@@ -62,6 +66,8 @@ pub struct Deployment {
     pub architecture: Option<Architecture>,
     /// Calls it can run at once.
     pub concurrency: u32,
+    /// Calls that one of its instances takes at once.
+    pub instance_concurrency: u16,
     /// A sheet of the catalogue when the venue's own does not apply.
     pub sheet: Option<SheetName>,
     /// The digest of the artefact that is installed there.
@@ -73,7 +79,7 @@ impl Deployment {
     #[must_use]
     pub fn size(&self, venue: &Venue) -> Size {
         let size = Size::new(self.memory).with_architecture(self.architecture.unwrap_or(venue.architecture));
-        Size { vcpu_milli: self.vcpu_milli, ..size }
+        Size { vcpu_milli: self.vcpu_milli, ..size.with_concurrency(self.instance_concurrency) }
     }
 }
 
@@ -108,6 +114,7 @@ fn read_deployment(mut section: Section<'_, '_>) -> Option<Deployment> {
         vcpu_milli: section.given("vcpu", MONEY, parse_vcpu),
         architecture: section.given("architecture", &[Kind::String], str::parse),
         concurrency: section.number_or("concurrency", CONCURRENCY, DEFAULT_CONCURRENCY),
+        instance_concurrency: section.number_or("instance_concurrency", INSTANCE_CONCURRENCY, 1),
         sheet: section.given("sheet", &[Kind::String], crate::sheets::known_name),
         digest: section.given("digest", &[Kind::String], digest),
         venue: venue?,

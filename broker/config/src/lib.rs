@@ -63,7 +63,9 @@ pub use venue::{
 pub mod range {
     pub use crate::equivalence::{SHADOW_PPM, digest};
     pub use crate::events::{MAX_AGE_S, MAX_RETRIES, RETRY_DELAY_S, destination};
-    pub use crate::function::{CONCURRENCY, DEFAULT_CONCURRENCY, DEFAULT_FUNCTION_TIMEOUT_MS, FUNCTION_TIMEOUT_MS};
+    pub use crate::function::{
+        CONCURRENCY, DEFAULT_CONCURRENCY, DEFAULT_FUNCTION_TIMEOUT_MS, FUNCTION_TIMEOUT_MS, INSTANCE_CONCURRENCY,
+    };
 }
 
 /// The environment variable that names the file.

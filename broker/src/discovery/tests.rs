@@ -31,6 +31,7 @@ fn put(stage: &Stage, function: &str, deployment: &str, target: &str, memory_mb:
         vcpu: None,
         architecture: None,
         concurrency: Some(9),
+        instance_concurrency: None,
         sheet: None,
         digest: None,
     };
@@ -89,6 +90,26 @@ async fn what_changed_is_told_and_what_only_merit_knows_stays() {
     assert_eq!(plan.changes[0].after.as_ref().unwrap().concurrency, Some(9));
     stage.broker.apply_change(&plan.changes[0]).unwrap();
     assert_eq!(planned(&stage, &[found("resize", &[])], false), Vec::<String>::new(), "applied twice is applied once");
+}
+
+#[tokio::test]
+async fn what_an_instance_is_and_takes_is_told() {
+    let stage = stage().await;
+    put(&stage, "resize", "mine", "resize", 512);
+    let change = |concurrency: Option<u16>| {
+        let one = Discovered { vcpu_milli: Some(2000), instance_concurrency: concurrency, ..found("resize", &[]) };
+        let directory = stage.broker.directory.load();
+        plan(directory.venue("a").unwrap(), &stage.broker.functions.all(), &[one], false).changes.pop()
+    };
+    let after = |concurrency| change(concurrency).map(|change| change.after.unwrap());
+    let spec = after(Some(80)).unwrap();
+    assert_eq!((spec.vcpu.as_deref(), spec.instance_concurrency), (Some("2"), Some(80)));
+    assert_eq!(after(Some(5_000)).unwrap().instance_concurrency, Some(1_000), "no more than there can be");
+    let function = stage.broker.apply_change(&change(Some(80)).unwrap()).unwrap();
+    assert_eq!(function.deployments[0].size.concurrency, 80);
+    assert_eq!(change(Some(80)), None, "applied twice is applied once");
+    assert_eq!(change(None), None, "what is not told stays");
+    assert_eq!(after(Some(1)).unwrap().instance_concurrency, None, "one call at a time");
 }
 
 #[tokio::test]

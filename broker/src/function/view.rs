@@ -111,6 +111,9 @@ impl View {
     #[must_use]
     pub fn bill(&self, row: usize, usage: &Usage, basis: MeterBasis) -> Bill {
         let (deployment, prices) = (&self.places[row], &self.prices[row]);
+        // Whoever tells the time of the run, who shared the instance meanwhile is only known of Merit's own calls.
+        let shared = deployment.size.concurrency > 1 && prices.bills_shared_instances();
+        let basis = if shared && basis == MeterBasis::Reported { MeterBasis::OwnClock } else { basis };
         let Expected { metered, corrected } = &self.expected[row];
         let expected = metered.filter(|_| *corrected && basis == MeterBasis::OwnClock);
         match prices.meter(&deployment.size, usage) {

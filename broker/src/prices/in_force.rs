@@ -151,6 +151,11 @@ impl InForce {
         Some(self.dollars(priced.list_marginal.cost(metered)))
     }
 
+    /// Whether calls are billed their share of an instance.
+    pub(crate) fn bills_shared_instances(&self) -> bool {
+        self.priced.as_ref().is_some_and(|priced| priced.sheet.bills_shared_instances())
+    }
+
     /// The most one call can be charged, in dollars; zero without a sheet.
     #[must_use]
     pub fn ceiling(&self, size: &Size, timeout: Micros) -> Money {

@@ -84,6 +84,10 @@ pub struct DeploymentSpec {
     /// Calls it can run at once; 1 to 1,000,000, and 1,000 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Calls that one of its instances takes at once, 1 to 1,000; 1 when absent. Where instances are billed for their time
+    /// (Google Cloud Run, Azure Flex and Premium), calls that run at the same time share their price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_concurrency: Option<u16>,
     /// A price sheet of the catalogue when the venue's own does not apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,

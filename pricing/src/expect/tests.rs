@@ -3,7 +3,7 @@
 use merit_units::MemoryMb;
 
 use super::*;
-use crate::{Catalogue, Meter, MonthToDate};
+use crate::{Catalogue, Meter, MonthToDate, Share};
 
 fn sheet(name: &str) -> &'static PriceSheet {
     Catalogue::builtin().get(name).expect("a sheet of the catalogue")
@@ -104,6 +104,7 @@ fn no_call_is_billed_more_than_the_ceiling() {
         cpu: timeout,
         memory_peak: MemoryMb::try_new(1_536).ok(),
         egress_bytes: 6 << 20,
+        ..Usage::default()
     };
     for sheet in Catalogue::builtin().iter() {
         let size = sold(sheet);
@@ -119,4 +120,19 @@ fn no_call_is_billed_more_than_the_ceiling() {
     assert_eq!(most.get(Meter::EgressGb), merit_units::Quantity::ratio(1, 1024).expect("fits"));
     let azure = ceiling(sheet("azure-consumption/eastus"), &size(256), timeout).expect("sold");
     assert_eq!(azure.get(Meter::GbSecond).to_string(), "45", "up to 1,536 MB may be observed");
+}
+
+#[test]
+fn a_sibling_says_nothing_of_how_many_share_an_instance() {
+    let (sheet, size) = (sheet("google-run/tier1"), size(2_048).with_concurrency(80));
+    let mut sibling = UsageProfile::new();
+    let usage = Usage { share: Share::of(10), ..lasting(100) };
+    sibling.observe(sheet, &size, &usage, usage.duration).expect("sold");
+    let cost = |own: &UsageProfile| {
+        expect(sheet, &size, own, [&sibling]).expect("sold").metered.get(Meter::VcpuSecond).to_string()
+    };
+    assert_eq!((cost(&UsageProfile::new()).as_str(), cost(&sibling).as_str()), ("0.1", "0.01"));
+    let most = ceiling(sheet, &size, Micros::from_secs(30)).expect("sold").get(Meter::VcpuSecond);
+    let alone = ceiling(sheet, &size.with_concurrency(1), Micros::from_secs(30)).expect("sold").get(Meter::VcpuSecond);
+    assert_eq!(most, alone, "what is held is for a call that is alone");
 }

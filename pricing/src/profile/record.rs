@@ -4,10 +4,10 @@ use merit_units::{MemoryMb, Micros, Quantity};
 use serde::{Deserialize, Serialize};
 
 use super::latency::{BUCKETS, Latencies};
-use super::ring::{Packed, Ring};
+use super::ring::Ring;
 use super::{Billed, Learned, UsageProfile, WINDOW};
 use crate::meter::{MAX_LINES, Meter, Metered, Meters};
-use crate::size::{Architecture, Size};
+use crate::size::{Architecture, Share, Size};
 
 /// Why a stored profile was refused. Starting with an empty one loses what was learned and nothing else.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,10 @@ struct Record {
     billed: Option<(Vec<(String, String)>, u64)>,
     /// Bucket and count of those that are not zero.
     latency: Vec<(u8, u8)>,
-    usages: Vec<Packed>,
+    usages: Vec<[u32; 5]>,
+    /// The share of its instance that each of them had, in billionths; none when each was alone there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shares: Vec<u32>,
 }
 
 impl UsageProfile {
@@ -40,6 +43,7 @@ impl UsageProfile {
     #[must_use]
     pub fn to_json(&self) -> Option<String> {
         let learned = self.learned.as_deref()?;
+        let (usages, shares): (_, Vec<u32>) = learned.usages.iter_packed().unzip();
         let record = Record {
             samples: learned.samples,
             weight: learned.weight,
@@ -52,7 +56,8 @@ impl UsageProfile {
             mean: write_mean(&learned.mean),
             billed: learned.billed.as_ref().map(|billed| (write_mean(&billed.mean), billed.latency_p50.get())),
             latency: (0..).zip(learned.latency.counts()).filter(|(_, n)| **n > 0).map(|(at, n)| (at, *n)).collect(),
-            usages: learned.usages.iter_packed().collect(),
+            usages,
+            shares: if shares.iter().all(|share| *share == Share::PER_WHOLE) { Vec::new() } else { shares },
         };
         Some(serde_json::to_string(&record).expect("invariant: a record has string keys only"))
     }
@@ -75,7 +80,8 @@ impl UsageProfile {
             *counts.get_mut(usize::from(bucket)).ok_or_else(|| refuse("a latency bucket that is not there"))? = count;
         }
         let mut usages = Ring::default();
-        record.usages.into_iter().for_each(|packed| usages.push_packed(packed));
+        let shares = record.shares.into_iter().chain(std::iter::repeat(Share::PER_WHOLE));
+        record.usages.into_iter().zip(shares).for_each(|packed| usages.push_packed(packed));
         let memory = |megabytes: u32| MemoryMb::try_new(u64::from(megabytes)).map_err(refuse);
         let size = Size {
             memory: memory(record.memory_mb)?,

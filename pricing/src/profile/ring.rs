@@ -1,11 +1,11 @@
-//! The last raw usages of a deployment, packed into 20 bytes each and allocated as they come.
+//! The last raw usages of a deployment, packed into 24 bytes each and allocated as they come.
 //!
 //! Times up to 35 minutes are kept to the microsecond and longer ones to the millisecond; egress above 4 GB
 //! is cut. A usage read back is therefore good for expectations, not for charges.
 
 use merit_units::{MemoryMb, Micros};
 
-use crate::size::Usage;
+use crate::size::{Share, Usage};
 
 /// Enough to show two humps around a rounding step, small enough for tens of thousands of profiles.
 const CAPACITY: usize = 64;
@@ -19,8 +19,8 @@ pub(crate) struct Ring {
     oldest: u8,
 }
 
-/// Duration, init, CPU time, peak memory in MB (0: not told), egress bytes.
-pub(super) type Packed = [u32; 5];
+/// Duration, init, CPU time, peak memory in MB (0: not told), egress bytes; and the share of its instance in billionths.
+pub(super) type Packed = ([u32; 5], u32);
 
 impl Ring {
     pub(super) fn push(&mut self, usage: &Usage) {
@@ -61,22 +61,24 @@ impl FromIterator<Usage> for Ring {
 }
 
 fn pack(usage: &Usage) -> Packed {
-    [
+    let used = [
         pack_time(usage.duration),
         pack_time(usage.init),
         pack_time(usage.cpu),
         usage.memory_peak.map_or(0, MemoryMb::megabytes),
         u32::try_from(usage.egress_bytes).unwrap_or(u32::MAX),
-    ]
+    ];
+    (used, usage.share.billionths())
 }
 
-fn unpack([duration, init, cpu, memory, egress]: Packed) -> Usage {
+fn unpack(([duration, init, cpu, memory, egress], share): Packed) -> Usage {
     Usage {
         duration: unpack_time(duration),
         init: unpack_time(init),
         cpu: unpack_time(cpu),
         memory_peak: MemoryMb::try_new(u64::from(memory)).ok(),
         egress_bytes: u64::from(egress),
+        share: Share::from_billionths(share.into()),
     }
 }
 
@@ -111,6 +113,7 @@ mod tests {
             cpu: Micros::new(7),
             memory_peak: MemoryMb::try_new(70).ok(),
             egress_bytes: 1_500_000,
+            share: Share::of(3),
         };
         assert_eq!(unpack(pack(&usage)), usage);
         let day = lasting(86_400_000_000);

@@ -4,11 +4,12 @@
 //! A share is the configured vCPU or, without one, memory / 1,769 MB (one vCPU on Lambda, AWS docs,
 //! "Configure Lambda function memory", retrieved 2026-11-21), and no more than one vCPU counts, because most handlers use
 //! one thread. Where the venue tells no CPU time, all of the time is taken to be CPU. The change is bounded to a factor
-//! of eight either way. Initialisation is left as it is: providers start functions at full speed.
+//! of eight either way. Initialisation is left as it is: providers start functions at full speed. What share of its instance
+//! a call had says nothing of instances that take another number of calls: there it is taken to have been alone.
 
 use merit_units::Micros;
 
-use crate::size::{Size, Usage};
+use crate::size::{Share, Size, Usage};
 
 const MB_PER_VCPU: u64 = 1_769;
 const FULL_MILLI: u64 = 1_000;
@@ -22,9 +23,11 @@ pub(crate) fn compute_milli(size: &Size) -> u64 {
 
 /// The usage of a call observed at `from`, as it might be at `to`.
 pub(crate) fn rescale(usage: &Usage, from: &Size, to: &Size) -> Usage {
+    let share = if from.concurrency == to.concurrency { usage.share } else { Share::WHOLE };
+    let usage = Usage { share, ..*usage };
     let (from, to) = (compute_milli(from), compute_milli(to));
     if from == to {
-        return *usage;
+        return usage;
     }
     let duration = usage.duration.get();
     let computing = match usage.cpu.get() {
@@ -34,7 +37,7 @@ pub(crate) fn rescale(usage: &Usage, from: &Size, to: &Size) -> Usage {
     let scaled = u128::from(computing) * u128::from(from) / u128::from(to);
     let scaled = u64::try_from(scaled).unwrap_or(u64::MAX);
     let bounded = scaled.clamp(computing / MAX_FACTOR, computing.saturating_mul(MAX_FACTOR));
-    Usage { duration: Micros::new((duration - computing).saturating_add(bounded)), ..*usage }
+    Usage { duration: Micros::new((duration - computing).saturating_add(bounded)), ..usage }
 }
 
 #[cfg(test)]

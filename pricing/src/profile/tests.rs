@@ -3,7 +3,7 @@
 use merit_units::{Exact, MemoryMb, Micros};
 
 use super::*;
-use crate::{Catalogue, Meter, MonthToDate};
+use crate::{Catalogue, Meter, MonthToDate, Share};
 
 fn sheet(name: &str) -> &'static PriceSheet {
     Catalogue::builtin().get(name).expect("a sheet of the catalogue")
@@ -165,4 +165,28 @@ fn times_are_scaled_when_calls_take_more_than_twice_as_long_as_when_they_were_bi
     assert!((300..=500).contains(&percent), "{percent}, as far as the latency is known");
     assert_eq!(requests, Quantity::from_units(1), "a call is a call");
     assert_eq!(slower(sheet, &size, Meter::CpuMs).0, 100, "who waits longer does not compute more");
+}
+
+#[test]
+fn the_share_of_an_instance_is_learned_and_kept() {
+    let (sheet, size) = (sheet("google-run/tier1"), size(2_048).with_concurrency(8));
+    let mut profile = UsageProfile::new();
+    for at in 0..100 {
+        // Every other call runs alone, and the others four at a time.
+        let share = if at % 2 == 0 { Share::WHOLE } else { Share::of(4) };
+        let usage = Usage { share, ..lasting(100_000) };
+        profile.observe(sheet, &size, &usage, usage.duration).expect("sold");
+    }
+    let expected = |profile: &UsageProfile| {
+        profile.mean_metered().expect("learned").get(Meter::VcpuSecond).quanta() * 10_000 / Quantity::QUANTA_PER_UNIT
+    };
+    assert_eq!(expected(&profile), 625, "five eighths of 100 ms");
+    let text = profile.to_json().expect("something was learned");
+    let mut read = UsageProfile::from_json(&text).expect("as written");
+    assert!(read.usages().eq(profile.usages()));
+    read.rebase(sheet, &size.with_concurrency(1));
+    assert_eq!(expected(&read), 1_000, "instances that take one call at a time");
+    let mut alone = UsageProfile::new();
+    learn(&mut alone, sheet, &size, [100_000]);
+    assert!(!alone.to_json().expect("learned").contains("shares"), "as older versions wrote it");
 }

@@ -3,7 +3,7 @@
 use merit_units::{Currency, Timestamp};
 
 use super::{lasting, rounded, sheet, size};
-use crate::{Architecture, Catalogue, CatalogueError, Meter, MeterError, MonthToDate, Size, Usage};
+use crate::{Architecture, Catalogue, CatalogueError, Meter, MeterError, MonthToDate, Share, Size, Usage};
 
 #[test]
 fn has_the_sheets_of_every_provider() {
@@ -119,16 +119,18 @@ fn keeping_instances_warm_costs_whether_they_run_or_not() {
 
 #[test]
 fn a_call_on_azures_premium_plan_costs_its_share_of_an_instance() {
-    let cost = |size: &Size, micros: u64| {
+    let cost_of = |size: &Size, usage: &Usage| {
         let sheet = sheet("azure-premium/eastus");
-        let metered = sheet.meter(size, &lasting(micros)).expect("sold");
+        let metered = sheet.meter(size, usage).expect("sold");
         sheet.charge(&metered, &MonthToDate::past_grant(sheet)).expect("fits")
     };
+    let cost = |size: &Size, micros: u64| cost_of(size, &lasting(micros));
     // 251 ms of a vCPU at 0.173 an hour and of 3.5 GiB at 0.0123.
     assert_eq!(rounded(cost(&size(3_584), 250_500)), "0.000015063486");
     assert_eq!(rounded(cost(&size(512), 250_500)), "0.000015063486", "it has an instance to itself");
-    let four = Size { concurrency: 4, ..size(3_584) };
-    assert_eq!(rounded(cost(&four, 100_000)), "0.000001500347", "or shares one with three others");
+    let four = Usage { share: Share::of(4), ..lasting(100_000) };
+    let quarter = cost_of(&size(3_584).with_concurrency(8), &four);
+    assert_eq!(rounded(quarter), "0.000001500347", "or shares one with three others");
     let error = sheet("azure-premium/eastus").meter(&size(14_337), &lasting(1)).expect_err("larger than an EP3");
     assert!(error.to_string().contains("choose one of 3584, 7168, 14336 MB"), "{error}");
 }
@@ -252,11 +254,27 @@ fn memory_is_observed_configured_or_the_instances() {
 #[test]
 fn concurrent_requests_share_an_instance_of_cloud_run() {
     let size = size(2048);
-    let one = memory_seconds("google-run/tier1", &size, &lasting(950_000));
-    let eighth = memory_seconds("google-run/tier1", &size.with_concurrency(8), &lasting(950_000));
-    assert_eq!((one.as_str(), eighth.as_str()), ("2", "0.25"));
-    let lambda = memory_seconds("aws-lambda/us-east-1/x86_64", &size.with_concurrency(8), &lasting(1_000_000));
-    assert_eq!(lambda, "2", "a Lambda environment serves one call at a time");
+    let with = |sheet: &str, concurrency: u16, sharers: u16| {
+        let usage = Usage { share: Share::of(sharers), ..lasting(950_000) };
+        memory_seconds(sheet, &size.with_concurrency(concurrency), &usage)
+    };
+    assert_eq!(with("google-run/tier1", 1, 1), "2");
+    assert_eq!(with("google-run/tier1", 80, 1), "2", "that others may come does not make it cheaper");
+    assert_eq!(with("google-run/tier1", 80, 8), "0.25");
+    assert_eq!(with("google-run/tier1", 8, 80), "0.25", "no more than fit on an instance share it");
+    assert_eq!(with("google-run/tier1", 3, 3), "0.666666668", "rounded up to a billionth");
+    let fc = |sharers| {
+        let usage = Usage { share: Share::of(sharers), ..lasting(1_000_000) };
+        let size = Size { vcpu_milli: Some(500), ..size }.with_concurrency(20);
+        sheet("alibaba-fc/intl")
+            .meter(&size, &usage)
+            .expect("sold, below a vCPU too")
+            .get(Meter::ComputeUnit)
+            .to_string()
+    };
+    // Half a vCPU and 2 GB for a second are 0.8 units, and a call is 0.0075.
+    assert_eq!((fc(1).as_str(), fc(4).as_str()), ("0.8075", "0.2075"));
+    assert_eq!(with("aws-lambda/us-east-1/x86_64", 8, 8), "1.9", "a Lambda environment serves one call at a time");
 }
 
 #[test]
@@ -324,9 +342,9 @@ fn rules_can_be_told_in_words() {
         (
             "alibaba-fc/intl",
             "time rounded up to 1 ms; initialisation billed; memory as configured, 128 to 32768 MB in steps of 64 MB; \
-             vCPU as configured, 0.05 to 16 vCPU in steps of 0.05; compute_unit = 1 x vcpu_seconds + 0.15 x \
-             memory_seconds + 0.0075 x requests + 0.05 x ephemeral_seconds; the invoice rounds each function's hour up \
-             to whole units",
+             vCPU as configured, 0.05 to 16 vCPU in steps of 0.05; concurrent requests share an instance; compute_unit = \
+             1 x vcpu_seconds + 0.15 x memory_seconds + 0.0075 x requests + 0.05 x ephemeral_seconds; the invoice rounds \
+             each function's hour up to whole units",
         ),
     ] {
         assert_eq!(sheet(name).rule_in_words(), words);

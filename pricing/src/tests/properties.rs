@@ -37,6 +37,7 @@ fn any_usage() -> impl Strategy<Value = Usage> {
             cpu: Micros::new(cpu),
             memory_peak: peak.map(memory),
             egress_bytes,
+            ..Usage::default()
         })
 }
 
@@ -97,6 +98,7 @@ proptest! {
             cpu: usage.cpu.saturating_add(more.cpu),
             memory_peak: usage.memory_peak.max(more.memory_peak.filter(|_| usage.memory_peak.is_some())),
             egress_bytes: usage.egress_bytes + more.egress_bytes,
+            ..usage
         };
         let charge = |usage: &Usage, calls| sheet.charge(&bulk(sheet, usage, calls), &month).expect("fits");
         prop_assert!(charge(&larger, calls) >= charge(&usage, calls));

@@ -169,6 +169,7 @@ pub async fn card_12_billed_meters(fixture: &dyn Fixture) {
         cpu: Micros::from_millis(9),
         memory_peak: Some(MemoryMb::try_new(70).expect("invariant: a valid size")),
         egress_bytes: 0,
+        ..Usage::default()
     };
     let running = fixture.start(Behaviour::Metered(told)).await;
     let before = Instant::now();

@@ -56,12 +56,13 @@ async fn services_and_functions_are_told_once_with_their_sizes() {
     let resize = &found[2];
     assert_eq!(resize.target, "https://resize-abc-uc.a.run.app");
     assert_eq!((resize.memory.map(|memory| memory.megabytes()), resize.vcpu_milli), (Some(1024), Some(2000)));
-    assert_eq!((resize.reserved, resize.provisioned), (Some(400), Some(2)));
+    assert_eq!((resize.reserved, resize.provisioned, resize.instance_concurrency), (Some(400), Some(2), Some(80)));
     assert_eq!(resize.timeout.map(|limit| limit.as_secs()), Some(300));
     assert_eq!((resize.tags["merit:function"].as_str(), resize.tags["team"].as_str()), ("thumbnail", "search"));
     let old = &found[1];
     assert_eq!(old.target, "https://us-central1-my-project-1.cloudfunctions.net/old");
     assert_eq!((old.memory.map(|memory| memory.megabytes()), old.vcpu_milli), (Some(128), Some(83)));
+    assert_eq!(old.instance_concurrency, None, "it does not say");
 }
 
 #[tokio::test]

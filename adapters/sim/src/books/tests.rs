@@ -22,6 +22,7 @@ fn call(number: u64) -> Usage {
         cpu: Micros::new(4_321 + number),
         memory_peak: Some(mb(36)),
         egress_bytes: 1_000 + number,
+        ..Usage::default()
     }
 }
 

@@ -89,6 +89,7 @@ fn lay_out(call: &Admitted, used: MachineUsage, result: FunctionResult) -> (Usag
             Ok(output) => output.len() as u64,
             Err(failure) => failure.body().len() as u64,
         },
+        ..Usage::default()
     };
     (usage, result)
 }

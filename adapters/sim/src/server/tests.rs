@@ -58,6 +58,7 @@ async fn the_bill_is_that_of_the_meters_in_the_replies() {
             cpu: merit_units::Micros::new(answer.number(header::CPU_US)),
             memory_peak: Some(mb(answer.number(header::MEMORY_MB))),
             egress_bytes: answer.body.len() as u64,
+            ..merit_pricing::Usage::default()
         };
         metered.push(((0, "echo"), sheet.meter(&size, &usage).expect("metered")));
     }

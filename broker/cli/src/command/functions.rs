@@ -174,6 +174,9 @@ pub struct DeploymentArgs {
     /// Calls it can run at once
     #[arg(long, requires = "deployment", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub concurrency: Option<u32>,
+    /// Calls one of its instances takes at once, where instances are billed for their time
+    #[arg(long, requires = "deployment", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub instance_concurrency: Option<u16>,
     /// A price sheet of the catalogue when the venue's own does not apply
     #[arg(long, requires = "deployment", value_parser = SheetName::try_new)]
     pub sheet: Option<SheetName>,
@@ -193,6 +196,7 @@ impl DeploymentArgs {
             vcpu: self.vcpu.clone(),
             architecture: self.architecture.clone(),
             concurrency: self.concurrency,
+            instance_concurrency: self.instance_concurrency,
             sheet: self.sheet.as_ref().map(SheetName::to_string),
             digest,
         })

@@ -15,6 +15,7 @@ fn spec(target: &str, memory_mb: u64) -> DeploymentSpec {
         vcpu: None,
         architecture: Some("arm64".to_owned()),
         concurrency: None,
+        instance_concurrency: None,
         sheet: None,
         digest: None,
     }

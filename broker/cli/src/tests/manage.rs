@@ -19,6 +19,7 @@ fn function() -> FunctionView {
         vcpu: None,
         architecture: None,
         concurrency: None,
+        instance_concurrency: None,
         sheet: None,
         digest: None,
     };
@@ -114,13 +115,15 @@ async fn a_deployment_is_put_and_deleted_alone() {
         "arm64",
         "--concurrency",
         "10",
+        "--instance-concurrency",
+        "8",
         "--sheet",
         "aws-lambda/us-east-1/arm64",
     ];
     assert_eq!(broker.run(&line).await.exit, Exit::Ok);
     assert_eq!(broker.lines(), [format!("PUT {path}")]);
     insta::assert_snapshot!(broker.last().body, @r#"
-    {"venue":"aws","target":"t","memory_mb":512,"vcpu":"0.333","architecture":"arm64","concurrency":10,"sheet":"aws-lambda/us-east-1/arm64"}
+    {"venue":"aws","target":"t","memory_mb":512,"vcpu":"0.333","architecture":"arm64","concurrency":10,"instance_concurrency":8,"sheet":"aws-lambda/us-east-1/arm64"}
     "#);
     broker.answer(&format!("DELETE {path}"), 204, &[], b"");
     let outcome = broker.run(&["functions", "delete", "thumbnail", "--deployment", "aws-512"]).await;

@@ -145,6 +145,7 @@ async fn the_report_agrees_with_the_bill() {
             cpu: Micros::ZERO,
             memory_peak: report.max_memory_used,
             egress_bytes: answer.body.len() as u64,
+            ..Usage::default()
         };
         let size = Size::new(mb(2048)).with_architecture(sheet.architecture().expect("arm64"));
         metered.push(((0, "picture"), sheet.meter(&size, &usage).expect("metered")));

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use merit_config::Config;
-use merit_pricing::{Architecture, Comparison, Date, Size, Usage, Workload};
+use merit_pricing::{Architecture, Comparison, Date, Share, Size, Usage, Workload};
 use merit_units::{Currency, ExchangeRate, MemoryMb, Micros};
 
 use crate::client::Client;
@@ -116,6 +116,7 @@ impl CompareArgs {
             cpu: self.cpu_ms.unwrap_or_default(),
             memory_peak: None,
             egress_bytes: self.egress_bytes,
+            share: Share::of(self.concurrency),
         };
         Workload {
             size,

@@ -202,6 +202,7 @@ fn call(args: &PriceArgs, sheet: &PriceSheet) -> Result<(Size, Usage), Failure> 
         cpu: args.cpu_ms.unwrap_or_default(),
         memory_peak: None,
         egress_bytes: args.egress_bytes,
+        ..Usage::default()
     };
     Ok((size, usage))
 }

@@ -106,7 +106,13 @@ fn differences(before: &DeploymentSpec, after: &DeploymentSpec) -> String {
     let each = [
         ("memory_mb", Some(before.memory_mb.to_string()), Some(after.memory_mb.to_string())),
         ("architecture", before.architecture.clone(), after.architecture.clone()),
+        ("vcpu", before.vcpu.clone(), after.vcpu.clone()),
         ("concurrency", number(before.concurrency), number(after.concurrency)),
+        (
+            "instance_concurrency",
+            number(before.instance_concurrency.map(u32::from)),
+            number(after.instance_concurrency.map(u32::from)),
+        ),
         ("sheet", before.sheet.clone(), after.sheet.clone()),
         ("digest", before.digest.clone(), after.digest.clone()),
     ];
