@@ -28,13 +28,26 @@ pub const fn build() -> &'static str {
     if cfg!(debug_assertions) { "debug build: figures mean nothing" } else { "release build" }
 }
 
-/// The machine, in one line.
+/// Prints what is measured, with what goal and on what, above a micro bench's table.
+///
+/// # Panics
+/// When stdout is closed.
+pub fn conditions(what: &str) {
+    let version = env!("CARGO_PKG_VERSION");
+    line(&format!("{what}\nmerit {version}, {}; {}", build(), hardware())).expect("stdout takes the conditions");
+}
+
+/// The machine, in one line, for what is measured over connections.
 #[must_use]
 pub fn machine() -> String {
+    format!("{}; generator, proxy and upstream share them", hardware())
+}
+
+fn hardware() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let cpu = process::fact("/proc/cpuinfo", "model name");
     let kernel = process::fact("/proc/sys/kernel/osrelease", "");
-    format!("{cores} cores ({cpu}), Linux {kernel}; generator, proxy and upstream share them")
+    format!("{cores} cores ({cpu}), Linux {kernel}")
 }
 
 /// Rows in columns as wide as their widest cell, the first aligned left and the others right.

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use divan::Bencher;
+use merit_load::report;
 use merit_market::naive::NaiveBook;
 use merit_market::{
     Architecture, Ask, Basis, Book, Config, Isolation, RegionIndex, Slot, Slots, Terms, VenueIndex, VenueSet,
@@ -27,6 +28,10 @@ const SIZES: [usize; 2] = [8, 32];
 
 fn main() {
     check_that_deciding_allocates_nothing();
+    report::conditions(
+        "deciding; one thread, warm but for the thousand books; goals: 8 asks 300 ns, 32 asks 1 us, a price change in 1,000 books 2 ms; \
+         the baseline is the naive market",
+    );
     divan::main();
 }
 

@@ -7,12 +7,17 @@
 use std::hint::black_box;
 
 use divan::Bencher;
+use merit_load::report;
 use merit_pricing::{Catalogue, Metered, MonthToDate, Pools, PriceSheet, Size, Usage, UsageProfile, expect};
 use merit_units::{Exact, MemoryMb, Micros, Quantity, Rate};
 
 const SHEETS: [&str; 4] = ["aws-lambda/us-east-1/x86_64", "google-run/tier1", "alibaba-fc/cn", "cloudflare-workers"];
 
 fn main() {
+    report::conditions(
+        "pricing; one thread; goals: an expected cost 300 ns, metering and charging a call 1 us; the baseline is a sum of as many \
+         exact amounts",
+    );
     divan::main();
 }
 

@@ -11,6 +11,7 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use http::{HeaderMap, Method, Request};
 use merit_lambda_wire::sigv4::{BodyHash, Presented, Signer, SigningKey};
+use merit_load::report;
 use merit_units::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_000_000_000_000);
@@ -20,6 +21,9 @@ const PATH: &str =
     "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Amy-func/invocations";
 
 fn main() {
+    report::conditions(
+        "SigV4 at the door; one thread, a body of 7 bytes; goal: 50 us with the key derived; beside it signing by the aws-sigv4 crate",
+    );
     divan::main();
 }
 
