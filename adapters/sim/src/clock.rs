@@ -30,7 +30,7 @@ impl SimClock {
         Timestamp::from_micros(self.scale.modelled(real).get())
     }
 
-    /// The time of day, which the simulation knows for one thing only: whether a signature is too old.
+    /// The time of day, which the simulation knows for what it tells of times, and for whether a signature is too old.
     #[expect(clippy::disallowed_methods, reason = "this is the simulation's clock module")]
     pub(crate) fn time_of_day() -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -9,6 +9,7 @@ mod admission;
 mod outcome;
 mod remembered;
 mod run;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use crate::executor::Executor;
 use crate::model::Model;
 use crate::protocol::azure::Doing;
 use admission::State;
+use waiting::Waiting;
 
 /// One simulated cloud.
 pub(crate) struct Cloud {
@@ -45,6 +47,7 @@ pub(crate) struct Cloud {
     state: Mutex<State>,
     books: Mutex<Books>,
     requests: AtomicU64,
+    waiting: Waiting,
     /// What Durable Functions have started, where the cloud speaks Azure's protocols.
     pub(crate) instances: Remembered<Doing>,
     /// What was called asynchronously, where the cloud speaks Function Compute's.
@@ -73,6 +76,7 @@ impl Cloud {
             state: Mutex::new(state),
             books: Mutex::new(books),
             requests: AtomicU64::new(0),
+            waiting: Waiting::default(),
             instances: Remembered::default(),
             tasks: Remembered::default(),
         }
@@ -94,6 +98,7 @@ impl Cloud {
             self.state().evict_all();
         }
         self.controls.send_replace(Arc::new(next));
+        self.waiting.one_ended();
     }
 
     /// How the cloud is down, if it is. Asked before a payload is read.

@@ -5,6 +5,7 @@ mod clouds;
 mod demo;
 mod google;
 mod lambda;
+mod own;
 mod read;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use azure::{AzureApp, EntraClient};
 pub use clouds::{FcAccount, ScfAccount, WorkersGate};
 pub use google::{GoogleProject, ServiceAccount};
 pub use lambda::{KeyPair, LambdaAccount, LambdaFunction, Protocol};
+pub use own::{FaasGateway, KnativeIngress};
 pub use read::{ConfigErrors, ConfigMistake};
 
 /// The seed where none is given.
@@ -223,6 +225,31 @@ impl SimConfig {
     ///
     /// With `protocol = "workers"` a cloud answers as Cloudflare Workers do: `bearer_token`, and `access_client_id` with
     /// `access_client_secret`, are what callers must send, where they are given.
+    ///
+    /// With `protocol = "openfaas"` it is a gateway of OpenFaaS, and with `"knative"` an ingress of Knative with the Kubernetes
+    /// API beside it, usually with `price_sheet = "own/default"`:
+    ///
+    /// ```toml
+    /// [[cloud]]
+    /// name = "faas-dc1"            # the gateway's URL is http://ADDRESS/faas-dc1/
+    /// price_sheet = "own/default"
+    /// protocol = "openfaas"
+    /// # All others are optional.
+    /// namespace = "openfaas-fn"
+    /// gateway_user = "admin"
+    /// gateway_password = "..."     # of the /system paths, which are open without it
+    ///
+    /// [[cloud]]
+    /// name = "knative-dc1"         # the ingress is http://ADDRESS/knative-dc1/, and so is the Kubernetes API
+    /// price_sheet = "own/default"
+    /// protocol = "knative"
+    /// # All others are optional.
+    /// domain = "example.com"
+    /// namespace = "default"
+    /// queue_depth = 100            # calls that wait; ten times the concurrency without it
+    /// api_token = "..."            # without it services are listed to nobody
+    /// cloudevents = true           # every call must be a CloudEvent in binary mode
+    /// ```
     ///
     /// Or Google's: services of Cloud Run that check ID tokens, and the places that give them:
     ///

@@ -14,7 +14,7 @@
 //! # }
 //! ```
 //!
-//! A cloud may also speak AWS Lambda's own protocol, Google's or Azure's, signatures and tokens checked, under
+//! A cloud may also speak the own protocol of its provider or platform, signatures and tokens checked, under
 //! `http://127.0.0.1:PORT/{cloud}`; see [`Protocol`].
 //!
 //! The parts, each knowing only the ones before it: `model` (pure, seeded), `books` (billing),
@@ -39,9 +39,9 @@ mod server;
 mod testing;
 
 pub use config::{
-    AzureApp, CloudConfig, ConfigErrors, ConfigMistake, EntraClient, FcAccount, FunctionConfig, FunctionSize,
-    GoogleProject, KeyPair, LambdaAccount, LambdaFunction, Protocol, Provider, ScfAccount, ServiceAccount, SimConfig,
-    SimError, TimeScale, TimeScaleError, WorkersGate,
+    AzureApp, CloudConfig, ConfigErrors, ConfigMistake, EntraClient, FaasGateway, FcAccount, FunctionConfig,
+    FunctionSize, GoogleProject, KeyPair, KnativeIngress, LambdaAccount, LambdaFunction, Protocol, Provider,
+    ScfAccount, ServiceAccount, SimConfig, SimError, TimeScale, TimeScaleError, WorkersGate,
 };
 pub use executor::{ExecuteError, ExecuteErrorKind, Executed, Executor, MachineUsage};
 pub use model::ProviderError;

@@ -30,7 +30,7 @@ use crate::cloud::Cloud;
 use crate::config::{Protocol, SimConfig, SimError, TimeScale};
 use crate::executor::Executor;
 use crate::protocol::body::{Body, Cut, whole};
-use crate::protocol::{azure, fc, google, lambda, native, scf, workers};
+use crate::protocol::{azure, fc, google, knative, lambda, native, openfaas, scf, workers};
 
 /// How long to wait when no connection can be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -93,6 +93,8 @@ async fn route(sim: Arc<Sim>, request: Request<Incoming>) -> Result<Response<Bod
             Protocol::Azure(app) => return azure::serve(cloud, app, rest, request).await,
             Protocol::Scf(account) => return scf::serve(cloud, account, request).await,
             Protocol::Workers(gate) => return workers::serve(cloud, gate, rest, request).await,
+            Protocol::OpenFaas(gateway) => return openfaas::serve(cloud, gateway, rest, request).await,
+            Protocol::Knative(ingress) => return knative::serve(cloud, ingress, rest, request).await,
             Protocol::Native => {}
         }
     }

@@ -183,6 +183,8 @@ impl Drop for Admitted {
             function.in_flight = function.in_flight.saturating_sub(1);
             function.instances.give_back(self.instance, now, &mut self.rng);
         }
+        drop(state);
+        self.cloud.waiting.one_ended();
     }
 }
 

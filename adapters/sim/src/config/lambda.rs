@@ -6,6 +6,7 @@ use std::fmt;
 use super::azure::AzureApp;
 use super::clouds::{FcAccount, ScfAccount, WorkersGate};
 use super::google::GoogleProject;
+use super::own::{FaasGateway, KnativeIngress};
 
 /// How a cloud is spoken to.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,10 @@ pub enum Protocol {
     Scf(ScfAccount),
     /// Cloudflare Workers: `POST /{cloud}/{function}` behind a gate, no meters.
     Workers(WorkersGate),
+    /// An OpenFaaS gateway under `/{cloud}`.
+    OpenFaas(FaasGateway),
+    /// A Knative ingress under `/{cloud}`, and the Kubernetes API.
+    Knative(KnativeIngress),
 }
 
 impl Protocol {
@@ -39,16 +44,18 @@ impl Protocol {
             Self::Azure(_) => "azure",
             Self::Scf(_) => "scf",
             Self::Workers(_) => "workers",
+            Self::OpenFaas(_) => "openfaas",
+            Self::Knative(_) => "knative",
         }
     }
 
     /// The keys that are known, where there are such.
     pub(crate) fn keys(&self) -> &[KeyPair] {
         match self {
-            Self::Native | Self::Google(_) | Self::Azure(_) | Self::Workers(_) => &[],
             Self::Lambda(account) => &account.keys,
             Self::Fc(account) => &account.keys,
             Self::Scf(account) => &account.keys,
+            _ => &[],
         }
     }
 }

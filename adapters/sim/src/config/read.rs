@@ -5,6 +5,7 @@
 mod azure;
 mod google;
 mod lambda;
+mod own;
 
 use std::fmt;
 use std::ops::Range;
@@ -77,6 +78,13 @@ const CLOUD_KEYS: &[&str] = &[
     "bearer_token",
     "access_client_id",
     "access_client_secret",
+    "namespace",
+    "gateway_user",
+    "gateway_password",
+    "domain",
+    "queue_depth",
+    "api_token",
+    "cloudevents",
     SIZE_KEYS[0],
     SIZE_KEYS[1],
     SIZE_KEYS[2],

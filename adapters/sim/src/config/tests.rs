@@ -9,7 +9,10 @@ fn the_demo_can_be_played() {
     let demo = SimConfig::demo();
     assert_eq!(demo.models().map(|models| models.len()), Ok(9));
     let providers: std::collections::HashSet<_> = demo.clouds.iter().map(|cloud| cloud.provider).collect();
-    assert_eq!(providers.len(), Provider::ALL.len(), "every provider takes part");
+    assert!(
+        Provider::ALL.iter().all(|one| providers.contains(one) || *one == Provider::Own),
+        "every provider takes part"
+    );
     assert!(demo.clouds.iter().any(|cloud| cloud.sheet.currency().as_str() == "CNY"));
 }
 
@@ -217,7 +220,7 @@ access_key_id = "AKID"
         "alias `a b` stands for version `1`, and there are 0 versions",
         "provisioned_concurrency names `prod`, which is no version and no alias",
         "cloud google, region: is only for protocol = \"lambda\" or \"google\"",
-        "cloud other, protocol: `grpc` is none; use native, lambda, fc, scf, google, azure or workers",
+        "cloud other, protocol: `grpc` is none; use native, lambda, fc, scf, google, azure, workers, openfaas or knative",
         "cloud unplaced: `region` is missing",
         "key 1: `secret_access_key` is missing",
     ] {
@@ -261,4 +264,58 @@ access_client_secret = "do not show"
     let errors = errors.expect_err("mistakes").to_string();
     assert!(errors.contains("`access_client_secret` is missing"), "{errors}");
     assert!(errors.contains("gateway_events: is only for protocol = \"scf\""), "{errors}");
+}
+
+const OWN: &str = r#"
+[[cloud]]
+name = "faas"
+price_sheet = "own/default"
+protocol = "openfaas"
+gateway_password = "do not show"
+
+[[cloud]]
+name = "knative"
+price_sheet = "own/default"
+protocol = "knative"
+domain = "apps.example.com"
+namespace = "images"
+queue_depth = 7
+api_token = "do not show"
+cloudevents = true
+"#;
+
+#[test]
+fn platforms_on_ones_own_machines_are_read_and_their_secrets_not_shown() {
+    let config = SimConfig::parse(OWN).expect("a configuration");
+    assert!(!format!("{config:?}").contains("do not show"), "secrets are not shown");
+    config.models().expect("they can be played");
+    assert!(config.clouds.iter().all(|cloud| cloud.provider == Provider::Own));
+    let Protocol::OpenFaas(gateway) = &config.clouds[0].protocol else { panic!("it is a gateway") };
+    let known = gateway.credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
+    assert_eq!((gateway.namespace.as_str(), known), ("openfaas-fn", Some(("admin", "do not show"))));
+    let Protocol::Knative(ingress) = &config.clouds[1].protocol else { panic!("it is an ingress") };
+    assert_eq!((ingress.queue_depth, ingress.cloudevents, ingress.api_token.is_some()), (Some(7), true, true));
+    let service = |host| ingress.service(host);
+    assert_eq!(service("resize.images.apps.example.com:80"), Some("resize"));
+    for other in ["resize.images.example.com", "resizeimages.apps.example.com", "resize.web.apps.example.com", ""] {
+        assert_eq!(service(other), None, "{other}");
+    }
+}
+
+#[test]
+fn mistakes_about_platforms_are_found() {
+    for (from, to, problem) in [
+        ("gateway_password = \"do not show\"", "gateway_user = \"me\"", "cloud faas: `gateway_password` is missing"),
+        ("gateway_password", "gateway_user = \"a:b\"\ngateway_password", "gateway_user: has a `:`"),
+        ("gateway_password", "namespace = \"Images\"\ngateway_password", "namespace: `Images` is no namespace"),
+        ("gateway_password", "queue_depth = 7\ngateway_password", "queue_depth: is only for protocol = \"knative\""),
+        ("apps.example.com", "https://example.com/", "domain: `https://example.com/` is no domain; write one such as"),
+        ("\"images\"", "\"-\"", "namespace: `-` is no namespace; use small letters, digits and `-`"),
+        ("queue_depth = 7", "queue_depth = -7", "queue_depth: must be a whole number from 0 up"),
+        ("cloudevents = true", "cloudevents = 1", "cloudevents: must be true or false"),
+        ("api_token", "gateway_password = \"x\"\napi_token", "gateway_password: is only for protocol = \"openfaas\""),
+    ] {
+        let errors = SimConfig::parse(&OWN.replace(from, to)).expect_err(problem);
+        assert!(errors.mistakes.len() == 1 && errors.to_string().contains(problem), "{problem}: {errors}");
+    }
 }

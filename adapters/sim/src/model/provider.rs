@@ -24,6 +24,8 @@ pub enum Provider {
     TencentScf,
     /// Cloudflare Workers.
     CloudflareWorkers,
+    /// Machines of one's own.
+    Own,
 }
 
 /// A name that is no provider's.
@@ -33,7 +35,7 @@ pub struct ProviderError(String);
 
 impl Provider {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AwsLambda,
         Self::AzureConsumption,
         Self::AzureFlex,
@@ -41,6 +43,7 @@ impl Provider {
         Self::AlibabaFc,
         Self::TencentScf,
         Self::CloudflareWorkers,
+        Self::Own,
     ];
 
     /// The name, as price sheets begin with it.
@@ -54,6 +57,7 @@ impl Provider {
             Self::AlibabaFc => "alibaba-fc",
             Self::TencentScf => "tencent-scf",
             Self::CloudflareWorkers => "cloudflare-workers",
+            Self::Own => "own",
         }
     }
 

@@ -83,7 +83,7 @@ fn all(sim: &Sim) -> Value {
 fn state(cloud: &Cloud) -> Value {
     let config = &cloud.config;
     let entry = config.provider.entry();
-    let (mut lambda, mut google, mut azure) = (Value::Null, Value::Null, Value::Null);
+    let (mut lambda, mut google, mut azure, mut openfaas, mut knative) = Default::default();
     match &config.protocol {
         Protocol::Lambda(account) => {
             let keys: Vec<&str> = account.keys.iter().map(|key| key.access_key_id.as_str()).collect();
@@ -95,6 +95,10 @@ fn state(cloud: &Cloud) -> Value {
             azure = place;
         }
         Protocol::Google(project) => google = json!({ "region": project.region, "project": project.project }),
+        Protocol::OpenFaas(gateway) => openfaas = json!({ "namespace": gateway.namespace }),
+        Protocol::Knative(ingress) => {
+            knative = json!({ "namespace": ingress.namespace, "domain": ingress.domain });
+        }
         Protocol::Native | Protocol::Fc(_) | Protocol::Scf(_) | Protocol::Workers(_) => {}
     }
     let keys: Vec<&str> = config.protocol.keys().iter().map(|key| key.access_key_id.as_str()).collect();
@@ -105,6 +109,8 @@ fn state(cloud: &Cloud) -> Value {
         "lambda": lambda,
         "google": google,
         "azure": azure,
+        "openfaas": openfaas,
+        "knative": knative,
         "round_trip_ms": config.round_trip.map(Micros::millis_ceil),
         "path": format!("/{}", config.name),
         "provider": config.provider.as_str(),

@@ -14,7 +14,7 @@ use super::{Reader, Section};
 const ACCOUNT: &str = "123456789012";
 
 /// Keys of a cloud that only some protocols have.
-const KEYS_OF: [(&str, &[&str]); 17] = [
+const KEYS_OF: [(&str, &[&str]); 24] = [
     ("region", &["lambda", "google"]),
     ("account", &["lambda"]),
     ("json_payloads", &["lambda"]),
@@ -32,6 +32,13 @@ const KEYS_OF: [(&str, &[&str]); 17] = [
     ("bearer_token", &["workers"]),
     ("access_client_id", &["workers"]),
     ("access_client_secret", &["workers"]),
+    ("namespace", &["openfaas", "knative"]),
+    ("gateway_user", &["openfaas"]),
+    ("gateway_password", &["openfaas"]),
+    ("domain", &["knative"]),
+    ("queue_depth", &["knative"]),
+    ("api_token", &["knative"]),
+    ("cloudevents", &["knative"]),
 ];
 const KEY_KEYS: &[&str] = &["access_key_id", "secret_access_key", "session_token"];
 
@@ -54,9 +61,11 @@ impl<'t> Reader<'t> {
                 Protocol::Scf(ScfAccount { keys: self.keys(section), gateway_events })
             }
             "workers" => Protocol::Workers(self.gate(section)),
+            "openfaas" => Protocol::OpenFaas(self.gateway(section)),
+            "knative" => Protocol::Knative(self.ingress(section)),
             "native" => Protocol::Native,
             other => {
-                let known = "use native, lambda, fc, scf, google, azure or workers";
+                let known = "use native, lambda, fc, scf, google, azure, workers, openfaas or knative";
                 self.mistake_at(section, "protocol", format!("`{other}` is none; {known}"));
                 Protocol::Native
             }
