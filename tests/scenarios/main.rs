@@ -41,4 +41,5 @@ mod reconciled;
 mod refusals;
 mod retries;
 mod shared_instances;
+mod unready;
 mod venue_death;

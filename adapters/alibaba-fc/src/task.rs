@@ -102,8 +102,8 @@ impl FcVenue {
     async fn submit_once(&self, call: &Call, task: &Task, ends: Instant) -> Result<bool, VenueError> {
         let route = &task.route;
         let _place = self.transport.admit(route, ends).await?;
-        let answer = self.transport.send(route, ends, |_| self.request(call, route, Some(task))).await;
-        let Answer { head, body, .. } = answer.inspect_err(|error| self.lockout.note_unreachable(error))?;
+        let answer = self.transport.send(route, ends, |_| self.request(call, route, Some(task))).await?;
+        let Answer { head, body, .. } = answer;
         let said = body.excerpt().await.unwrap_or_default();
         match head.status.as_u16() {
             202 if is_ours(&head.headers) => Ok(false),

@@ -81,8 +81,7 @@ impl FcVenue {
             Called::Trigger(_) => self.trigger_request(&call, route),
             _ => self.request(&call, route, None),
         };
-        let answer = self.transport.send(route, ends, build).await;
-        let Answer { head, sent, body } = answer.inspect_err(|error| self.lockout.note_unreachable(error))?;
+        let Answer { head, sent, body } = self.transport.send(route, ends, build).await?;
         let failed = match &called {
             Called::Function(_) if head.status == 200 && is_ours(&head.headers) => {
                 reply::text(&head.headers, fc::ERROR_TYPE).map(str::to_owned)
@@ -266,7 +265,7 @@ impl Venue for FcVenue {
 
     fn unready(&self) -> Option<Arc<str>> {
         let lacks_keys = self.signer.is_none() && self.config.sign_triggers;
-        if lacks_keys { Some(Arc::from(NO_KEYS)) } else { self.lockout.why() }
+        if lacks_keys { Some(Arc::from(NO_KEYS)) } else { self.lockout.why().or_else(|| self.transport.unready()) }
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

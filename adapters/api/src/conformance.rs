@@ -17,8 +17,11 @@
 //! | 13 unknown function | does not know the function | `NotFound`, `NotStarted` |
 //! | 14 after a failure | fails one call, serves the next | the next succeeds: no failure poisons what follows |
 //!
+//! | 15 no such name | has a name that does not resolve | `Dns`, `NotStarted`; the venue is unready, says what to do, and comes back |
+//! | 16 untrusted certificate | has a certificate that nobody vouches for | `Tls`, likewise |
+//!
 //! An adapter's tests implement [`Fixture`] and write [`conformance_cards!`](crate::conformance_cards),
-//! which makes one test of each card. A card panics with what it saw when the adapter fails it.
+//! which makes one test of each card but the last two: those need [`Reaching`] and are named. A card panics with what it saw when the adapter fails it.
 //!
 //! Known limitation: the cards wait real time, because they use real sockets; none waits more
 //! than [`PATIENCE`] when the adapter is right.
@@ -37,9 +40,11 @@ use crate::{Call, Target, Venue};
 
 pub mod calls;
 mod cards;
+mod reaching;
 pub mod server;
 
 pub use cards::*;
+pub use reaching::*;
 
 /// How the server behaves. Every field is what the card then checks for.
 #[derive(Clone, Debug, PartialEq)]

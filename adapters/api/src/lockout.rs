@@ -23,6 +23,7 @@ pub struct Lockout {
 
 #[derive(Debug)]
 struct Standing {
+    kind: ErrorKind,
     why: Arc<str>,
     until: Instant,
 }
@@ -37,28 +38,28 @@ impl Lockout {
     /// Why the venue is not called now.
     #[must_use]
     pub fn why(&self) -> Option<Arc<str>> {
-        let standing = self.standing.read().unwrap_or_else(PoisonError::into_inner);
-        standing.as_ref().filter(|standing| Instant::now() < standing.until).map(|standing| Arc::clone(&standing.why))
+        self.standing().map(|(_, why)| why)
     }
 
     /// The same, as the failure of a call that is not made.
     ///
     /// # Errors
-    /// `BadCredentials`, not started.
-    pub fn check(&self, shown: impl fmt::Display) -> Result<(), VenueError> {
-        match self.why() {
-            None => Ok(()),
-            Some(why) => {
-                let message = format!("`{shown}` is not called: {why}");
-                Err(VenueError::not_started(ErrorKind::BadCredentials, message))
-            }
-        }
+    /// Of the kind that was noted, not started.
+    pub fn check(&self, shown: &(impl fmt::Display + ?Sized)) -> Result<(), VenueError> {
+        let Some((kind, why)) = self.standing() else { return Ok(()) };
+        Err(VenueError::not_started(kind, format!("`{shown}` is not called: {why}")))
+    }
+
+    fn standing(&self) -> Option<(ErrorKind, Arc<str>)> {
+        let standing = self.standing.read().unwrap_or_else(PoisonError::into_inner);
+        let standing = standing.as_ref().filter(|standing| Instant::now() < standing.until)?;
+        Some((standing.kind, Arc::clone(&standing.why)))
     }
 
     /// Takes note of a failure that every other call would meet too. Which failures those are is the adapter's to say.
     pub fn note(&self, error: &VenueError) {
         let why: String = error.message.chars().take(REASON_CHARS).collect();
-        let standing = Standing { why: why.into(), until: Instant::now() + self.retry };
+        let standing = Standing { kind: error.kind, why: why.into(), until: Instant::now() + self.retry };
         *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Some(standing);
     }
 
@@ -68,6 +69,11 @@ impl Lockout {
         if matches!(error.kind, ErrorKind::Dns | ErrorKind::Tls | ErrorKind::AddressForbidden) {
             self.note(error);
         }
+    }
+
+    /// Nothing stands against it any more: it was reached, or its credentials were taken.
+    pub fn mended(&self) {
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -85,6 +91,10 @@ mod tests {
         assert_eq!(lockout.why().as_deref(), Some("the key is revoked: make another"));
         let error = lockout.check("f").expect_err("locked out");
         assert!(error.message.ends_with("the key is revoked: make another"), "{error}");
+        lockout.mended();
+        assert!(lockout.why().is_none());
+        lockout.note_unreachable(&VenueError::not_started(ErrorKind::Dns, "`a.invalid` does not resolve"));
+        assert_eq!(lockout.check("f").expect_err("locked out").kind, ErrorKind::Dns);
         let brief = Lockout::new(Duration::ZERO);
         brief.note_unreachable(&VenueError::not_started(ErrorKind::Dns, "`a.invalid` does not resolve"));
         assert!(brief.why().is_none(), "its time is over at once");

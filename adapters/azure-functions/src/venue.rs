@@ -75,6 +75,7 @@ impl AzureVenue {
             idle_timeout: config.idle_timeout,
             ca_pem: config.ca_pem.clone(),
             http2: config.http2,
+            unreachable_retry: config.credentials_retry,
             ..Reach::default()
         };
         let mut errors = Vec::new();
@@ -245,14 +246,13 @@ impl Venue for AzureVenue {
         self.limits
     }
 
-    /// Without a token no app can be called; a key that is refused is its app's affair while another app has one.
+    /// Without a token no app can be called; a key that is refused is its app's affair while another app has one, and so
+    /// is an app that can't be reached.
     fn unready(&self) -> Option<Arc<str>> {
-        if let Some(reason) = self.token.as_ref().and_then(Keyring::unready) {
-            return Some(reason);
-        }
-        let mut reasons = self.key.iter().chain(self.app_keys.values()).map(Keyring::unready);
-        let first = reasons.next()??;
-        reasons.all(|reason| reason.is_some()).then_some(first)
+        let token = self.token.as_ref().and_then(Keyring::unready);
+        token
+            .or_else(|| Keyring::none_ready(self.key.iter().chain(self.app_keys.values())))
+            .or_else(|| self.transport.unready())
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

@@ -57,8 +57,7 @@ impl WorkersVenue {
         self.lockout.check(&route)?;
         let _place = self.transport.admit(&route, ends).await?;
         let build = |_| route.request(Method::POST, self.headers(&call), call.payload.clone());
-        let answer = self.transport.send(&route, ends, build).await;
-        let Answer { head, sent, body } = answer.inspect_err(|error| self.lockout.note_unreachable(error))?;
+        let Answer { head, sent, body } = self.transport.send(&route, ends, build).await?;
         let max = self.config.max_reply_bytes;
         let measure =
             |at: Instant, bytes| self.config.cpu.measure(&script, Micros::from_std(at.duration_since(sent)), bytes);
@@ -157,7 +156,7 @@ impl Venue for WorkersVenue {
     }
 
     fn unready(&self) -> Option<Arc<str>> {
-        self.lockout.why()
+        self.lockout.why().or_else(|| self.transport.unready())
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

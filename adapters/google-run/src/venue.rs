@@ -57,6 +57,7 @@ impl GoogleRunVenue {
             idle_timeout: config.idle_timeout,
             ca_pem: config.ca_pem.clone(),
             http2: config.http2,
+            unreachable_retry: config.credentials_retry,
             ..Reach::default()
         };
         let mut errors = Vec::new();
@@ -182,12 +183,11 @@ impl Venue for GoogleRunVenue {
         self.limits
     }
 
-    /// A service whose token is refused is that service's affair; the venue is unready when no service has one.
+    /// A service whose token is refused is that service's affair; the venue is unready when no service has one, or none
+    /// can be reached.
     fn unready(&self) -> Option<Arc<str>> {
         let keyrings = self.keyrings.read().unwrap_or_else(PoisonError::into_inner);
-        let mut reasons = keyrings.values().map(Keyring::unready);
-        let first = reasons.next()??;
-        reasons.all(|reason| reason.is_some()).then_some(first)
+        Keyring::none_ready(keyrings.values()).or_else(|| self.transport.unready())
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

@@ -49,6 +49,12 @@ pub struct HttpConfig {
     /// How long a connection is kept open for reuse. Keep it below the server's own limit:
     /// a server that closes just then leaves a call's outcome unknown.
     pub idle_timeout: Duration,
+    /// After how long a server is tried again that refused the credentials, whose name did not resolve or whose
+    /// certificate was not trusted.
+    pub credentials_retry: Duration,
+    /// Whether 401 and 403 are always the gateway's word on `headers`, and never a function's own answer. Without it they
+    /// are taken for the gateway's only where its headers show it.
+    pub gateway_checks_credentials: bool,
     /// Networks that lift the ban on link-local, metadata and other addresses no venue has.
     pub allow_addresses: Vec<IpNet>,
     /// Whether loopback and private networks may be called, for machines of one's own.
@@ -108,6 +114,7 @@ impl HttpConfig {
             max_connections,
             max_idle,
             idle_timeout,
+            unreachable_retry,
             allow_addresses,
             private_addresses,
             ca_pem,
@@ -127,6 +134,8 @@ impl HttpConfig {
             max_connections,
             max_idle,
             idle_timeout,
+            credentials_retry: unreachable_retry,
+            gateway_checks_credentials: false,
             allow_addresses,
             private_addresses,
             ca_pem,
@@ -147,7 +156,6 @@ impl HttpConfig {
         if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
     }
 
-    /// How its servers are reached.
     /// Why the host of `base_url` may not be called, when it is an address and no name. What a name resolves to is
     /// judged at each connection.
     #[must_use]
@@ -158,6 +166,7 @@ impl HttpConfig {
         Some(format!("{host} is {what}, and must not be called"))
     }
 
+    /// How its servers are reached.
     pub(crate) fn reach(&self) -> Reach {
         Reach {
             connect_timeout: self.connect_timeout,
@@ -165,6 +174,7 @@ impl HttpConfig {
             max_connections: self.max_connections,
             max_idle: self.max_idle,
             idle_timeout: self.idle_timeout,
+            unreachable_retry: self.credentials_retry,
             allow_addresses: self.allow_addresses.clone(),
             private_addresses: self.private_addresses,
             ca_pem: self.ca_pem.clone(),
@@ -174,7 +184,7 @@ impl HttpConfig {
 
     /// Checks the numbers that are not in [`Self::reach`]; URLs and headers are checked where they are parsed.
     pub(crate) fn check_bounds(&self, errors: &mut Vec<ConfigError>) {
-        errors.extend(no_time([("whole_timeout", self.whole_timeout)]));
+        errors.extend(no_time([("whole_timeout", self.whole_timeout), ("credentials_retry", self.credentials_retry)]));
         errors.extend(no_call([
             ("max_request_bytes", self.max_request_bytes == 0),
             ("max_reply_bytes", self.max_reply_bytes == 0),
@@ -231,6 +241,8 @@ impl fmt::Debug for HttpConfig {
             .field("max_connections", &self.max_connections)
             .field("max_idle", &self.max_idle)
             .field("idle_timeout", &self.idle_timeout)
+            .field("credentials_retry", &self.credentials_retry)
+            .field("gateway_checks_credentials", &self.gateway_checks_credentials)
             .field("allow_addresses", &self.allow_addresses)
             .field("private_addresses", &self.private_addresses)
             .field("ca_pem", &self.ca_pem)

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 const QUEUED: &str = "async/";
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
+const START_TIME: HeaderName = HeaderName::from_static("x-start-time");
 const DURATION_SECONDS: HeaderName = HeaderName::from_static("x-duration-seconds");
 
 /// Which platform it is.
@@ -126,6 +127,16 @@ impl Preset {
                 }
             }
         }
+    }
+
+    /// Whether an answer that refuses credentials is of something that stands before the platform's gateway, and not of a
+    /// function: the gateway of OpenFaaS says on every answer that it passes on when it began. Nothing shows it of a
+    /// Knative ingress: what Envoy tells of the servers behind it can be switched off.
+    ///
+    /// Source: openfaas/faas, `gateway/handlers/callid_middleware.go`, read 2026-11-22.
+    pub(crate) fn refused_before(&self, headers: &HeaderMap) -> bool {
+        let marks = [START_TIME, CALL_ID, DURATION_SECONDS];
+        matches!(self, Self::OpenFaas(_)) && !marks.iter().any(|mark| headers.contains_key(mark))
     }
 
     /// Reads what the platform tells of a call as Merit's own meters. What is no number is refused as theirs are.

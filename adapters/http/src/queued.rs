@@ -114,7 +114,9 @@ impl HttpVenue {
             Meaning::FunctionError => (Outcome::Unknown, ErrorKind::Unavailable),
             Meaning::Success => (Outcome::Unknown, ErrorKind::MalformedReply),
         };
-        Err(Box::pin(self.refusal(route, Signed { answer, id: None }, outcome, kind)).await)
+        let error = Box::pin(self.refusal(route, Signed { answer, id: None }, outcome, kind)).await;
+        // No function has answered yet.
+        Err(if kind == ErrorKind::BadCredentials { self.locked_out(error) } else { error })
     }
 
     /// The reply that was brought.

@@ -5,7 +5,7 @@
 //! | any, with `merit-function-error`, or with meters that are believed and not 2xx | the function's own error | it ran |
 //! | 2xx | success | it ran |
 //! | 500, and 4xx not named below | the function's own error | it ran |
-//! | 401, 403 | credentials refused | `NotStarted` |
+//! | 401, 403, 407 | credentials refused | `NotStarted` |
 //! | 404 | unknown function | `NotStarted` |
 //! | 408, 504 | a gateway's time ran out | `Unknown` |
 //! | 413 | payload too large | `NotStarted` |
@@ -13,6 +13,10 @@
 //! | 503 with `retry-after` | turned away at the door | `NotStarted` |
 //! | 503 without, 502, other 5xx | a gateway's error page: the function may have run | `Unknown` |
 //! | 3xx | wrong URL; not followed | `Unknown` |
+//!
+//! Refused credentials stand against the whole venue only where they are surely those that a gateway refused, for a
+//! function may check its callers itself. That is 407, which only a proxy says; and 401 and 403 of a queue, of what stands
+//! before a platform's gateway ([`Preset::refused_before`]), and of a venue whose gateway is configured to check.
 //!
 //! A gateway says 429 and 503 with `retry-after` before it hands the call to an instance; an
 //! instance that crashed half-way shows as 502 or plain 503.
@@ -25,6 +29,7 @@ use merit_venue::{ErrorKind, FunctionError, Meters, Outcome, meter_header};
 use serde::Deserialize;
 
 use crate::meters;
+use crate::preset::Preset;
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static(meter_header::FUNCTION_ERROR);
 
@@ -52,7 +57,7 @@ impl Meaning {
             return Self::FunctionError;
         }
         match status.as_u16() {
-            401 | 403 => Self::Refusal(NotStarted, Kind::BadCredentials),
+            401 | 403 | 407 => Self::Refusal(NotStarted, Kind::BadCredentials),
             404 => Self::Refusal(NotStarted, Kind::NotFound),
             408 | 504 => Self::Refusal(Unknown, Kind::Timeout),
             413 => Self::Refusal(NotStarted, Kind::PayloadTooLarge),
@@ -63,6 +68,20 @@ impl Meaning {
             300..=399 => Self::Refusal(Unknown, Kind::Misconfigured),
             _ => Self::Refusal(Unknown, Kind::MalformedReply),
         }
+    }
+}
+
+/// Whether credentials were refused by what stands before every function, so that each call would meet it.
+pub(crate) fn refuses_all(
+    status: StatusCode,
+    gateway_checks: bool,
+    preset: Option<&Preset>,
+    headers: &HeaderMap,
+) -> bool {
+    match status.as_u16() {
+        407 => true,
+        401 | 403 => gateway_checks || preset.is_some_and(|preset| preset.refused_before(headers)),
+        _ => false,
     }
 }
 

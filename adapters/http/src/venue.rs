@@ -10,7 +10,7 @@ use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Route, Transport, Unread, excerpt, failure, retry_after};
 use merit_units::Micros;
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Meters, Outcome, Reply, Step, Streamed, Target, Venue,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Lockout, Meters, Outcome, Reply, Step, Streamed, Target, Venue,
     VenueError,
 };
 use tokio::time::Instant;
@@ -26,6 +26,9 @@ use crate::{meters, request};
 
 /// The largest price sheet a venue may publish, in bytes; the longest of the built-in catalogue has 30 KB.
 const SHEET_BYTES: usize = 256 * 1024;
+
+/// What to do about credentials that were refused.
+const MEND: &str = "check [venues.NAME.headers], and what the gateway takes";
 
 /// For a list of functions.
 const LOOK: Duration = Duration::from_secs(20);
@@ -43,6 +46,8 @@ pub struct HttpVenue {
     signing: Option<Signing>,
     price_sheet_path: Option<String>,
     base_url: String,
+    pub(crate) lockout: Lockout,
+    gateway_checks: bool,
     pub(crate) preset: Option<Preset>,
     pub(crate) callbacks: Option<CallbackDoor>,
 }
@@ -83,6 +88,8 @@ impl HttpVenue {
             meters: config.meters,
             signing: config.signing,
             price_sheet_path: config.price_sheet_path,
+            lockout: Lockout::new(config.credentials_retry),
+            gateway_checks: config.gateway_checks_credentials,
             base_url: config.base_url,
             preset: config.preset,
             callbacks: config.callbacks,
@@ -125,6 +132,7 @@ impl HttpVenue {
         let begun = Instant::now();
         let route = self.routes.of(&call.target, &call.function)?;
         let ends = self.limits.admit(call, begun, &route)?;
+        self.lockout.check(&route)?;
         Ok((route, ends))
     }
 
@@ -139,10 +147,15 @@ impl HttpVenue {
             preset.translate(&mut answer.head.headers, self.meters);
         }
         let answer = Signed { answer, id };
-        match Meaning::of(answer.answer.head.status, &answer.answer.head.headers, self.meters) {
+        let Answer { head, .. } = &answer.answer;
+        match Meaning::of(head.status, &head.headers, self.meters) {
             Meaning::Success => Ok((answer, false)),
             Meaning::FunctionError => Ok((answer, true)),
-            Meaning::Refusal(outcome, kind) => Err(Box::pin(self.refusal(route, answer, outcome, kind)).await),
+            Meaning::Refusal(outcome, kind) => {
+                let all = status::refuses_all(head.status, self.gateway_checks, preset, &head.headers);
+                let error = Box::pin(self.refusal(route, answer, outcome, kind)).await;
+                Err(if all { self.locked_out(error) } else { error })
+            }
         }
     }
 
@@ -180,6 +193,17 @@ impl HttpVenue {
         VenueError::new(outcome, kind, message).with_retry_after(retry_after(&head.headers))
     }
 
+    /// Takes note of credentials that a gateway refused, which every other call would meet too.
+    pub(crate) fn locked_out(&self, error: VenueError) -> VenueError {
+        let message = format!("{}: {MEND}", error.message);
+        let error = VenueError { message, ..error };
+        // Without a signature that was believed, anybody could have said so.
+        if error.outcome == Outcome::NotStarted {
+            self.lockout.note(&error);
+        }
+        error
+    }
+
     /// Nothing is wrong where calls are not signed.
     fn check_signature(&self, id: Option<&str>, body: &[u8], headers: &HeaderMap) -> Result<(), BadSignature> {
         self.signing.as_ref().zip(id).map_or(Ok(()), |(signing, id)| signing.check(id, body, headers))
@@ -200,7 +224,10 @@ impl HttpVenue {
         let sent = self.headers.len().saturating_sub(1);
         let told =
             if self.signing.is_some() { "calls are signed".to_owned() } else { format!("{sent} headers are sent") };
-        steps.push(Step::none("credentials", format!("{told}; only a call shows whether they are taken")));
+        steps.push(match self.lockout.why() {
+            Some(why) => Step::failed("credentials", &*why, "mend what it names, and look again"),
+            None => Step::none("credentials", format!("{told}; only a call shows whether they are taken")),
+        });
         steps.push(Step::no_dry_run("HTTP has none"));
         steps
     }
@@ -272,5 +299,9 @@ impl Venue for HttpVenue {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn unready(&self) -> Option<Arc<str>> {
+        self.lockout.why().or_else(|| self.transport.unready())
     }
 }

@@ -77,8 +77,7 @@ impl ScfVenue {
         let event = event::of(&call, self.config.events)?;
         let (action, body) = self.body(&called, &event, call.wants_tail());
         let _place = self.transport.admit(&self.route, ends).await?;
-        let answer = self.transport.send(&self.route, ends, |_| self.request(action, body.clone())).await;
-        let answer = answer.inspect_err(|error| self.lockout.note_unreachable(error))?;
+        let answer = self.transport.send(&self.route, ends, |_| self.request(action, body.clone())).await?;
         self.receive(&call, &shown, answer, ends).await
     }
 
@@ -294,7 +293,8 @@ impl Venue for ScfVenue {
     }
 
     fn unready(&self) -> Option<Arc<str>> {
-        if self.has_keys() { self.lockout.why() } else { Some(Arc::from(NO_KEYS)) }
+        let stands = || self.lockout.why().or_else(|| self.transport.unready());
+        if self.has_keys() { stands() } else { Some(Arc::from(NO_KEYS)) }
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

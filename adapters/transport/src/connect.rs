@@ -106,7 +106,10 @@ impl Connector {
                 ErrorKind::AddressForbidden,
                 format!("`{name}` is at {address}, {what}: if the venue is really there, add it to `allow_addresses`"),
             )),
-            (true, None) => Err(VenueError::not_started(ErrorKind::Dns, format!("`{name}` resolves to no address"))),
+            (true, None) => Err(VenueError::not_started(
+                ErrorKind::Dns,
+                format!("`{name}` resolves to no address: check the venue's URL"),
+            )),
         }
     }
 }
@@ -153,10 +156,25 @@ fn connect_failure(origin: &Origin, error: impl std::error::Error + Send + Sync 
     VenueError::not_started(ErrorKind::Connect, message).with_source(error)
 }
 
+/// TLS that failed by what the server is, or, where the connection ended within the handshake, by chance.
 pub(crate) fn tls_failure(origin: &Origin, error: io::Error) -> VenueError {
-    let hint = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(_)) => ": for a private authority, name its PEM file in `ca_pem`",
-        _ => "",
+    use rustls::CertificateError as Certificate;
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let hint = match told {
+        None => return connect_failure(origin, error),
+        Some(rustls::Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        )) => ": it is another server's, so check the URL",
+        Some(rustls::Error::InvalidCertificate(
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. },
+        )) => ": have it renewed, or set this machine's clock",
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            ": for a private authority, name its PEM file as `ca_file`, or add it to the system's"
+        }
+        Some(_) => ": check that the URL's port speaks TLS",
     };
     let message = format!("no TLS with `{}`: {error}{hint}", origin.authority());
     VenueError::not_started(ErrorKind::Tls, message).with_source(error)

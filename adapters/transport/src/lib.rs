@@ -34,6 +34,7 @@ mod shared;
 mod tls;
 pub mod tokens;
 mod transport;
+mod unreachable;
 
 pub use answer::{Answer, Arriving, Unread, excerpt, retry_after};
 pub use reach::{Http2, Reach};

@@ -22,11 +22,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connect::{Connector, Wire};
 use crate::connection::{Connection, Open};
+use crate::reach::Reach;
 use crate::route::Origin;
 use crate::shared::{self, Sharing};
+use crate::unreachable::Unreachable;
 
 pub(crate) struct Pool {
     connector: Connector,
+    unreachable: Unreachable,
     permits: Arc<Semaphore>,
     max_open: usize,
     max_idle: usize,
@@ -63,9 +66,11 @@ impl Pool {
         &self.connector
     }
 
-    pub(crate) fn new(connector: Connector, max_open: u32, max_idle: u32, idle_timeout: Duration) -> Self {
-        let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    pub(crate) fn new(connector: Connector, reach: &Reach) -> Self {
+        let Reach { max_connections, max_idle, idle_timeout, unreachable_retry, .. } = *reach;
+        let max_open = usize::try_from(max_connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
+            unreachable: Unreachable::new(unreachable_retry),
             sharing: connector.http2.map(|http2| Arc::new(Sharing::new(http2, idle_timeout))),
             connector,
             permits: Arc::new(Semaphore::new(max_open)),
@@ -75,6 +80,16 @@ impl Pool {
             open: Arc::default(),
             idle: Mutex::default(),
         }
+    }
+
+    /// What stands against calling any server there is, while no connection is open to one.
+    pub(crate) fn unready(&self) -> Option<Arc<str>> {
+        if self.open.load(Ordering::Relaxed) > 0 { None } else { self.unreachable.all() }
+    }
+
+    /// A server was connected to otherwise than by [`Self::open`]: nothing stands against it any more.
+    pub(crate) fn was_reached(&self, origin: &Arc<Origin>) {
+        self.unreachable.tried(origin, &Ok(()));
     }
 
     /// Waits, first come first served, for the right to one connection.
@@ -105,8 +120,11 @@ impl Pool {
 
     /// A new connection. The caller holds a permit, and no other connection.
     pub(crate) async fn open(&self, origin: &Arc<Origin>, ends: Instant) -> Result<Opened, VenueError> {
+        self.unreachable.check(origin)?;
         let open = self.make_room();
-        Ok(match self.connector.connect(origin, ends).await? {
+        let wire = self.connector.connect(origin, ends).await;
+        self.unreachable.tried(origin, &wire);
+        Ok(match wire? {
             Wire::One(sender, driver) => Opened::Own(Connection::new(sender, driver, open)),
             Wire::Two(wire) => Opened::Shared(wire, open),
         })

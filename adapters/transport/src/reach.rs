@@ -23,6 +23,8 @@ pub struct Reach {
     /// How long a connection is kept open for reuse. Keep it below the server's own limit: a server that
     /// closes just then leaves a call's outcome unknown.
     pub idle_timeout: Duration,
+    /// After how long a server is tried again whose name did not resolve or whose certificate was not trusted.
+    pub unreachable_retry: Duration,
     /// Networks that lift the ban on link-local, metadata and other addresses no venue has.
     pub allow_addresses: Vec<IpNet>,
     /// Whether loopback and private networks may be called.
@@ -69,6 +71,7 @@ impl Default for Reach {
             max_connections: 256,
             max_idle: 64,
             idle_timeout: Duration::from_secs(4),
+            unreachable_retry: Duration::from_secs(10),
             allow_addresses: Vec::new(),
             private_addresses: true,
             ca_pem: None,

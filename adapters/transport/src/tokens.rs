@@ -170,6 +170,14 @@ impl Keyring {
         Some(Arc::clone(&failed.reason))
     }
 
+    /// Why none of several has a token; `None` when there are no keyrings at all.
+    #[must_use]
+    pub fn none_ready<'k>(keyrings: impl IntoIterator<Item = &'k Arc<Self>>) -> Option<Arc<str>> {
+        let mut reasons = keyrings.into_iter().map(Self::unready);
+        let first = reasons.next()??;
+        reasons.all(|reason| reason.is_some()).then_some(first)
+    }
+
     /// A token was refused: it is not sent again, and no other until the source was asked anew.
     pub fn refused(&self, token: &HeaderValue, reason: &str) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

@@ -46,10 +46,7 @@ impl Transport {
         };
         let (policy, http2) = (reach.policy(), reach.http2);
         let connector = Connector { policy, tls, timeout: reach.connect_timeout, http2 };
-        Some(Self {
-            pool: Arc::new(Pool::new(connector, reach.max_connections, reach.max_idle, reach.idle_timeout)),
-            first_byte_timeout: reach.first_byte_timeout,
-        })
+        Some(Self { pool: Arc::new(Pool::new(connector, reach)), first_byte_timeout: reach.first_byte_timeout })
     }
 
     /// Waits, first come first served, for a place among the connections.
@@ -70,6 +67,13 @@ impl Transport {
         timeout_at(ends, self.pool.admit_owned()).await.map_err(|_| waited_in_vain(route, begun))
     }
 
+    /// Why no server of the venue can be reached now: a name that does not resolve, a certificate that is not trusted,
+    /// an address that is not allowed. It is tried again after [`Reach::unreachable_retry`].
+    #[must_use]
+    pub fn unready(&self) -> Option<Arc<str>> {
+        self.pool.unready()
+    }
+
     /// Looks, step by step, whether servers can be reached, each once; sends them no request. Ends at the first that
     /// can't, and says so.
     pub async fn look(&self, origins: impl IntoIterator<Item = Arc<Origin>>, steps: &mut Vec<Step>) -> bool {
@@ -84,6 +88,7 @@ impl Transport {
             if !reached {
                 return false;
             }
+            self.pool.was_reached(&origin);
             seen.push(origin);
         }
         true

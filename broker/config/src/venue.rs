@@ -117,6 +117,10 @@ pub struct Http {
     pub host: Option<Authority>,
     /// HTTP/2 where the server offers it.
     pub http2: Option<Http2>,
+    /// Whether 401 and 403 are always its gateway's, and never a function's own answer.
+    pub gateway_checks_credentials: bool,
+    /// How long refused credentials, a name that does not resolve and a certificate that is not trusted are left alone.
+    pub credentials_retry_ms: u64,
     /// The platform it is, if it is one that is known by name.
     pub preset: Option<Preset>,
 }
@@ -248,6 +252,12 @@ fn read_http(section: &mut Section<'_, '_>, folder: &Path) -> Option<Http> {
         ca_file: section.given("ca_file", &[Kind::String], |text| existing(&folder.join(path(text)?))),
         host: section.given("host", &[Kind::String], host),
         http2: http2::read(section, false),
+        gateway_checks_credentials: section
+            .given("credentials_checked_by", &[Kind::String], |text| {
+                one_of(text, &[("function", false), ("gateway", true)])
+            })
+            .unwrap_or(false),
+        credentials_retry_ms: section.number_or("credentials_retry_ms", 100..=3_600_000, 10_000),
         preset: preset::read(section),
         url: url?,
     };

@@ -24,7 +24,7 @@ pub(super) fn adapter(venue: &merit_config::Venue, own: &AlibabaFc, config: &Con
         trigger_hosts: own.trigger_hosts.clone(),
         sign_triggers: own.sign_triggers,
         async_replies: own.async_payloads.map(|told| if told { AsyncReplies::Payload } else { AsyncReplies::Empty }),
-        reach: reach(venue),
+        reach: reach(venue, own.credentials_retry_ms),
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,
         max_reply_bytes: config.server.max_reply_bytes,

@@ -36,7 +36,7 @@ pub(super) fn adapter(
             url: own.api_url.as_ref().map(ToString::to_string),
         }),
         cpu: CpuEstimate { by_script, any: own.cpu_us.map(Micros::new) },
-        reach: Reach { http2: own.http2.as_ref().map(http2), ..reach(venue) },
+        reach: Reach { http2: own.http2.as_ref().map(http2), ..reach(venue, own.credentials_retry_ms) },
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,
         max_reply_bytes: config.server.max_reply_bytes,

@@ -38,6 +38,8 @@ fn http_config(venue: &merit_config::Venue, own: &Http, config: &Config) -> Http
         target_hosts: own.target_hosts.clone(),
         ca_pem: own.ca_file.clone(),
         http2: own.http2.as_ref().map(http2),
+        gateway_checks_credentials: own.gateway_checks_credentials,
+        credentials_retry: Duration::from_millis(own.credentials_retry_ms),
         preset: own.preset.as_ref().map(preset),
         ..any_http(venue, config)
     }

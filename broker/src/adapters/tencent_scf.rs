@@ -26,7 +26,7 @@ pub(super) fn adapter(
         keys,
         action: if own.older_action { Action::Invoke } else { Action::InvokeFunction },
         events: if own.gateway_events { Events::Gateway } else { Events::Json },
-        reach: reach(venue),
+        reach: reach(venue, own.credentials_retry_ms),
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,
         max_reply_bytes: config.server.max_reply_bytes,

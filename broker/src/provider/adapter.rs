@@ -177,7 +177,9 @@ impl Venue for ProviderVenue {
     }
 
     fn unready(&self) -> Option<Arc<str>> {
-        self.reached.load().shut.clone()
+        let reached = self.reached.load();
+        let unreachable = || reached.endpoint.as_ref().and_then(|endpoint| endpoint.http.unready());
+        reached.shut.clone().or_else(unreachable)
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

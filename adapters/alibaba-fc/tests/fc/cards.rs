@@ -1,11 +1,13 @@
 //! The conformance cards.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_pricing::Usage;
 use merit_units::Micros;
 use merit_venue::Meters;
-use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
+use merit_venue::conformance::{Behaviour, Fixture, Reached, Reaching, Running, SECRET};
 
 use crate::server::{Answer, Received, TestServer, head, keys, ok, refused, reply, target, venue_at};
 
@@ -31,6 +33,19 @@ impl Fixture for Fc {
 
     fn carries_media_types(&self) -> bool {
         self.trigger
+    }
+}
+
+impl Reaching for Fc {
+    fn reach<'f>(&'f self, url: &'f str, retry: Duration) -> BoxFuture<'f, Reached> {
+        async move {
+            let venue = venue_at(url, |config| {
+                config.reach.unreachable_retry = retry;
+                config.reach.connect_timeout = Duration::from_secs(10);
+            });
+            Reached { venue, target: target("card:live") }
+        }
+        .boxed()
     }
 }
 
@@ -107,4 +122,10 @@ mod without_meters {
     use super::{Fc, Meters};
 
     merit_venue::conformance_cards!(Fc { meters: Meters::OwnClock, trigger: false }; card_12_billed_meters);
+}
+
+mod unreachable {
+    use super::{Fc, Meters};
+
+    merit_venue::conformance_cards!(Fc { meters: Meters::Reported, trigger: false }; card_15_no_such_name card_16_untrusted_certificate);
 }

@@ -1,9 +1,11 @@
 //! The conformance cards.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_venue::conformance::server::echo;
-use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
+use merit_venue::conformance::{Behaviour, Fixture, Reached, Reaching, Running, SECRET};
 use merit_venue_cloudflare_workers::Secret;
 
 use crate::server::{Answer, Received, TestServer, head, reply, target, venue_at};
@@ -17,6 +19,19 @@ impl Fixture for Workers {
 
     fn tells_meters(&self) -> bool {
         false
+    }
+}
+
+impl Reaching for Workers {
+    fn reach<'f>(&'f self, url: &'f str, retry: Duration) -> BoxFuture<'f, Reached> {
+        async move {
+            let venue = venue_at(url, |config| {
+                config.reach.unreachable_retry = retry;
+                config.reach.connect_timeout = Duration::from_secs(10);
+            });
+            Reached { venue, target: target("card") }
+        }
+        .boxed()
     }
 }
 
@@ -78,4 +93,10 @@ async fn card_02_function_error() {
     let error = reply.function_error.expect("the function's error");
     assert_eq!((error.kind.as_str(), error.message.as_str()), ("Http422", "not a picture"));
     assert!(reply.usage.duration.get() > 0, "it is billed");
+}
+
+mod unreachable {
+    use super::Workers;
+
+    merit_venue::conformance_cards!(Workers; card_15_no_such_name card_16_untrusted_certificate);
 }

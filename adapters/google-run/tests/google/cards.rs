@@ -1,8 +1,10 @@
 //! The conformance cards.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
+use merit_venue::conformance::{Behaviour, Fixture, Reached, Reaching, Running, SECRET};
 
 use crate::server::{Answer, Received, TestServer, echo, head, metadata, reply, target, token, venue_with};
 
@@ -15,6 +17,19 @@ impl Fixture for CloudRun {
 
     fn tells_meters(&self) -> bool {
         false
+    }
+}
+
+impl Reaching for CloudRun {
+    fn reach<'f>(&'f self, url: &'f str, retry: Duration) -> BoxFuture<'f, Reached> {
+        async move {
+            let venue = venue_with(url, &metadata(token("good")).await, |config| {
+                config.credentials_retry = retry;
+                config.connect_timeout = Duration::from_secs(10);
+            });
+            Reached { venue, target: target("card") }
+        }
+        .boxed()
     }
 }
 
@@ -64,3 +79,9 @@ fn play(behaviour: &Behaviour, request: &Received) -> Answer {
 }
 
 merit_venue::conformance_cards!(CloudRun);
+
+mod unreachable {
+    use super::CloudRun;
+
+    merit_venue::conformance_cards!(CloudRun; card_15_no_such_name card_16_untrusted_certificate);
+}

@@ -5,6 +5,7 @@ mod cards;
 mod connections;
 mod presets;
 mod queued;
+mod refused;
 mod replies;
 mod requests;
 mod server;

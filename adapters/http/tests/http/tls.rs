@@ -95,7 +95,7 @@ async fn a_wrong_authority_or_name_is_refused_before_the_request() {
         .await
         .expect_err("another authority");
     assert_eq!((error.kind, error.outcome), (ErrorKind::Tls, Outcome::NotStarted), "{error}");
-    assert!(error.message.contains("ca_pem"), "it says what to do: {error}");
+    assert!(error.message.contains("ca_file"), "it says what to do: {error}");
 
     let error = invoke(&trusting(&right, &format!("https://{address}")), "x").await.expect_err("another name");
     assert_eq!((error.kind, error.outcome), (ErrorKind::Tls, Outcome::NotStarted), "{error}");

@@ -1,12 +1,14 @@
 //! The conformance cards, with events of both shapes as far as they can carry what the cards send.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_cloud_wire::scf::{CallResult, GatewayEvent, GatewayReply, InvokeFunction};
 use merit_pricing::Usage;
 use merit_units::Micros;
 use merit_venue::Meters;
-use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
+use merit_venue::conformance::{Behaviour, Fixture, Reached, Reaching, Running, SECRET};
 use merit_venue_tencent_scf::Events;
 
 use crate::server::{Answer, Received, TestServer, ended, head, keys, refused, reply, result, target, venue_at};
@@ -27,6 +29,19 @@ impl Fixture for Scf {
     /// Initialisation is not billed, CPU time nowhere told.
     fn told_of(&self, usage: Usage) -> Usage {
         Usage { init: Micros::ZERO, cpu: Micros::ZERO, ..usage }
+    }
+}
+
+impl Reaching for Scf {
+    fn reach<'f>(&'f self, url: &'f str, retry: Duration) -> BoxFuture<'f, Reached> {
+        async move {
+            let venue = venue_at(url, |config| {
+                config.reach.unreachable_retry = retry;
+                config.reach.connect_timeout = Duration::from_secs(10);
+            });
+            Reached { venue, target: target("card") }
+        }
+        .boxed()
     }
 }
 
@@ -107,4 +122,10 @@ mod without_meters {
     use super::{Meters, Scf};
 
     merit_venue::conformance_cards!(Scf { meters: Meters::OwnClock }; card_12_billed_meters);
+}
+
+mod unreachable {
+    use super::{Meters, Scf};
+
+    merit_venue::conformance_cards!(Scf { meters: Meters::Reported }; card_15_no_such_name card_16_untrusted_certificate);
 }
