@@ -17,7 +17,7 @@ use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Arriving, Route, Transport, failure as broken};
 use merit_units::{Micros, Timestamp};
 use merit_venue::{
-    Call, ConfigErrors, Discovered, ErrorKind, Limits, Lockout, Measured, Meters, Reply, Step, Streamed, Target, Venue,
+    Call, ConfigErrors, Discovered, ErrorKind, Limits, Measured, Meters, Reply, Step, Streamed, Target, Venue,
     VenueError,
 };
 use tokio::time::Instant;
@@ -37,7 +37,6 @@ pub struct LambdaVenue {
     /// For what is no invocation.
     pub(crate) sdk: Client,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) lockout: Lockout,
     pub(crate) config: LambdaConfig,
     limits: Limits,
 }
@@ -65,8 +64,7 @@ impl LambdaVenue {
             duration: config.whole_timeout.min(MAX_DURATION),
             in_flight: Some(config.reach.max_connections),
         };
-        let lockout = Lockout::new(config.credentials_retry);
-        Ok(Self { transport, endpoint, sdk: sdk(&config, &keyring), keyring, lockout, limits, config })
+        Ok(Self { transport, endpoint, sdk: sdk(&config, &keyring), keyring, limits, config })
     }
 
     /// Everything that must be so before anything is sent.
@@ -75,7 +73,6 @@ impl LambdaVenue {
         let ends = self.limits.admit(call, Instant::now(), &shown)?;
         let called = target::called(&call.target, &self.config.region, self.config.account.as_deref())?;
         let request = Prepared::of(call, self.config.meters == Meters::Reported || call.wants_tail())?;
-        self.lockout.check(&shown)?;
         let key = self
             .key(ends)
             .await
@@ -94,9 +91,7 @@ impl LambdaVenue {
     /// Sends it and waits for the head of the answer.
     pub(crate) async fn send(&self, admitted: &Admitted<'_>) -> Result<Answer, VenueError> {
         let Admitted { route, request, key, ends } = admitted;
-        let build = |_| request.signed(&key.signer, route, self.now());
-        let answer = self.transport.send(route, *ends, build).await;
-        answer.inspect_err(|error| self.lockout.note_unreachable(error))
+        self.transport.send(route, *ends, |_| request.signed(&key.signer, route, self.now())).await
     }
 
     async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
@@ -232,7 +227,7 @@ impl Venue for LambdaVenue {
     }
 
     fn unready(&self) -> Option<Arc<str>> {
-        self.keyring.unready().or_else(|| self.lockout.why())
+        self.keyring.unready().or_else(|| self.transport.unready())
     }
 
     fn check(&self, targets: Vec<Arc<Target>>) -> BoxFuture<'_, Vec<Step>> {

@@ -39,7 +39,7 @@ fn lambda_config(venue: &merit_config::Venue, own: &AwsLambda, config: &Config) 
         credentials,
         assume_role,
         endpoint_url: own.endpoint_url.as_ref().map(ToString::to_string),
-        reach: reach(venue),
+        reach: reach(venue, own.credentials_retry_ms),
         whole_timeout: Duration::from_millis(venue.timeout_ms),
         max_request_bytes: config.server.max_payload_bytes,
         max_reply_bytes: config.server.max_reply_bytes,

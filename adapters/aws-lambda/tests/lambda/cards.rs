@@ -1,11 +1,13 @@
 //! The conformance cards.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_pricing::Usage;
 use merit_units::Micros;
 use merit_venue::Meters;
-use merit_venue::conformance::{Behaviour, Fixture, Running, SECRET};
+use merit_venue::conformance::{Behaviour, Fixture, Reached, Reaching, Running, SECRET};
 
 use crate::server::{Answer, Received, TestServer, head, keys, log, ok, refused, reply, target, venue_at};
 
@@ -28,6 +30,19 @@ impl Fixture for Lambda {
 
     fn carries_media_types(&self) -> bool {
         false
+    }
+}
+
+impl Reaching for Lambda {
+    fn reach<'f>(&'f self, url: &'f str, retry: Duration) -> BoxFuture<'f, Reached> {
+        async move {
+            let venue = venue_at(url, |config| {
+                config.reach.unreachable_retry = retry;
+                config.reach.connect_timeout = Duration::from_secs(10);
+            });
+            Reached { venue: venue.await, target: target("card") }
+        }
+        .boxed()
     }
 }
 
@@ -97,4 +112,10 @@ mod without_meters {
     use super::{Lambda, Meters};
 
     merit_venue::conformance_cards!(Lambda { meters: Meters::OwnClock }; card_12_billed_meters);
+}
+
+mod unreachable {
+    use super::{Lambda, Meters};
+
+    merit_venue::conformance_cards!(Lambda { meters: Meters::Reported }; card_15_no_such_name card_16_untrusted_certificate);
 }
