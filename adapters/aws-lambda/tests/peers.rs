@@ -1,8 +1,11 @@
-//! The adapter against servers that nobody here wrote: moto as the gate for signatures and keys,
-//! serverless-offline and cargo-lambda as Lambdas. `make setup` installs them in `tests/peers`.
+//! The adapter against what nobody here wrote: moto as the gate for signatures and keys, serverless-offline and
+//! cargo-lambda as Lambdas, and botocore as the judge of signatures. `make setup` installs them in `tests/peers`.
 //!
 //! moto checks SigV4 and IAM with real keys once its `reset-auth` was called with 0; its
 //! functions only echo. serverless-offline and cargo-lambda run functions and check no signature.
+
+#[path = "peers/signatures.rs"]
+mod signatures;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
