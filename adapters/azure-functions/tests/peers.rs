@@ -1,9 +1,10 @@
-//! The forms in which tokens are asked for, beside those of azure-identity for Python. `make setup` installs it
-//! in `tests/peers`.
+//! How tokens are asked for, beside azure-identity for Python: for random secrets, federated tokens, clients and scopes, by
+//! a secret, by a federated token, and of a machine's identity service. `make setup` installs it in `tests/peers`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,39 +12,50 @@ use merit_venue::conformance::server::{Answer, TestServer, echo, reply};
 use merit_venue::{Call, Target, Venue};
 use merit_venue_azure_functions::{AzureConfig, AzureVenue, Entra, EntraFrom};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-const TENANT: &str = "11111111-1111-1111-1111-111111111111";
-const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
+/// Cases, of three requests each.
+const CASES: usize = 24;
+const SEED: u64 = 20_261_122;
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct Asked {
     url: String,
     fields: BTreeMap<String, String>,
+    /// Whether the header that identity services want was sent.
+    metadata: bool,
 }
 
-/// What Microsoft's library for Python asks, with a secret and with a federated token.
-fn theirs(secret: &str, scope: &str, file: &Path) -> Vec<Asked> {
+/// What Microsoft's library for Python asks: three requests a case.
+fn theirs(cases: &[Value]) -> Vec<Asked> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers");
     let python = peers.join(".venv/bin/python");
     assert!(python.exists(), "{} is not installed: run `make setup`", python.display());
     let mut command = Command::new(python);
-    command.arg(peers.join("azure/forms.py")).args([TENANT, CLIENT, secret, scope]).arg(file);
-    let output = command.output().expect("it starts");
+    command.arg(peers.join("azure/forms.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("it starts");
+    let mut stdin = process.stdin.take().expect("a pipe");
+    let text: String = cases.iter().map(|case| format!("{case}\n")).collect();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let output = process.wait_with_output().expect("it ends");
+    let _what_nobody_reads = writer.join().expect("no panic");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).expect("text");
-    lines.lines().map(|line| serde_json::from_str(line).expect("a form")).collect()
+    lines.lines().map(|line| serde_json::from_str(line).expect("a request")).collect()
 }
 
-/// What the adapter asks.
-async fn ours(from: EntraFrom, scope: &str) -> Asked {
+/// What the adapter asks of a service at this address.
+async fn ours(from: EntraFrom, scope: &str, authority: &str) -> Asked {
     let server = TestServer::start(echo).await;
-    let body = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"eyJ.x.y"}"#;
-    let authority =
-        TestServer::start(move |_| Answer::Send(reply(200, &[("content-type", "application/json")], body))).await;
+    let service = TestServer::start(|_| {
+        let body = r#"{"token_type":"Bearer","expires_in":3599,"expires_on":"4102444800","resource":"r","access_token":"eyJ.x.y"}"#;
+        Answer::Send(reply(200, &[("content-type", "application/json")], body))
+    })
+    .await;
     let config = AzureConfig {
         endpoint_url: Some(server.url()),
-        entra: Some(Entra { scope: Some(scope.to_owned()), from, authority_url: Some(authority.url()) }),
+        entra: Some(Entra { scope: Some(scope.to_owned()), from, authority_url: Some(service.url()) }),
         ..AzureConfig::new("eastus")
     };
     let venue = AzureVenue::try_new(config).expect("a good configuration");
@@ -60,35 +72,65 @@ async fn ours(from: EntraFrom, scope: &str) -> Asked {
         lambda: None,
     };
     venue.invoke(call).await.expect("an echo");
-    let asked = authority.received(0);
-    let path = asked.request_line().split(' ').nth(1).expect("a path").to_owned();
-    let fields = form_urlencoded::parse(&asked.body).into_owned().collect();
-    Asked { url: format!("https://login.microsoftonline.com{path}"), fields }
+    let asked = service.received(0);
+    let target = asked.request_line().split(' ').nth(1).expect("a path");
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let form = if asked.body.is_empty() { query.as_bytes() } else { &asked.body };
+    let fields = form_urlencoded::parse(form).into_owned().collect();
+    Asked { url: format!("{authority}{path}"), fields, metadata: asked.header("metadata") == Some("true") }
+}
+
+/// Letters of several scripts, and what has a meaning in forms.
+fn text(rng: &mut fastrand::Rng, most: usize) -> String {
+    let letters: Vec<char> = "abcXYZ019-._~:/?#[]@!$&'()*+,;=% \"\\{}äß字😀".chars().collect();
+    (0..rng.usize(1..=most)).map(|_| *rng.choice(&letters).expect("letters")).collect()
+}
+
+fn guid(rng: &mut fastrand::Rng) -> String {
+    let [a, b, c, d] = [rng.u32(..), rng.u32(..), rng.u32(..), rng.u32(..)];
+    format!("{a:08x}-{:04x}-{:04x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xffff, c >> 16, c & 0xffff)
 }
 
 #[tokio::test]
 async fn tokens_are_asked_for_as_microsofts_own_library_does() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file: PathBuf = folder.path().join("token");
-    std::fs::write(&file, "eyJ.fed.tok").expect("written");
-    for (secret, scope) in [
-        ("s3cret~value+/=", "api://33333333-3333-3333-3333-333333333333/.default"),
-        ("a b&c=d%20é", "https://management.azure.com/.default"),
-    ] {
-        let theirs = theirs(secret, scope, &file);
+    let mut rng = fastrand::Rng::with_seed(SEED);
+    let mut cases = Vec::new();
+    for number in 0..CASES {
+        let file = folder.path().join(format!("token{number}"));
+        let part: String = (0..rng.usize(1..200)).map(|_| rng.alphanumeric()).collect();
+        std::fs::write(&file, format!("eyJ.{part}-_.sig")).expect("written");
+        let scope = match rng.bool() {
+            true => format!("api://{}/.default", guid(&mut rng)),
+            false => format!("https://{}.azurewebsites.net/.default", rng.lowercase()),
+        };
+        cases.push(json!({ "tenant": guid(&mut rng), "client": guid(&mut rng), "secret": text(&mut rng, 60),
+            "scope": scope, "file": file }));
+    }
+    let theirs = theirs(&cases);
+    assert_eq!(theirs.len(), CASES * 3);
+    for (case, theirs) in cases.iter().zip(theirs.chunks(3)) {
+        let field = |name: &str| case[name].as_str().expect("text").to_owned();
+        let (tenant, client) = (field("tenant"), field("client"));
         let by_secret = EntraFrom::ClientSecret {
-            tenant: TENANT.to_owned(),
-            client_id: CLIENT.to_owned(),
-            client_secret: secret.to_owned(),
+            tenant: tenant.clone(),
+            client_id: client.clone(),
+            client_secret: field("secret"),
         };
         let by_file = EntraFrom::Workload {
-            tenant: Some(TENANT.to_owned()),
-            client_id: Some(CLIENT.to_owned()),
-            token_file: Some(file.clone()),
+            tenant: Some(tenant),
+            client_id: Some(client.clone()),
+            token_file: Some(field("file").into()),
         };
-        for (theirs, from) in theirs.into_iter().zip([by_secret, by_file]) {
-            let ours = ours(from, scope).await;
-            assert_eq!((ours.url, ours.fields), (theirs.url, theirs.fields), "{secret}");
-        }
+        let [secret, workload, machine] = theirs else { panic!("three requests: {theirs:?}") };
+        let login = "https://login.microsoftonline.com";
+        assert_eq!(ours(by_secret, &field("scope"), login).await, *secret, "seed {SEED}: {case}");
+        assert_eq!(ours(by_file, &field("scope"), login).await, *workload, "seed {SEED}: {case}");
+        let by_machine = EntraFrom::Managed { client_id: Some(client) };
+        let mut own = ours(by_machine, &field("scope"), "http://169.254.169.254").await;
+        // Microsoft's libraries for Rust and for Python ask for two versions of the service.
+        let version = own.fields.insert("api-version".to_owned(), machine.fields["api-version"].clone());
+        assert_eq!(version.as_deref(), Some("2019-08-01"));
+        assert_eq!(own, *machine, "seed {SEED}: {case}");
     }
 }

@@ -1,7 +1,7 @@
-//! The adapter against workerd, the runtime of Workers that Cloudflare publishes: a Worker behind a bearer token.
-//! `make setup` installs it in `tests/peers`.
+//! The adapter against workerd, the runtime of Workers that Cloudflare publishes, and miniflare, its simulator of the
+//! platform around that: a Worker behind a bearer token. `make setup` installs them in `tests/peers`.
 //!
-//! Known limitation: workerd has none of Cloudflare's pages; a Worker that throws is a plain 500.
+//! Known limitation: neither has Cloudflare's pages; a Worker that throws is a 500, of miniflare with a page of its own.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,23 +14,25 @@ use merit_venue::{Call, ErrorKind, MeterBasis, Outcome, Reply, Target, Venue, Ve
 use merit_venue_cloudflare_workers::{Secret, WorkersConfig, WorkersVenue};
 use tokio::time::{Instant, sleep};
 
-/// How long workerd may take to start on a busy machine.
+/// How long a peer may take to start on a busy machine, and to end.
 const START: Duration = Duration::from_secs(60);
 
 const WORKER: &str = r#"
 export default {
   async fetch(request) {
+    // Both close the connection after an answer to a body that was not read, which a next call may meet.
+    const body = await request.arrayBuffer();
     if (request.headers.get("authorization") !== "Bearer t0ken") return new Response("who are you?", { status: 401 });
     const path = new URL(request.url).pathname;
     if (path === "/throws") throw new TypeError("no such order");
     if (path === "/refuses") return new Response("not a picture", { status: 422 });
     if (path !== "/echo") return new Response("nothing here", { status: 404 });
-    return new Response(request.body, { headers: { "content-type": request.headers.get("content-type") } });
+    return new Response(body, { headers: { "content-type": request.headers.get("content-type") } });
   },
 };
 "#;
 
-/// workerd as a process; it ends with this value.
+/// A peer as a process; it ends with this value.
 struct Peer {
     process: Child,
     url: String,
@@ -39,20 +41,37 @@ struct Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        // miniflare ends with its input, and its own workerd with it; workerd has none, and is killed.
+        if let Some(input) = self.process.stdin.take() {
+            drop(input);
+            let begun = Instant::now();
+            while begun.elapsed() < START && matches!(self.process.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
         // It may have ended by itself; either way nothing is left behind.
         let _gone = self.process.kill();
         let _status = self.process.wait();
     }
 }
 
-fn program() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers/node_modules/.bin/workerd")
+/// A file of the peers' folder.
+fn installed(name: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers").join(name);
+    assert!(file.exists(), "{} is not installed: run `make setup`", file.display());
+    file
+}
+
+/// A folder with the Worker, and a free port.
+fn place() -> (tempfile::TempDir, u16) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("worker.js"), WORKER).expect("written");
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port").port();
+    (folder, port)
 }
 
 async fn workerd() -> Peer {
-    assert!(program().exists(), "{} is not installed: run `make setup`", program().display());
-    let folder = tempfile::tempdir().expect("a folder");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port").port();
+    let (folder, port) = place();
     let config = format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\
          const config :Workerd.Config = (services = [(name = \"main\", worker = .main)],\n\
@@ -60,17 +79,29 @@ async fn workerd() -> Peer {
          const main :Workerd.Worker = (modules = [(name = \"worker\", esModule = embed \"worker.js\")],\n\
          compatibilityDate = \"2026-01-01\");\n"
     );
-    std::fs::write(folder.path().join("worker.js"), WORKER).expect("written");
     std::fs::write(folder.path().join("worker.capnp"), config).expect("written");
-    let mut command = Command::new(program());
-    command.args(["serve", "worker.capnp"]).current_dir(folder.path());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let process = command.spawn().expect("it starts");
+    let mut command = Command::new(installed("node_modules/.bin/workerd"));
+    command.args(["serve", "worker.capnp"]).current_dir(folder.path()).stdin(Stdio::null());
+    started(command, folder, port).await
+}
+
+async fn miniflare() -> Peer {
+    let (folder, port) = place();
+    installed("node_modules/miniflare");
+    let mut command = Command::new("node");
+    command.arg(installed("clouds/miniflare.mjs")).arg(folder.path().join("worker.js")).arg(port.to_string());
+    command.stdin(Stdio::piped());
+    started(command, folder, port).await
+}
+
+/// Waits until it listens.
+async fn started(mut command: Command, folder: tempfile::TempDir, port: u16) -> Peer {
+    let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let mut peer = Peer { process, url: format!("http://127.0.0.1:{port}"), _folder: folder };
     let begun = Instant::now();
     while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(begun.elapsed() < START, "workerd does not listen");
-        assert_eq!(peer.process.try_wait().expect("it can be asked"), None, "workerd ended");
+        assert!(begun.elapsed() < START, "the peer does not listen");
+        assert_eq!(peer.process.try_wait().expect("it can be asked"), None, "the peer ended");
         sleep(Duration::from_millis(50)).await;
     }
     peer
@@ -103,8 +134,16 @@ async fn invoke(venue: &WorkersVenue, target: &str, payload: &'static [u8]) -> R
 
 #[tokio::test]
 async fn a_worker_of_workerd_is_called_and_its_errors_are_its_own() {
-    let peer = workerd().await;
-    let good = venue(&peer, "t0ken");
+    called(&workerd().await).await;
+}
+
+#[tokio::test]
+async fn a_worker_of_miniflare_is_called_and_its_errors_are_its_own() {
+    called(&miniflare().await).await;
+}
+
+async fn called(peer: &Peer) {
+    let good = venue(peer, "t0ken");
     let reply = invoke(&good, "echo", b"\x00\xff").await.expect("an echo");
     assert_eq!((reply.payload.as_ref(), reply.meters), (&b"\x00\xff"[..], MeterBasis::OwnClock));
     assert_eq!(reply.content_type.as_ref().expect("a media type"), "image/png");
@@ -115,7 +154,7 @@ async fn a_worker_of_workerd_is_called_and_its_errors_are_its_own() {
     }
     let unknown = invoke(&good, "nobody", b"x").await.expect_err("nothing there");
     assert_eq!((unknown.outcome, unknown.kind), (Outcome::NotStarted, ErrorKind::NotFound));
-    let bad = venue(&peer, "wrong");
+    let bad = venue(peer, "wrong");
     let refused = invoke(&bad, "echo", b"x").await.expect_err("refused");
     assert_eq!((refused.outcome, refused.kind), (Outcome::NotStarted, ErrorKind::BadCredentials));
     assert!(bad.unready().expect("why").contains("bearer token"));

@@ -5,6 +5,9 @@
 //! The assertion's own audience stays `https://oauth2.googleapis.com/token`, as Google's libraries have it
 //! (google-auth 2.62.2, 2026-11-21).
 
+#[cfg(test)]
+mod peers;
+
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -86,11 +89,7 @@ impl Assertion {
     /// Why there is none.
     pub(crate) async fn id_token(&self) -> Result<String, String> {
         let Self { token_url, http, .. } = self;
-        // Both parts are made of characters that a form takes as they are.
-        let form = format!(
-            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
-            self.assertion(UNIX_EPOCH.elapsed().unwrap_or_default())?
-        );
+        let form = self.form(UNIX_EPOCH.elapsed().unwrap_or_default())?;
         let request = http.post(token_url).header("content-type", "application/x-www-form-urlencoded").body(form);
         let mut response = request.send().await.map_err(|error| unreached(token_url, &error))?;
         let status = response.status();
@@ -105,7 +104,13 @@ impl Assertion {
             .map_err(|why| format!("no ID token: `{token_url}` answered {status}{why}"))
     }
 
-    /// The assertion of a moment, which is given as the time since 1970.
+    /// What is sent at a moment, which is given as the time since 1970.
+    fn form(&self, now: Duration) -> Result<String, String> {
+        // Both parts are made of characters that a form takes as they are.
+        let assertion = self.assertion(now)?;
+        Ok(format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}"))
+    }
+
     fn assertion(&self, now: Duration) -> Result<String, String> {
         let issued = now.saturating_sub(SKEW);
         let claims = Claims {

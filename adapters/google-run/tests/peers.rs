@@ -64,11 +64,25 @@ impl Drop for Peer {
 }
 
 #[tokio::test]
-async fn functions_framework_is_a_service() {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port").port();
+async fn functions_framework_for_python_is_a_service() {
     let mut command = Command::new(installed("functions-framework"));
-    command.args(["--target", "hello", "--host", "127.0.0.1", "--port", &port.to_string(), "--source"]);
-    command.arg(peers().join("google/main.py")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["--host", "127.0.0.1", "--source"]).arg(peers().join("google/main.py"));
+    served(command).await;
+}
+
+#[tokio::test]
+async fn functions_framework_for_node_is_a_service() {
+    let program = peers().join("node_modules/.bin/functions-framework-nodejs");
+    assert!(program.exists(), "{} is not installed: run `make setup`", program.display());
+    let mut command = Command::new(program);
+    command.arg("--source").arg(peers().join("google"));
+    served(command).await;
+}
+
+async fn served(mut command: Command) {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port").port();
+    command.args(["--target", "hello", "--port", &port.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut peer = Peer(command.spawn().expect("it starts"));
     let begun = Instant::now();
     while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
@@ -95,8 +109,6 @@ async fn functions_framework_is_a_service() {
 async fn google_auth_takes_our_assertions() {
     let folder = tempfile::tempdir().expect("a folder");
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
-    let public = folder.path().join("public.pem");
-    std::fs::write(&public, pair.public_key_pem()).expect("written");
     let server = TestServer::start(echo).await;
     let tokens = TestServer::start(|_| Answer::Send(reply(200, &[], json!({"id_token": token()}).to_string()))).await;
     let key = json!({
@@ -119,10 +131,14 @@ async fn google_auth_takes_our_assertions() {
         let venue = GoogleRunVenue::try_new(config).expect("a good configuration");
         invoke(&venue, "resize", "x").await.unwrap_or_else(|error| panic!("{audience}: {error}"));
         let mut verify = Command::new(installed("python"));
-        verify.arg(peers().join("google/verify.py")).arg(&public).arg(&audience);
+        verify.arg(peers().join("google/verify.py"));
         let verify = verify.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut verify = verify.spawn().expect("it starts");
-        verify.stdin.take().expect("piped").write_all(&tokens.received(number).body).expect("written");
+        let now = UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+        let form = String::from_utf8(tokens.received(number).body).expect("text");
+        let asked =
+            json!({ "public": pair.public_key_pem(), "kid": "kid1", "audience": audience, "now": now, "form": form });
+        verify.stdin.take().expect("piped").write_all(asked.to_string().as_bytes()).expect("written");
         let output = verify.wait_with_output().expect("it ends");
         let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(said.starts_with("verified merit@p.iam.gserviceaccount.com"), "seed 7, {audience}: {said}{failed}");

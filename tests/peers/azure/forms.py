@@ -1,18 +1,16 @@
-"""Prints the forms in which Microsoft's own library asks Entra for tokens, one a line, as sorted fields.
+"""Prints how Microsoft's own library asks for tokens: a client's secret, a federated token, and a machine's identity.
 
-Arguments: tenant, client id, client secret, scope, and a file with a federated token.
+Reads one JSON object a line from stdin (tenant, client, secret, scope, file: one with a federated token), and prints three
+lines for each: the address, the fields of the form or of the query, and whether the header `Metadata` was sent.
 """
 
 import json
 import sys
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from azure.core.pipeline.transport import HttpTransport
-from azure.core.rest import HttpResponse
 from azure.core.rest._http_response_impl import HttpResponseImpl
-from azure.identity import ClientSecretCredential, WorkloadIdentityCredential
-
-tenant, client, secret, scope, file = sys.argv[1:]
+from azure.identity import ClientSecretCredential, ManagedIdentityCredential, WorkloadIdentityCredential
 
 
 class Answer(HttpResponseImpl):
@@ -34,10 +32,10 @@ class Answer(HttpResponseImpl):
 
 
 class Recorder(HttpTransport):
-    """Answers for Entra, and keeps what was asked."""
+    """Answers for Entra and for a machine's identity service, and keeps what was asked."""
 
-    def __init__(self):
-        self.forms = []
+    def __init__(self, tenant):
+        self.tenant, self.asked = tenant, []
 
     def __enter__(self):
         return self
@@ -52,7 +50,13 @@ class Recorder(HttpTransport):
         pass
 
     def send(self, request, **kwargs):
-        base = f"https://login.microsoftonline.com/{tenant}"
+        token = {"token_type": "Bearer", "expires_in": 3599, "access_token": "eyJ.x.y"}
+        url = urlsplit(request.url)
+        if url.path.startswith("/metadata/"):
+            query = url.query or urlencode(getattr(request, "query", {}) or {})
+            self.asked.append((request.url.partition("?")[0], query, request.headers.get("Metadata") == "true"))
+            return Answer(request, {**token, "expires_in": "3599", "resource": "r"})
+        base = f"https://login.microsoftonline.com/{self.tenant}"
         if request.method == "GET":
             return Answer(request, {
                 "token_endpoint": f"{base}/oauth2/v2.0/token",
@@ -61,18 +65,28 @@ class Recorder(HttpTransport):
             })
         body = request.content if hasattr(request, "content") else request.body
         body = body.decode() if isinstance(body, bytes) else body if isinstance(body, str) else urlencode(request.data)
-        self.forms.append((request.url, body))
-        return Answer(request, {"token_type": "Bearer", "expires_in": 3599, "access_token": "eyJ.x.y"})
+        self.asked.append((request.url, body, False))
+        return Answer(request, token)
 
 
-for make in (
-    lambda transport: ClientSecretCredential(tenant, client, secret, transport=transport, disable_instance_discovery=True),
-    lambda transport: WorkloadIdentityCredential(
-        tenant_id=tenant, client_id=client, token_file_path=file, transport=transport, disable_instance_discovery=True
-    ),
-):
-    transport = Recorder()
-    make(transport).get_token(scope)
-    url, form = transport.forms[-1]
-    fields = sorted((name, value) for name, value in parse_qsl(form, strict_parsing=True) if name != "client_info")
-    print(json.dumps({"url": url, "fields": dict(fields)}))
+for line in sys.stdin:
+    asked = json.loads(line)
+    tenant, client = asked["tenant"], asked["client"]
+    for make in (
+        lambda transport: ClientSecretCredential(
+            tenant, client, asked["secret"], transport=transport, disable_instance_discovery=True
+        ),
+        lambda transport: WorkloadIdentityCredential(
+            tenant_id=tenant,
+            client_id=client,
+            token_file_path=asked["file"],
+            transport=transport,
+            disable_instance_discovery=True,
+        ),
+        lambda transport: ManagedIdentityCredential(client_id=client, transport=transport),
+    ):
+        transport = Recorder(tenant)
+        make(transport).get_token(asked["scope"])
+        url, form, metadata = transport.asked[-1]
+        fields = {name: value for name, value in parse_qsl(form, strict_parsing=True) if name != "client_info"}
+        print(json.dumps({"url": url, "fields": fields, "metadata": metadata}))
