@@ -1,13 +1,14 @@
 //! botocore, AWS's own Python SDK, over what the adapter puts on the wire: for random keys, tokens, regions, names,
 //! qualifiers and payloads of any letters, the signature that it makes of the request as it arrived is the one it came with.
 //!
-//! The calls are made up by `tests/peers/aws/signatures.py`, and it signs what was received. The time is now: signing for
-//! other times is compared in `merit-lambda-wire`.
+//! The calls are made up by `tests/peers/aws/signatures.py`, and it signs what was received. Each is made at another time.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use merit_venue::conformance::server::{Answer, Received, TestServer, reply};
@@ -20,6 +21,12 @@ use super::peers;
 
 const SEED: &str = "20261122";
 const CALLS: &str = "60";
+
+/// What the venue takes the time for, in seconds since 1970.
+static CLOCK: AtomicU64 = AtomicU64::new(951_782_400);
+
+/// Between two calls: about 197 days, and an odd time of the day each.
+const APART_S: u64 = 17_052_347;
 
 /// Runs the script with these lines as its input, and returns the lines that it prints.
 fn signatures(arguments: &[&str], lines: &[Value]) -> Vec<String> {
@@ -51,7 +58,7 @@ async fn sent(made: &Value) -> Received {
             secret_access_key: text(made, "secret").to_owned(),
             session_token: made["token"].as_str().map(str::to_owned),
         },
-        ..LambdaConfig::new(text(made, "region"))
+        ..LambdaConfig::new(text(made, "region"), || CLOCK.load(Relaxed))
     };
     let venue = LambdaVenue::try_new(config).await.expect("a good configuration");
     let lambda = LambdaContext { log_tail: made["log_tail"] == true, ..LambdaContext::default() };
@@ -92,6 +99,7 @@ async fn botocore_signs_what_arrived_as_it_was_signed() {
     let made: Vec<Value> = made.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let (mut lines, mut ours) = (Vec::new(), Vec::new());
     for made in &made {
+        CLOCK.fetch_add(APART_S, Relaxed);
         let received = sent(made).await;
         assert_eq!(received.body, text(made, "payload").as_bytes(), "{made}");
         assert_eq!(received.header("x-amz-security-token"), made["token"].as_str(), "{made}");
