@@ -47,7 +47,9 @@ fn text(rng: &mut fastrand::Rng, most: usize) -> String {
 }
 
 fn key(rng: &mut fastrand::Rng) -> (String, String) {
-    let id = (0..rng.usize(1..40)).map(|_| rng.alphanumeric()).collect();
+    // Whatever a header can hold between the marks that separate its parts.
+    let visible: Vec<char> = ('!'..='~').filter(|char| !matches!(char, ',' | '/')).collect();
+    let id = (0..rng.usize(1..40)).map(|_| visible[rng.usize(..visible.len())]).collect();
     // The SDK takes no key with a space at its ends.
     (id, format!("k{}k", text(rng, 50)))
 }
@@ -78,6 +80,12 @@ fn acs3_request(rng: &mut fastrand::Rng) -> (Value, String) {
     header(&mut headers, "x-fc-async-task-id", &text(rng, 30));
     if rng.bool() {
         header(&mut headers, "content-type", "application/octet-stream");
+    }
+    for name in ["accept", "user-agent", "x-acs-security-token", "x-fc-invocation-type", "x-fc-log-type", "x-fc-trace"]
+    {
+        if rng.bool() {
+            header(&mut headers, name, &text(rng, 40));
+        }
     }
     let signer = acs3::Signer::try_new(&id, &secret, None).expect("a key pair");
     let now = Timestamp::from_micros(seconds(rng) * 1_000_000);
@@ -123,6 +131,17 @@ fn tc3_request(rng: &mut fastrand::Rng) -> (Value, String) {
     let presented = tc3::Presented::of(&Method::POST, "/", None, &headers).expect("well-formed");
     assert_eq!(presented.verify(&secret, body.as_bytes()), Ok(()));
     (asked, authorization(&headers))
+}
+
+/// No header holds them, and no provider gives them out: a key that was pasted with them is refused when it is set.
+#[test]
+fn key_ids_that_no_header_holds_are_refused() {
+    for id in ["", "LTAIé", "AKID日本", "AKID EXAMPLE", "LTAI\u{a0}5t", "AKID\n", "one,two", "\u{202e}AKID"] {
+        let refused = acs3::Signer::try_new(id, "secret", None).expect_err(id).to_string();
+        assert!(refused.contains("the access key's id"), "{refused}");
+        let refused = tc3::Signer::try_new(id, "secret", None).expect_err(id).to_string();
+        assert!(refused.contains("the SecretId"), "{refused}");
+    }
 }
 
 #[test]
