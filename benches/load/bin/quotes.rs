@@ -3,6 +3,9 @@
 //! Besides them one offer is a probe: its price changes every so often, and a caller asks for a quote of its function
 //! again and again until it has the new price. A latency is the time from the probe's planned sending until then, so it
 //! has all that waits in front of it, the rebuilding of books, and the caller's own round trip in it.
+//!
+//! Then the venue's kill switch is turned on, as often as told, while the quotes go on: from the sending of the order until a
+//! caller's quote no longer has the venue.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -43,7 +46,13 @@ struct Args {
     /// Milliseconds between two probes.
     #[arg(long, default_value_t = 50)]
     probe_ms: u64,
+    /// How often the kill switch is turned on; a venue may turn it off 60 times a minute.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=50))]
+    kills: u64,
 }
+
+/// Between two turns of the kill switch.
+const BETWEEN_TURNS: Duration = Duration::from_millis(100);
 
 const VENUE: &str = "[venues.quoted]\nkind = \"provider\"\nregion = \"here\"\noffers = [\"*\"]\ntrial_calls = 0\n\
                      private_addresses = true\n";
@@ -70,8 +79,70 @@ async fn main() -> anyhow::Result<()> {
     let (sent, seen) = load(&args, &merit, &mut sink, seq).await?;
     wait_for(&acked, seq + sent).await.context("not all quotes were acknowledged")?;
     let used = process::cpu_us(merit.id())? - used;
+    let stopped = kill(&args, &merit, &mut sink, seq + sent).await?;
     reading.abort();
-    print(&args, sent, &seen, used)
+    print(&args, sent, &seen, &stopped, used)
+}
+
+/// Turns the kill switch on and off while quotes come at the rate. How long each turning on took, in nanoseconds.
+async fn kill(
+    args: &Args,
+    merit: &Merit,
+    sink: &mut SplitSink<Socket, Message>,
+    from: u64,
+) -> anyhow::Result<Histogram<u64>> {
+    let order =
+        |on: bool| merit.request("PUT", "v1/venues/quoted/kill-switch", json!({"on": on}).to_string().as_bytes());
+    let (mut on, mut off) = (Client::new(order(true)?, 1), Client::new(order(false)?, 1));
+    let mut prober = Client::new(merit.request("POST", "v1/functions/f0/quotes", b"{}")?, 1);
+    let kills = args.kills;
+    let switching = tokio::spawn(async move {
+        let mut stopped = Histogram::<u64>::new(3)?;
+        for _ in 0..kills {
+            tokio::time::sleep(BETWEEN_TURNS).await;
+            let began = clock::now();
+            turned(&mut on).await?;
+            while cost(&mut prober).await?.is_some() {
+                ensure!(clock::now() < began + 5_000_000_000, "a venue was matched 5 s after it was killed");
+            }
+            stopped.record(clock::now() - began)?;
+            turned(&mut off).await?;
+            while cost(&mut prober).await?.is_none() {}
+        }
+        anyhow::Ok(stopped)
+    });
+    let mut quotes = Quotes { sent: 0, from, functions: args.functions };
+    let (began, mut ticks) = (clock::now(), tokio::time::interval(TICK));
+    while !switching.is_finished() {
+        ticks.tick().await;
+        quotes.send_until((clock::now() - began) * args.rate / 1_000_000_000, sink).await?;
+        sink.flush().await?;
+    }
+    switching.await?
+}
+
+async fn turned(order: &mut Client) -> anyhow::Result<()> {
+    let (status, body) = order.once().await?;
+    ensure!(status == 200, "the switch was not turned: {status} {}", String::from_utf8_lossy(&body));
+    Ok(())
+}
+
+/// Quotes of all functions but the first, by turns.
+struct Quotes {
+    sent: u64,
+    from: u64,
+    functions: u32,
+}
+
+impl Quotes {
+    async fn send_until(&mut self, due: u64, sink: &mut SplitSink<Socket, Message>) -> anyhow::Result<()> {
+        while self.sent < due {
+            self.sent += 1;
+            let function = 1 + u32::try_from(self.sent % u64::from(self.functions - 1))?;
+            send(sink, &quote(self.from + self.sent, function, self.sent)).await?;
+        }
+        Ok(())
+    }
 }
 
 async fn connect(merit: &Merit, upstream: std::net::SocketAddr) -> anyhow::Result<Socket> {
@@ -142,36 +213,38 @@ async fn load(
     let (planned, probes) = unbounded_channel::<u64>();
     let prober = Client::new(merit.request("POST", "v1/functions/f0/quotes", b"{}")?, 1);
     let probing = tokio::spawn(probe(prober, probes));
-    let (began, mut sent, mut probed) = (clock::now(), 0_u64, 0_u64);
+    let mut quotes = Quotes { sent: 0, from, functions: args.functions };
+    let (began, mut probed) = (clock::now(), 0_u64);
     let mut ticks = tokio::time::interval(TICK);
     while clock::now() - began < args.seconds * 1_000_000_000 {
         ticks.tick().await;
         let elapsed = clock::now() - began;
         if elapsed / (args.probe_ms * 1_000_000) > probed {
             probed = elapsed / (args.probe_ms * 1_000_000);
-            sent += 1;
-            send(sink, &quote(from + sent, 0, probed)).await?;
+            quotes.sent += 1;
+            send(sink, &quote(from + quotes.sent, 0, probed)).await?;
             planned.send(began + probed * args.probe_ms * 1_000_000)?;
         }
-        let due = elapsed * args.rate / 1_000_000_000;
-        while sent < due {
-            sent += 1;
-            let function = 1 + u32::try_from(sent % u64::from(args.functions - 1))?;
-            send(sink, &quote(from + sent, function, sent)).await?;
-        }
+        quotes.send_until(elapsed * args.rate / 1_000_000_000, sink).await?;
         sink.flush().await?;
     }
     drop(planned);
-    Ok((sent, probing.await??))
+    Ok((quotes.sent, probing.await??))
 }
 
 /// Waits for each planned price to be in the book.
 async fn probe(mut prober: Client, mut planned: UnboundedReceiver<u64>) -> anyhow::Result<Histogram<u64>> {
     let mut seen = Histogram::<u64>::new(3)?;
-    let mut last = cost(&mut prober).await?;
+    let began = clock::now();
+    let mut last = loop {
+        if let Some(cost) = cost(&mut prober).await? {
+            break cost;
+        }
+        ensure!(clock::now() < began + 10_000_000_000, "the venue was not ready after 10 s");
+    };
     while let Some(at) = planned.recv().await {
         loop {
-            let cost = cost(&mut prober).await?;
+            let cost = cost(&mut prober).await?.context("the offer left the book")?;
             if cost != last {
                 last = cost;
                 seen.record(clock::now() - at)?;
@@ -183,30 +256,26 @@ async fn probe(mut prober: Client, mut planned: UnboundedReceiver<u64>) -> anyho
     Ok(seen)
 }
 
-/// What a call is expected to cost at the quoting venue.
-async fn cost(prober: &mut Client) -> anyhow::Result<String> {
+/// What a call is expected to cost at the quoting venue, if one would be matched there.
+async fn cost(prober: &mut Client) -> anyhow::Result<Option<String>> {
     let (status, body) = prober.once().await?;
     let text = String::from_utf8_lossy(&body).into_owned();
     ensure!(status == 200, "a quote was refused: {status} {text}");
     let quote: Value = serde_json::from_slice(&body)?;
     let ask = quote["asks"].as_array().into_iter().flatten().find(|ask| ask["venue"] == "quoted");
-    Ok(ask.and_then(|ask| ask["cost"].as_str()).with_context(|| format!("no cost in {text}"))?.to_owned())
+    Ok(ask.and_then(|ask| ask["cost"].as_str()).map(str::to_owned))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn print(args: &Args, sent: u64, seen: &Histogram<u64>, cpu_us: u64) -> anyhow::Result<()> {
+fn print(args: &Args, sent: u64, seen: &Histogram<u64>, stopped: &Histogram<u64>, cpu_us: u64) -> anyhow::Result<()> {
     let (version, build) = (env!("CARGO_PKG_VERSION"), report::build());
     let mut text = format!("quotes of a provider, merit {version}, {build}\n{}\n", report::machine());
     let (rate, functions) = (sent / args.seconds, args.functions);
     writeln!(text, "{rate} quotes a second in one session for {functions} offers; {} probes", seen.len())?;
-    let ms = |share: f64| seen.value_at_quantile(share) as f64 / 1e6;
-    writeln!(
-        text,
-        "from sending to book: p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms (goal: 10 ms)",
-        ms(0.5),
-        ms(0.99),
-        ms(1.0)
-    )?;
+    let ms = |of: &Histogram<u64>, share: f64| of.value_at_quantile(share) as f64 / 1e6;
+    let three = |of| format!("p50 {:.2} ms  p99 {:.2} ms  max {:.2} ms", ms(of, 0.5), ms(of, 0.99), ms(of, 1.0));
+    writeln!(text, "from sending to book: {} (goal: 10 ms)", three(seen))?;
+    writeln!(text, "from the kill switch to no match, {} times: {} (goal: 100 ms)", stopped.len(), three(stopped))?;
     write!(text, "CPU: {:.1} us a quote", cpu_us as f64 / sent as f64)?;
     Ok(report::line(&text)?)
 }
