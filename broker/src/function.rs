@@ -100,6 +100,7 @@ impl Deployment {
             }
             None => Arc::new(Sharing::new(each)),
         };
+        slot.set_memory_mb(size.memory.megabytes().into());
         let profile = Mutex::new(former.map_or_else(UsageProfile::new, |former| former.profile().clone()));
         let shown = crate::venue::shown(id.as_str());
         Self {

@@ -92,6 +92,7 @@ impl Settings {
                 cap_grow_ppm: market.cap_grow_ppm,
                 throttle_pause_max: Micros::from_millis(market.throttle_pause_max_ms),
                 throttle_venue_window: Micros::from_millis(market.throttle_venue_window_ms),
+                burst_pause: Micros::from_millis(market.burst_pause_ms),
                 retry_budget_ppm: market.retry_budget_ppm,
                 retry_burst: market.retry_burst,
             },

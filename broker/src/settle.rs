@@ -125,6 +125,7 @@ pub fn learn(flight: &Flight, row: usize, usage: &Usage, basis: MeterBasis, late
 pub fn observation(error: &VenueError) -> Observation {
     match (error.kind, error.outcome) {
         (ErrorKind::Throttled, _) => Observation::Throttled { retry_after: error.retry_after.map(Micros::from_std) },
+        (ErrorKind::Burst, _) => Observation::Burst { retry_after: error.retry_after.map(Micros::from_std) },
         // The payload is at fault, not the venue.
         (ErrorKind::PayloadTooLarge | ErrorKind::PayloadRefused | ErrorKind::ReplyTooLarge, _) => {
             Observation::FunctionError

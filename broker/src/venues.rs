@@ -98,6 +98,10 @@ impl Broker {
         let slots =
             former.map_or_else(|| Arc::new(VenueSlots::new(venue.concurrency)), |former| Arc::clone(&former.slots));
         slots.set_concurrency(venue.concurrency);
+        slots.set_memory_quota_mb(match &venue.kind {
+            merit_config::VenueKind::TencentScf(own) => Some(own.memory_quota_mb(&venue.region)),
+            _ => None,
+        });
         let sheet = stored.get(id).cloned().or_else(|| venue.sheet.clone().map(|own| self.catalog.in_place_of(own)));
         let sheet = match (&sheet, &venue.awaits) {
             (None, Some(name)) => self.sheet_named(id, name, now),

@@ -185,6 +185,7 @@ impl Book {
             Some(NoRoom::Paused { until }) => Err(Exclusion::Throttled { until }),
             Some(NoRoom::Full { in_flight, cap }) => Err(Exclusion::AtCapacity { in_flight, cap }),
             Some(NoRoom::VenueFull { in_flight, cap }) => Err(Exclusion::VenueAtCapacity { in_flight, cap }),
+            Some(NoRoom::MemoryFull { in_use_mb, quota_mb }) => Err(Exclusion::VenueMemoryFull { in_use_mb, quota_mb }),
             Some(NoRoom::WindowFull { until }) => Err(Exclusion::CapReached { until }),
         }
     }

@@ -62,6 +62,9 @@ pub struct Config {
     pub cap_grow_ppm: u32,
     /// Longest time a throttling answer's retry-after keeps calls away. Default 10 s.
     pub throttle_pause_max: Micros,
+    /// How long a deployment is left alone whose venue can't add instances as fast as calls come, and does not say how
+    /// long. Default 1 s: Tencent SCF adds 500 instances a minute in a region, which are eight meanwhile.
+    pub burst_pause: Micros,
     /// Two deployments of one venue throttled within this time mean that the venue itself
     /// is full: its account-wide cap is then halved as well. Default 1 s.
     pub throttle_venue_window: Micros,
@@ -99,6 +102,7 @@ impl Config {
         cap_grow_every: Micros::from_secs(1),
         cap_grow_ppm: 50_000,
         throttle_pause_max: Micros::from_secs(10),
+        burst_pause: Micros::from_secs(1),
         throttle_venue_window: Micros::from_secs(1),
         retry_budget_ppm: 200_000,
         retry_burst: 100,

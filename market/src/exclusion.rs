@@ -70,7 +70,7 @@ pub enum Exclusion {
         /// When the next call may go there.
         next_probe: Timestamp,
     },
-    /// The venue throttled a call and asked to be left alone.
+    /// The venue throttled a call, and is left alone for as long as it asked, or for a moment.
     Throttled {
         /// For how long.
         until: Timestamp,
@@ -88,6 +88,13 @@ pub enum Exclusion {
         in_flight: u32,
         /// Calls allowed at the venue: configured, or learned from throttling.
         cap: u32,
+    },
+    /// The venue has no memory left for it: that of all calls in flight there has a quota.
+    VenueMemoryFull {
+        /// Megabytes of calls in flight at the venue.
+        in_use_mb: u64,
+        /// Megabytes allowed there.
+        quota_mb: u64,
     },
     /// The venue has taken all that its provider allows in one window of time.
     CapReached {
@@ -125,6 +132,7 @@ impl Exclusion {
             Self::Throttled { .. } => "throttled",
             Self::AtCapacity { .. } => "at-capacity",
             Self::VenueAtCapacity { .. } => "venue-at-capacity",
+            Self::VenueMemoryFull { .. } => "venue-memory-full",
             Self::CapReached { .. } => "cap-reached",
         }
     }
@@ -177,10 +185,16 @@ impl fmt::Display for Exclusion {
             Self::OnTrial => f.write_str("its venue is on trial and gets a small share of the calls"),
             Self::Ejected { .. } => f.write_str("ejected after failures"),
             Self::OnProbation { .. } => f.write_str("on probation after failures, and its next call is not due"),
-            Self::Throttled { .. } => f.write_str("the venue throttled a call and asked to be left alone"),
+            Self::Throttled { .. } => f.write_str("the venue throttled a call and is left alone for a while"),
             Self::AtCapacity { in_flight, cap } => write!(f, "{in_flight} calls in flight of {cap} allowed"),
             Self::VenueAtCapacity { in_flight, cap } => {
                 write!(f, "{in_flight} calls in flight at its venue of {cap} allowed")
+            }
+            Self::VenueMemoryFull { in_use_mb, quota_mb } => {
+                write!(
+                    f,
+                    "calls in flight at its venue take {in_use_mb} MB of {quota_mb} MB allowed: no room for one more"
+                )
             }
             Self::CapReached { .. } => f.write_str("its provider's cap for this window of time is reached"),
         }

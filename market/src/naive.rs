@@ -163,6 +163,10 @@ impl NaiveBook {
                 its.cap.halve(its.in_flight, begun, now);
                 venue.throttled(name(slot), begun, now, &self.config);
             }
+            Observation::Burst { retry_after } => {
+                let pause = retry_after.unwrap_or(self.config.burst_pause).min(self.config.throttle_pause_max);
+                its.paused_until = its.paused_until.max(now + pause);
+            }
         }
     }
 
@@ -250,7 +254,7 @@ impl NaiveBook {
         }
         let venue = self.venues.get_mut(&venue_name(slot.venue())).expect("invariant: the venue is known");
         venue.in_flight += 1;
-        venue.begin(ceiling_pico, now)
+        venue.begin(its.memory_mb, ceiling_pico, now)
     }
 
     fn refusal(&self, terms: &Terms, luck: Luck) -> NoPick {
@@ -299,6 +303,7 @@ impl NaiveBook {
         its.paused_until <= now
             && its.in_flight < its.cap.effective()
             && venue.in_flight < venue.cap.effective()
+            && !venue.is_memory_full(its.memory_mb)
             && venue.full_until(ceiling_pico, now).is_none()
     }
 
@@ -324,6 +329,9 @@ impl NaiveBook {
         }
         if venue.in_flight >= venue.cap.effective() {
             all.push(Exclusion::VenueAtCapacity { in_flight: venue.in_flight, cap: venue.cap.effective() });
+        }
+        if let Some(quota_mb) = venue.memory_quota_mb.filter(|_| venue.is_memory_full(its.memory_mb)) {
+            all.push(Exclusion::VenueMemoryFull { in_use_mb: venue.memory_mb, quota_mb });
         }
         let full_until = venue.full_until(self.asks[row].ceiling_pico, now);
         all.extend(full_until.map(|until| Exclusion::CapReached { until }));

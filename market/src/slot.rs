@@ -43,6 +43,12 @@ pub enum Observation {
         /// For how long the venue asked to be left alone.
         retry_after: Option<Micros>,
     },
+    /// The venue can't add instances as fast as calls come. Pauses the deployment for a moment and lowers no cap: there
+    /// is room for more, only later. Says nothing about health.
+    Burst {
+        /// For how long the venue asked to be left alone.
+        retry_after: Option<Micros>,
+    },
     /// The venue failed it: no connection, 5xx, a malformed answer.
     Failed,
     /// Nobody knows whether it ran: timed out or cut off. For health this is a failure.
@@ -91,6 +97,8 @@ pub struct Slot {
     next_probe: AtomicU64,
     /// Until when the venue asked to be left alone, in the same.
     paused_until: AtomicU64,
+    /// What each of its calls takes of its venue's memory.
+    memory_mb: AtomicU64,
     venue: Arc<VenueSlots>,
     learned: Mutex<Learned>,
 }
@@ -123,6 +131,7 @@ pub(crate) enum NoRoom {
     Paused { until: Timestamp },
     Full { in_flight: u32, cap: u32 },
     VenueFull { in_flight: u32, cap: u32 },
+    MemoryFull { in_use_mb: u64, quota_mb: u64 },
     WindowFull { until: Timestamp },
 }
 
@@ -135,6 +144,7 @@ impl Slot {
             health: AtomicU64::new(Published::Healthy.pack()),
             next_probe: AtomicU64::new(0),
             paused_until: AtomicU64::new(0),
+            memory_mb: AtomicU64::new(0),
             venue,
             learned: Mutex::new(Learned { cap: LearnedCap::new(concurrency), health: Health::default() }),
         }
@@ -145,6 +155,11 @@ impl Slot {
         let mut learned = self.learned();
         learned.cap.configure(concurrency);
         self.capacity.set_cap(learned.cap.effective());
+    }
+
+    /// Changes what each of its calls takes of its venue's memory, which counts where that has a quota.
+    pub fn set_memory_mb(&self, memory_mb: u64) {
+        self.memory_mb.store(memory_mb, Relaxed);
     }
 
     /// The account-wide state of its venue.
@@ -185,7 +200,7 @@ impl Slot {
     }
 
     /// Takes one place here and at the venue for a call that is charged `ceiling_pico` at most, or `None` when either
-    /// is full, or the venue's window of time is.
+    /// is full, or the venue's memory or its window of time is.
     ///
     /// Health and a pause asked for by the venue are not looked at; [`crate::Book::decide`] does.
     #[must_use]
@@ -197,12 +212,18 @@ impl Slot {
             self.capacity.leave();
             return None;
         }
-        let Ok(taken) = self.venue.windows.enter(ceiling_pico, now) else {
+        let Some(memory_mb) = self.venue.memory.enter(self.memory_mb.load(Relaxed)) else {
             self.capacity.leave();
             self.venue.capacity.leave();
             return None;
         };
-        Some(Reservation { slot: Arc::clone(self), begun: now, taken })
+        let Ok(taken) = self.venue.windows.enter(ceiling_pico, now) else {
+            self.capacity.leave();
+            self.venue.capacity.leave();
+            self.venue.memory.leave(memory_mb);
+            return None;
+        };
+        Some(Reservation { slot: Arc::clone(self), begun: now, memory_mb, taken })
     }
 
     /// Learns from an attempt's result, as if it had begun just now.
@@ -217,6 +238,7 @@ impl Slot {
             Observation::Ok | Observation::FunctionError => self.succeeded(begun, now, config),
             Observation::Failed | Observation::Unknown => self.failed(begun, now, config),
             Observation::Throttled { retry_after } => self.throttled(begun, retry_after, now, config),
+            Observation::Burst { retry_after } => self.pause(retry_after.unwrap_or(config.burst_pause), now, config),
         }
     }
 
@@ -239,8 +261,7 @@ impl Slot {
 
     fn throttled(&self, begun: Timestamp, retry_after: Option<Micros>, now: Timestamp, config: &Config) {
         if let Some(pause) = retry_after {
-            let until = now + pause.min(config.throttle_pause_max);
-            self.paused_until.fetch_max(until.micros(), Relaxed);
+            self.pause(pause, now, config);
         }
         let mut learned = self.learned();
         if learned.cap.halve(self.capacity.in_flight(), begun, now) {
@@ -248,6 +269,11 @@ impl Slot {
         }
         drop(learned);
         self.venue.throttled(std::ptr::from_ref(self).addr(), begun, now, config);
+    }
+
+    fn pause(&self, pause: Micros, now: Timestamp, config: &Config) {
+        let until = now + pause.min(config.throttle_pause_max);
+        self.paused_until.fetch_max(until.micros(), Relaxed);
     }
 
     fn publish(&self, phase: Phase) {
@@ -283,6 +309,9 @@ impl Slot {
         if let Some((in_flight, cap)) = self.venue.capacity.full() {
             return Some(NoRoom::VenueFull { in_flight, cap });
         }
+        if let Some((in_use_mb, quota_mb)) = self.venue.memory.full(self.memory_mb.load(Relaxed)) {
+            return Some(NoRoom::MemoryFull { in_use_mb, quota_mb });
+        }
         self.venue.windows.full_until(ceiling_pico, now).map(|until| NoRoom::WindowFull { until })
     }
 
@@ -310,6 +339,8 @@ impl Slot {
 pub struct Reservation {
     slot: Arc<Slot>,
     begun: Timestamp,
+    /// Its part of the venue's memory.
+    memory_mb: u64,
     /// Its part of the venue's window of time, until it is charged.
     taken: Option<Taken>,
 }
@@ -343,5 +374,6 @@ impl Drop for Reservation {
         }
         self.slot.capacity.leave();
         self.slot.venue.capacity.leave();
+        self.slot.venue.memory.leave(self.memory_mb);
     }
 }

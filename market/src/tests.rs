@@ -32,6 +32,8 @@ trait Market {
     fn set_venue_concurrency(&mut self, venue: usize, concurrency: u32);
     fn set_stopped(&mut self, venue: usize, stopped: bool);
     fn set_on_trial(&mut self, venue: usize, on_trial: bool);
+    fn set_memory_mb(&mut self, slot: usize, memory_mb: u64);
+    fn set_memory_quota_mb(&mut self, venue: usize, quota_mb: Option<u64>);
     fn set_window_caps(&mut self, venue: usize, caps: Option<WindowCaps>, now: Timestamp);
     fn verdicts(&self, terms: &Terms, now: Timestamp) -> Vec<(usize, Result<(), Exclusion>)>;
     fn state(&self, now: Timestamp) -> State;
@@ -53,6 +55,8 @@ struct State {
     slots: Vec<(Room, HealthState, u32)>,
     venues: Vec<Room>,
     gates: Vec<Gate>,
+    /// Megabytes in use at each venue.
+    memory: Vec<u64>,
     merit_order: Vec<usize>,
     views: Vec<PlainView>,
 }
@@ -125,6 +129,7 @@ fn markets_with_odd_settings_agree() {
             cap_grow_ppm: rng.u32(0..=1_000_000),
             throttle_pause_max: Micros::from_millis(rng.u64(0..1_000)),
             throttle_venue_window: Micros::from_millis(rng.u64(0..1_000)),
+            burst_pause: Micros::from_millis(rng.u64(0..1_000)),
             ..Config::default()
         };
         assert_eq!(config.mistakes(), []);

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use merit_wire::QuoteRequest;
 use reqwest::Method;
 use tokio::time::Instant;
 
-use crate::support::{Gate, Raw, Reply, Setup, Upstream, Worth, script, until};
+use crate::support::{Gate, Raw, Reply, Setup, Upstream, Worth, flat_sheet, script, until};
 
 /// Far longer than a refusal takes, far shorter than the calls it is refused beside.
 const QUICKLY: Duration = Duration::from_secs(2);
@@ -94,4 +95,41 @@ async fn a_full_deployment_sends_its_surplus_to_the_next_and_then_refuses() {
         call.await.expect("a reply").expect(200);
     }
     assert_eq!((cheap.most_running(), dear.most_running()), (3, 2));
+}
+
+#[tokio::test]
+async fn calls_take_memory_of_a_cloud_that_has_a_quota_of_it() {
+    let (cloud, own) = (Upstream::start(script::hangs()).await, Upstream::start(script::replies("own")).await);
+    let setup = Setup::new();
+    setup.write("tencent.sheet.toml", &flat_sheet("tencent", "0.001", 1));
+    let setup = setup
+        .text("venues.tencent", "kind", "tencent-scf")
+        .text("venues.tencent", "region", "ap-guangzhou")
+        .text("venues.tencent", "sheet_file", "tencent.sheet.toml")
+        .text("venues.tencent", "endpoint_url", cloud.url())
+        .set("venues.tencent", "memory_quota_mb", 1100)
+        .text("venues.tencent.credentials", "secret_id", "AKIDEXAMPLE")
+        .text("venues.tencent.credentials", "secret_key", "sesame")
+        .flat("own", &own.url(), "0.02")
+        .function("f", Worth::Once, &["own"])
+        .deployment("f", "tencent", 512);
+    let (_broker, client) = setup.start_with_client().await;
+    let running: Vec<_> = (1..=2)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.invoke("f", "{}").await })
+        })
+        .collect();
+    cloud.begun(2).await;
+    assert_eq!(client.invoke("f", "{}").await.expect(200).venue(), "own", "a third would take 1536 MB of 1100 MB");
+    let quote = client.quote("f", &QuoteRequest::default()).await;
+    let excluded = quote.excluded.iter().find(|excluded| excluded.venue == "tencent").expect("no room");
+    assert_eq!(excluded.reason, "venue-memory-full");
+    assert!(excluded.detail.contains("1024 MB of 1100 MB"), "{excluded:?}");
+    running.iter().for_each(tokio::task::JoinHandle::abort);
+    until("there is room again", async || {
+        let quote = client.quote("f", &QuoteRequest::default()).await;
+        quote.excluded.is_empty().then_some(())
+    })
+    .await;
 }

@@ -187,7 +187,7 @@ const fn todo(kind: ErrorKind) -> &'static str {
         ErrorKind::Tls => "name the PEM file of its authority in ca_file, or mend its certificate or the clocks",
         ErrorKind::BadCredentials => "mend the venue's credentials, what they may do there, or this machine's clock",
         ErrorKind::NotFound => "deploy it there, or mend the deployment's target",
-        ErrorKind::Throttled | ErrorKind::Unavailable => "wait, and look again",
+        ErrorKind::Throttled | ErrorKind::Burst | ErrorKind::Unavailable => "wait, and look again",
         ErrorKind::Timeout | ErrorKind::ConnectionCut => "see whether it answers at all, and what stands between",
         ErrorKind::MalformedReply | ErrorKind::UnsignedReply => {
             "see what answers there, such as a proxy or a page to sign in at, and mend the venue's URL"

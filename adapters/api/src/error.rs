@@ -69,6 +69,8 @@ macro_rules! kinds {
 kinds! {
     /// The venue has too many calls, in total or of this account.
     Throttled = "throttled",
+    /// The venue can't add instances as fast as calls come. It has not reached a limit, and takes more shortly.
+    Burst = "burst",
     /// The venue answered that it cannot serve now, or its load balancer did.
     Unavailable = "unavailable",
     /// No connection could be made.

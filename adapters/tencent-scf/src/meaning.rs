@@ -13,8 +13,8 @@
 //! | 401, 441 | `NotStarted` | bad credentials |
 //! | 402, 410 balance or service | `NotStarted` | misconfigured; every call would be |
 //! | 404 subnet, 436 parameter, 444 image, 445 start, 446 port | `NotStarted` | misconfigured |
-//! | 429 burst: instances can't be had as fast | `NotStarted` | throttled |
-//! | 432 concurrency: the memory quota is used up | `NotStarted` | throttled |
+//! | 429 burst: instances can't be had as fast | `NotStarted` | burst: a pause, and no fewer calls at once |
+//! | 432 concurrency: the memory quota, or what is reserved for the function, is used up | `NotStarted` | throttled: fewer calls at once |
 //! | 435, 442 | `NotStarted` | not found |
 //! | 438, 449 | `NotStarted` | unavailable |
 //! | 447, 450 start too slow | `NotStarted` | timeout |
@@ -66,8 +66,12 @@ pub(crate) fn of_status(status: Status) -> OfStatus {
         401 | 441 => plain(NotStarted, K::BadCredentials),
         402 | 410 => for_all(K::Misconfigured, "top up the account, or have the service resumed"),
         404 | 436 | 444 | 445 | 446 => plain(NotStarted, K::Misconfigured),
-        429 => Meaning { hint: "instances can't be had as fast", ..plain(NotStarted, K::Throttled) },
-        432 => Meaning { hint: "the memory quota of calls at once is used up", ..plain(NotStarted, K::Throttled) },
+        429 => Meaning { hint: "instances can't be had as fast", ..plain(NotStarted, K::Burst) },
+        432 => Meaning {
+            hint: "the region's memory quota is used up, or what is reserved for the function; set `memory_quota_mb` to the \
+                   quota that the account has",
+            ..plain(NotStarted, K::Throttled)
+        },
         435 | 442 => plain(NotStarted, K::NotFound),
         438 | 449 => plain(NotStarted, K::Unavailable),
         447 | 450 => plain(NotStarted, K::Timeout),
@@ -169,7 +173,7 @@ mod tests {
             (406, Some((NotStarted, K::PayloadTooLarge))),
             (407, Some((Ran, K::ReplyTooLarge))),
             (410, Some((NotStarted, K::Misconfigured))),
-            (429, Some((NotStarted, K::Throttled))),
+            (429, Some((NotStarted, K::Burst))),
             (430, None),
             (432, Some((NotStarted, K::Throttled))),
             (433, None),
@@ -199,15 +203,6 @@ mod tests {
             };
             assert_eq!(found, expected, "{number}");
         }
-    }
-
-    #[test]
-    fn a_burst_and_concurrency_are_told_apart() {
-        let hint = |status| match of_status(status) {
-            OfStatus::Failure(meaning) => meaning.hint,
-            OfStatus::FunctionError => "",
-        };
-        assert_ne!(hint(Status::BURST), hint(Status::CONCURRENCY));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Market {
     pub throttle_pause_max_ms: u64,
     /// Two deployments throttled within these milliseconds mean that their venue is full.
     pub throttle_venue_window_ms: u64,
+    /// Milliseconds for which a deployment is left alone whose venue can't add instances as fast as calls come.
+    pub burst_pause_ms: u64,
     /// Retries allowed, as a share of the calls.
     pub retry_budget_ppm: u32,
     /// Retries that may be saved up, and are there at the start.
@@ -73,6 +75,7 @@ impl Market {
             cap_grow_ppm: section.number("cap_grow_ppm", 0..=1_000_000),
             throttle_pause_max_ms: section.number("throttle_pause_max_ms", 0..=3_600_000),
             throttle_venue_window_ms: section.number("throttle_venue_window_ms", 0..=3_600_000),
+            burst_pause_ms: section.number("burst_pause_ms", 0..=3_600_000),
             retry_budget_ppm: section.number("retry_budget_ppm", 0..=1_000_000),
             retry_burst: section.number("retry_burst", 0..=100_000),
             max_attempts: section.number("max_attempts", 1..=10),

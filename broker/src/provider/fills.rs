@@ -33,7 +33,7 @@ impl Provider {
             Observation::FunctionError => Went::ErrorOfItsOwn,
             Observation::Failed | Observation::Unknown => Went::Wrong,
             // It said that it is full: no promise was broken.
-            Observation::Throttled { .. } => return,
+            Observation::Throttled { .. } | Observation::Burst { .. } => return,
         };
         let Landed { quoted, charged, expected, took, .. } = *landed;
         let passed = {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use merit_units::Timestamp;
 
 use super::slot::NaiveVenue;
-use super::{NaiveBook, venue_name};
-use crate::{VenueSlots, WindowCaps};
+use super::{NaiveBook, name, venue_name};
+use crate::{Slot, VenueSlots, WindowCaps};
 
 /// One window of time: its number is its place in the list.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,7 @@ pub(super) struct NaiveWindow {
 pub struct NaiveTaken {
     window: Option<usize>,
     ceiling_pico: i64,
+    memory_mb: u64,
 }
 
 impl NaiveBook {
@@ -39,6 +40,22 @@ impl NaiveBook {
     /// Changes a venue's caps.
     pub fn set_window_caps(&mut self, venue: &Arc<VenueSlots>, caps: Option<WindowCaps>, now: Timestamp) {
         self.venues.entry(venue_name(venue)).or_default().set_window_caps(caps, now);
+    }
+
+    /// Changes what a deployment's calls take of its venue's memory.
+    pub fn set_memory_mb(&mut self, slot: &Arc<Slot>, memory_mb: u64) {
+        self.slots.entry(name(slot)).or_default().memory_mb = memory_mb;
+    }
+
+    /// Changes a venue's quota of memory.
+    pub fn set_memory_quota_mb(&mut self, venue: &Arc<VenueSlots>, quota_mb: Option<u64>) {
+        self.venues.entry(venue_name(venue)).or_default().memory_quota_mb = quota_mb;
+    }
+
+    /// The memory of calls in flight that began under a quota.
+    #[cfg(test)]
+    pub(crate) fn memory_in_use_mb(&self, venue: &Arc<VenueSlots>) -> u64 {
+        self.venues[&venue_name(venue)].memory_mb
     }
 
     /// Stopped, on trial, and the end of the running window with calls and picodollars left in it.
@@ -82,7 +99,11 @@ impl NaiveVenue {
         (many || dear).then_some(ends)
     }
 
-    pub(super) fn begin(&mut self, ceiling_pico: i64, now: Timestamp) -> NaiveTaken {
+    pub(super) fn begin(&mut self, memory_mb: u64, ceiling_pico: i64, now: Timestamp) -> NaiveTaken {
+        NaiveTaken { memory_mb: self.take_memory(memory_mb), ..self.begin_in_window(ceiling_pico, now) }
+    }
+
+    fn begin_in_window(&mut self, ceiling_pico: i64, now: Timestamp) -> NaiveTaken {
         let Some(window) = self.windows.last().copied() else { return NaiveTaken::default() };
         let Some(caps) = window.caps else { return NaiveTaken::default() };
         if now >= window.ends {
@@ -91,10 +112,22 @@ impl NaiveVenue {
         let number = self.windows.len() - 1;
         self.windows[number].calls += 1;
         self.windows[number].spend_pico += i128::from(ceiling_pico);
-        NaiveTaken { window: Some(number), ceiling_pico }
+        NaiveTaken { window: Some(number), ceiling_pico, memory_mb: 0 }
+    }
+
+    pub(super) fn is_memory_full(&self, memory_mb: u64) -> bool {
+        self.memory_quota_mb.is_some_and(|quota_mb| self.memory_mb + memory_mb > quota_mb)
+    }
+
+    /// What a call that begins takes of the memory.
+    fn take_memory(&mut self, memory_mb: u64) -> u64 {
+        let taken = if self.memory_quota_mb.is_some() { memory_mb } else { 0 };
+        self.memory_mb += taken;
+        taken
     }
 
     pub(super) fn end(&mut self, taken: NaiveTaken, charged_pico: Option<i64>) {
+        self.memory_mb -= taken.memory_mb;
         let Some(number) = taken.window else { return };
         let window = &mut self.windows[number];
         match charged_pico {

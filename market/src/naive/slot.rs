@@ -12,6 +12,7 @@ pub(super) struct NaiveSlot {
     pub(super) health: NaiveHealth,
     pub(super) next_probe: Timestamp,
     pub(super) paused_until: Timestamp,
+    pub(super) memory_mb: u64,
 }
 
 /// A venue.
@@ -22,6 +23,9 @@ pub(super) struct NaiveVenue {
     pub(super) stopped: bool,
     pub(super) on_trial: bool,
     pub(super) windows: Vec<super::gate::NaiveWindow>,
+    /// Of calls in flight that began under a quota.
+    pub(super) memory_mb: u64,
+    pub(super) memory_quota_mb: Option<u64>,
     throttled: Vec<(usize, Timestamp)>,
 }
 

@@ -4,7 +4,7 @@
 //! halves the cap, at most once per flight of calls, and growth is by small steps while
 //! the cap is in use. A cap that grew back to the configured concurrency is forgotten.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use merit_units::Timestamp;
 
@@ -49,6 +49,56 @@ impl Capacity {
 
     pub(super) fn set_cap(&self, cap: u32) {
         self.cap.store(cap, Relaxed);
+    }
+}
+
+/// The memory of all calls in flight, where it has a quota; without one nothing is counted.
+#[derive(Debug)]
+pub(super) struct MemoryQuota {
+    in_use_mb: AtomicU64,
+    /// `u64::MAX`: none.
+    quota_mb: AtomicU64,
+}
+
+impl MemoryQuota {
+    pub(super) fn none() -> Self {
+        Self { in_use_mb: AtomicU64::new(0), quota_mb: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Calls that were let in without a quota are not counted under a new one.
+    pub(super) fn set(&self, quota_mb: Option<u64>) {
+        self.quota_mb.store(quota_mb.unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// What is to be given back, or `None` when there is no room for as much.
+    pub(super) fn enter(&self, memory_mb: u64) -> Option<u64> {
+        let quota_mb = self.quota_mb.load(Relaxed);
+        if quota_mb == u64::MAX {
+            return Some(0);
+        }
+        let more = |in_use: u64| in_use.checked_add(memory_mb).filter(|in_use| *in_use <= quota_mb);
+        self.in_use_mb.fetch_update(Relaxed, Relaxed, more).ok().map(|_| memory_mb)
+    }
+
+    pub(super) fn leave(&self, memory_mb: u64) {
+        if memory_mb > 0 {
+            let before = self.in_use_mb.fetch_sub(memory_mb, Relaxed);
+            debug_assert!(before >= memory_mb, "invariant: what was taken is given back once");
+        }
+    }
+
+    /// What is in use and the quota, when there is no room for as much.
+    pub(super) fn full(&self, memory_mb: u64) -> Option<(u64, u64)> {
+        let quota_mb = self.quota_mb.load(Relaxed);
+        if quota_mb == u64::MAX {
+            return None;
+        }
+        let in_use_mb = self.in_use_mb.load(Relaxed);
+        (in_use_mb.saturating_add(memory_mb) > quota_mb).then_some((in_use_mb, quota_mb))
+    }
+
+    pub(super) fn in_use_mb(&self) -> u64 {
+        self.in_use_mb.load(Relaxed)
     }
 }
 

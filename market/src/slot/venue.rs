@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use merit_units::Timestamp;
 
 use super::Room;
-use super::capacity::{Capacity, LearnedCap};
+use super::capacity::{Capacity, LearnedCap, MemoryQuota};
 use super::window::{CappedWindows, WindowCaps};
 use crate::Config;
 
@@ -28,6 +28,7 @@ pub struct VenueSlots {
     /// [`STOPPED`] and [`ON_TRIAL`].
     flags: AtomicU8,
     pub(super) windows: CappedWindows,
+    pub(super) memory: MemoryQuota,
     /// Whether a cap is learned: results need the mutex only then.
     has_learned: AtomicBool,
     learned: Mutex<Learned>,
@@ -48,6 +49,7 @@ impl VenueSlots {
             capacity: Capacity::new(concurrency),
             flags: AtomicU8::new(0),
             windows: CappedWindows::default(),
+            memory: MemoryQuota::none(),
             has_learned: AtomicBool::new(false),
             learned: Mutex::new(Learned { cap: LearnedCap::new(concurrency), last_throttled: None }),
         }
@@ -96,6 +98,17 @@ impl VenueSlots {
     /// Changes what it takes in one window of time. What was taken in the running one counts.
     pub fn set_window_caps(&self, caps: Option<WindowCaps>, now: Timestamp) {
         self.windows.set(caps, now);
+    }
+
+    /// Changes the memory that all calls in flight there may take together, each that of its function.
+    pub fn set_memory_quota_mb(&self, quota_mb: Option<u64>) {
+        self.memory.set(quota_mb);
+    }
+
+    /// The memory of the calls in flight, as far as a quota has it counted.
+    #[must_use]
+    pub fn memory_in_use_mb(&self) -> u64 {
+        self.memory.in_use_mb()
     }
 
     /// Whether neither a switch nor its trial keeps a call with that luck away.

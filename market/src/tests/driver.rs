@@ -80,6 +80,8 @@ struct Seen {
     /// Verdicts of a full window, and of a kill switch.
     capped: u32,
     killed: u32,
+    /// Verdicts of a full memory.
+    out_of_memory: u32,
     /// Most views at once.
     views: usize,
 }
@@ -104,6 +106,11 @@ impl Driver {
             scenario,
             seen: Seen::default(),
         };
+        for slot in 0..SLOTS {
+            let memory_mb = 128 * u64::try_from(slot % 5).expect("a small number");
+            driver.fast.set_memory_mb(slot, memory_mb);
+            driver.naive.set_memory_mb(slot, memory_mb);
+        }
         driver.build();
         driver
     }
@@ -122,8 +129,10 @@ impl Driver {
         let at_rest = self.fast.state(self.now);
         assert!(at_rest.slots.iter().all(|(room, ..)| room.in_flight == 0), "a place leaked: {at_rest:?}");
         assert!(at_rest.venues.iter().all(|room| room.in_flight == 0), "a venue's place leaked: {at_rest:?}");
-        let Seen { picks, explored, probes, least_bad, refusals, on_trial, capped, killed, views } = self.seen;
-        let gates = on_trial > 0 && capped > 0 && killed > 0;
+        assert!(at_rest.memory.iter().all(|in_use_mb| *in_use_mb == 0), "memory leaked: {at_rest:?}");
+        let Seen { picks, explored, probes, least_bad, refusals, on_trial, capped, killed, out_of_memory, views } =
+            self.seen;
+        let gates = on_trial > 0 && capped > 0 && killed > 0 && out_of_memory > 0;
         assert!(
             picks > steps / 10 && explored > 0 && probes > 0 && least_bad > 0 && refusals > 0 && views > 1 && gates,
             "{:?}",
@@ -192,10 +201,10 @@ impl Driver {
         }
     }
 
-    /// Changes a venue's kill switch, its trial or its caps; mostly back to how a venue usually is.
+    /// Changes a venue's kill switch, its trial, its memory or its caps; mostly back to how a venue usually is.
     fn set_gate(&mut self) {
         let (venue, unusual) = (self.rng.usize(0..VENUES), self.rng.u8(0..3) == 0);
-        match self.rng.u8(0..3) {
+        match self.rng.u8(0..4) {
             0 => {
                 self.fast.set_stopped(venue, unusual);
                 self.naive.set_stopped(venue, unusual);
@@ -203,6 +212,11 @@ impl Driver {
             1 => {
                 self.fast.set_on_trial(venue, unusual);
                 self.naive.set_on_trial(venue, unusual);
+            }
+            2 => {
+                let quota_mb = unusual.then(|| self.rng.u64(0..4_000));
+                self.fast.set_memory_quota_mb(venue, quota_mb);
+                self.naive.set_memory_quota_mb(venue, quota_mb);
             }
             _ => {
                 let rng = &mut self.rng;
@@ -316,6 +330,7 @@ impl Driver {
     ) {
         let of = |wanted: fn(&Exclusion) -> bool| before.iter().any(|(_, verdict)| verdict.as_ref().is_err_and(wanted));
         self.seen.capped += u32::from(of(|why| matches!(why, Exclusion::CapReached { .. })));
+        self.seen.out_of_memory += u32::from(of(|why| matches!(why, Exclusion::VenueMemoryFull { .. })));
         self.seen.killed += u32::from(of(|why| matches!(why, Exclusion::Killed)));
         let would_do = before.iter().filter(|(_, verdict)| verdict.is_ok()).count();
         match decision {
@@ -362,7 +377,11 @@ impl Driver {
     fn observation(&mut self, slot: usize) -> Observation {
         if self.chance(self.scenario.throttle_ppm) {
             let retry_after = self.rng.bool().then(|| Micros::new(self.rng.u64(0..2 * SECOND.get())));
-            return Observation::Throttled { retry_after };
+            return if self.rng.bool() {
+                Observation::Throttled { retry_after }
+            } else {
+                Observation::Burst { retry_after }
+            };
         }
         let fails = self.chance(if self.sick[slot] { 900_000 } else { 10_000 });
         let (good, bad) = ([Observation::Ok, Observation::FunctionError], [Observation::Failed, Observation::Unknown]);

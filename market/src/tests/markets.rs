@@ -76,6 +76,14 @@ impl Market for Fast {
         self.world.venues[venue].set_on_trial(on_trial);
     }
 
+    fn set_memory_mb(&mut self, slot: usize, memory_mb: u64) {
+        self.world.slots[slot].set_memory_mb(memory_mb);
+    }
+
+    fn set_memory_quota_mb(&mut self, venue: usize, quota_mb: Option<u64>) {
+        self.world.venues[venue].set_memory_quota_mb(quota_mb);
+    }
+
     fn set_window_caps(&mut self, venue: usize, caps: Option<WindowCaps>, now: Timestamp) {
         self.world.venues[venue].set_window_caps(caps, now);
     }
@@ -91,6 +99,7 @@ impl Market for Fast {
             slots: slots.collect(),
             venues: self.world.venues.iter().map(|venue| venue.room()).collect(),
             gates: self.world.venues.iter().map(|venue| venue.gate()).collect(),
+            memory: self.world.venues.iter().map(|venue| venue.memory_in_use_mb()).collect(),
             merit_order: self.book().merit_order().collect(),
             views: self.book().views_at(now),
         }
@@ -158,6 +167,14 @@ impl Market for Naive {
         self.book.set_venue_on_trial(&self.world.venues[venue], on_trial);
     }
 
+    fn set_memory_mb(&mut self, slot: usize, memory_mb: u64) {
+        self.book.set_memory_mb(&self.world.slots[slot], memory_mb);
+    }
+
+    fn set_memory_quota_mb(&mut self, venue: usize, quota_mb: Option<u64>) {
+        self.book.set_memory_quota_mb(&self.world.venues[venue], quota_mb);
+    }
+
     fn set_window_caps(&mut self, venue: usize, caps: Option<WindowCaps>, now: Timestamp) {
         self.book.set_window_caps(&self.world.venues[venue], caps, now);
     }
@@ -182,6 +199,7 @@ impl Market for Naive {
             slots: slots.collect(),
             venues: self.world.venues.iter().map(|venue| self.book.venue_room(venue)).collect(),
             gates: self.world.venues.iter().map(|venue| self.book.gate(venue)).collect(),
+            memory: self.world.venues.iter().map(|venue| self.book.memory_in_use_mb(venue)).collect(),
             merit_order: self.book.views().newest().into_iter().map(|slot| self.book.row_of(slot)).collect(),
             views: views.collect(),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use merit_cloud_wire::scf::Status;
 use merit_venue::ErrorKind::{
-    BadCredentials, Misconfigured, NotFound, PayloadRefused, PayloadTooLarge, ReplyTooLarge, Throttled, Timeout,
+    BadCredentials, Burst, Misconfigured, NotFound, PayloadRefused, PayloadTooLarge, ReplyTooLarge, Throttled, Timeout,
     Unavailable,
 };
 use merit_venue::Outcome::{NotStarted, Ran, Unknown};
@@ -22,7 +22,7 @@ const TABLE: [(u16, Option<(Outcome, ErrorKind)>); 29] = [
     (406, Some((NotStarted, PayloadTooLarge))),
     (407, Some((Ran, ReplyTooLarge))),
     (410, Some((NotStarted, Misconfigured))),
-    (429, Some((NotStarted, Throttled))),
+    (429, Some((NotStarted, Burst))),
     (430, None),
     (432, Some((NotStarted, Throttled))),
     (433, None),
@@ -73,10 +73,15 @@ async fn each_status_means_what_the_table_says() {
 }
 
 #[tokio::test]
-async fn a_burst_and_concurrency_are_told_apart_in_words() {
-    let burst = answered(ended(429, "")).await.expect_err("a burst").message;
-    let quota = answered(ended(432, "")).await.expect_err("the quota").message;
-    assert!(burst.contains("429 ResourceLimit:") && quota.contains("432 ResourceLimitReached:"), "{burst}; {quota}");
+async fn a_burst_and_concurrency_are_told_apart() {
+    let burst = answered(ended(429, "")).await.expect_err("a burst");
+    let quota = answered(ended(432, "")).await.expect_err("the quota");
+    assert_eq!((burst.kind, quota.kind), (Burst, Throttled), "a pause, and fewer calls at once");
+    assert!(burst.message.contains("429 ResourceLimit:"), "{burst}");
+    assert!(
+        quota.message.contains("432 ResourceLimitReached:") && quota.message.contains("memory_quota_mb"),
+        "{quota}"
+    );
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ fn the_defaults_change_only_on_purpose() {
     market.cap_grow_ppm = 50000
     market.throttle_pause_max_ms = 10000
     market.throttle_venue_window_ms = 1000
+    market.burst_pause_ms = 1000
     market.retry_budget_ppm = 200000
     market.retry_burst = 100
     market.max_attempts = 3
@@ -271,7 +272,7 @@ fn promised() -> Vec<(String, String, u64, u64)> {
 #[test]
 fn every_range_is_the_promised_one() {
     let promised = promised();
-    assert_eq!(promised.len(), 94, "every number of the template");
+    assert_eq!(promised.len(), 95, "every number of the template");
     for (section, key, min, max) in promised {
         let with = |value: u64| format!("[{section}]\n{key} = {value}\n");
         let refused = format!("merit.toml:2:{}: {section}.{key}: must be {min} to {max}, got ", key.len() + 4);

@@ -3,6 +3,7 @@
 //! Known limitation: whether credentials are good is known only when they are used.
 
 use http::Uri;
+use merit_units::RegionId;
 
 use super::keys::{self, CloudKeys, Names};
 use crate::reader::{Kind, Section};
@@ -21,6 +22,20 @@ pub struct TencentScf {
     pub gateway_events: bool,
     /// Milliseconds that credentials which were refused are not tried again.
     pub credentials_retry_ms: u64,
+    /// Megabytes that calls in flight in the region may take together, each those of its function; unless told, what
+    /// every account has ([`Self::memory_quota_mb`]).
+    pub memory_quota_mb: Option<u64>,
+}
+
+impl TencentScf {
+    /// The quota of memory in a region: what was configured, or what an account has that did not ask for more.
+    ///
+    /// Source: cloud.tencent.com/document/product/583/11637, read 2026-11-22.
+    #[must_use]
+    pub fn memory_quota_mb(&self, region: &RegionId) -> u64 {
+        let large = ["ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-chengdu", "ap-hongkong"];
+        self.memory_quota_mb.unwrap_or(if large.contains(&region.as_str()) { 128_000 } else { 64_000 })
+    }
 }
 
 const NAMES: Names = Names {
@@ -39,5 +54,11 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> TencentScf {
         older_action: section.given("action", text, |text| one_of(text, &actions)).unwrap_or(false),
         gateway_events: section.given("events", text, |text| one_of(text, &events)).unwrap_or(false),
         credentials_retry_ms: section.number_or("credentials_retry_ms", 100..=3_600_000, 10_000),
+        memory_quota_mb: section.given("memory_quota_mb", &[Kind::Integer], megabytes),
     }
+}
+
+fn megabytes(text: &str) -> Result<u64, String> {
+    let given = text.parse().ok().filter(|given| (128..=1_000_000_000).contains(given));
+    given.ok_or_else(|| format!("must be 128 to 1000000000, got {text}"))
 }

@@ -196,7 +196,7 @@ fn no_venue(refusal: &Refusal, exclusions: &[ExclusionView]) -> LambdaError {
         let reason = ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded;
         return throttled(reason, Some(1), refusal);
     }
-    if any(&["venue-at-capacity", "throttled"]) {
+    if any(&["venue-at-capacity", "venue-memory-full", "throttled"]) {
         return throttled(ThrottleReason::ConcurrentInvocationLimitExceeded, Some(1), refusal);
     }
     let unwell = any(&["ejected", "on-probation"]);

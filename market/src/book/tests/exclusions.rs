@@ -106,7 +106,7 @@ fn health_comes_before_room_and_the_deployments_room_before_its_venues() {
     expect(&town, &terms, Exclusion::OnProbation { next_probe }, "on-probation", detail);
     town.pass(Micros::from_millis(200));
     let until = Timestamp::from_micros(1_763_719_203_000_000);
-    let detail = "the venue throttled a call and asked to be left alone";
+    let detail = "the venue throttled a call and is left alone for a while";
     expect(&town, &terms, Exclusion::Throttled { until }, "throttled", detail);
     town.pass(Micros::from_secs(3));
     let full = Exclusion::AtCapacity { in_flight: 1, cap: 1 };
@@ -117,6 +117,47 @@ fn health_comes_before_room_and_the_deployments_room_before_its_venues() {
     expect(&town, &terms, full, "venue-at-capacity", "1 calls in flight at its venue of 1 allowed");
     drop(held);
     assert_eq!(verdict(&town, &terms), Ok(()));
+}
+
+#[test]
+fn calls_in_flight_take_memory_of_a_venue_that_has_a_quota_of_it() {
+    let mut town = Town::with_costs(&[100, 200]);
+    let terms = Terms::default();
+    for row in 0..2 {
+        town.slot(row).set_memory_mb(512);
+    }
+    let venue = std::sync::Arc::clone(town.slot(0).venue());
+    let uncounted = town.call();
+    venue.set_memory_quota_mb(Some(1100));
+    let (first, second) = (town.call(), town.call());
+    assert_eq!((first.row, second.row, venue.memory_in_use_mb()), (0, 0, 1024));
+    let full = Exclusion::VenueMemoryFull { in_use_mb: 1024, quota_mb: 1100 };
+    let detail = "calls in flight at its venue take 1024 MB of 1100 MB allowed: no room for one more";
+    expect(&town, &terms, full, "venue-memory-full", detail);
+    assert_eq!(town.call().row, 1, "another venue has no such quota");
+    town.slot(0).set_memory_mb(76);
+    assert_eq!(verdict(&town, &terms), Ok(()), "a smaller one fits");
+    drop((uncounted, first));
+    assert_eq!(venue.memory_in_use_mb(), 512, "what was taken is given back, whatever its function has now");
+    drop(second);
+    town.slot(0).set_memory_mb(2000);
+    venue.set_memory_quota_mb(None);
+    assert_eq!((verdict(&town, &terms), venue.memory_in_use_mb()), (Ok(()), 0));
+}
+
+#[test]
+fn a_burst_pauses_for_a_moment_and_lowers_no_cap() {
+    let mut town = Town::with_costs(&[100]);
+    let before = town.slot(0).room();
+    town.observe(0, Observation::Burst { retry_after: None });
+    let until = town.now + town.config.burst_pause;
+    assert_eq!(verdict(&town, &Terms::default()), Err(Exclusion::Throttled { until }));
+    town.pass(town.config.burst_pause);
+    assert_eq!(verdict(&town, &Terms::default()), Ok(()));
+    town.observe(0, Observation::Burst { retry_after: Some(Micros::from_secs(3)) });
+    let room = town.slot(0).room();
+    assert_eq!((room.cap, room.learned), (before.cap, false), "there is room for as many, only later");
+    assert_eq!(room.paused_until, town.now + Micros::from_secs(3), "as the venue asked");
 }
 
 #[test]

@@ -92,6 +92,7 @@ async fn throttles_say_which_limit_was_met() {
     for (refusal, reason) in [
         (excluded(&["at-capacity"]), "ReservedFunctionConcurrentInvocationLimitExceeded"),
         (excluded(&["venue-at-capacity"]), "ConcurrentInvocationLimitExceeded"),
+        (excluded(&["venue-memory-full"]), "ConcurrentInvocationLimitExceeded"),
         (failed(&["throttled"], true), "ConcurrentInvocationLimitExceeded"),
         (Refusal::RateLimited { scope: "key", limit: 1, retry_after: Micros::ZERO }, "CallerRateLimitExceeded"),
     ] {
