@@ -20,6 +20,16 @@
 //! | 15 no such name | has a name that does not resolve | `Dns`, `NotStarted`; the venue is unready, says what to do, and comes back |
 //! | 16 untrusted certificate | has a certificate that nobody vouches for | `Tls`, likewise |
 //!
+//! Every adapter, every preset of the HTTP adapter and every way to call asynchronously runs every card, but for these:
+//!
+//! | who | not | why |
+//! |---|---|---|
+//! | Cloudflare Workers | 2 | a Worker has no protocol for its errors; a card of its own looks at what it throws and answers |
+//! | tasks of Function Compute | 1 | replies of tasks are texts, and the card's payload is every byte there is |
+//! | tasks of Function Compute | 11, 14 | a submission whose answer was lost is made again, with an id by which it runs once |
+//! | OpenFaaS's queue | 11, otherwise | a reply that is brought is a request of its own; the gateway's answer is cut instead |
+//! | AWS Lambda | 15, 16 | its SDK connects by itself, and its failures to do so stand against nothing |
+//!
 //! An adapter's tests implement [`Fixture`] and write [`conformance_cards!`](crate::conformance_cards),
 //! which makes one test of each card but the last two: those need [`Reaching`] and are named. A card panics with what it saw when the adapter fails it.
 //!

@@ -6,4 +6,5 @@ mod discover;
 mod errors;
 mod requests;
 mod server;
+mod task_cards;
 mod tasks;

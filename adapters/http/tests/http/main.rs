@@ -4,6 +4,7 @@ mod addresses;
 mod cards;
 mod connections;
 mod presets;
+mod queue_cards;
 mod queued;
 mod refused;
 mod replies;
