@@ -14,6 +14,7 @@ mod adjustments;
 mod asynchronous;
 mod authorization;
 mod command_line;
+mod cut;
 mod damaged;
 mod disconnects;
 mod doctor;

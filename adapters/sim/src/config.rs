@@ -278,6 +278,7 @@ impl SimConfig {
     /// function_key = "..."         # this, or [[cloud.entra]], or both
     /// # All others are optional.
     /// app = "azure-eastus"
+    /// cut_after_ms = 230000        # when a request without an answer is ended, in real time; its function runs on
     /// subscription = "00000000-0000-0000-0000-000000000000"
     /// resource_group = "merit-sim"
     ///

@@ -3,6 +3,7 @@
 mod cards;
 mod check;
 mod credentials;
+mod cut;
 mod discover;
 mod durable;
 mod requests;

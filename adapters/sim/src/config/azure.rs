@@ -1,6 +1,12 @@
 //! What a cloud that speaks Azure's protocols needs beside what every cloud has.
 
 use std::fmt;
+use std::time::Duration;
+
+/// When Azure's load balancer ends a request that was not answered, while its function runs on.
+///
+/// Source: learn.microsoft.com/azure/azure-functions/functions-scale, read 2026-11-21.
+const CUT_AFTER: Duration = Duration::from_secs(230);
 
 /// A function app of a subscription.
 #[derive(Clone)]
@@ -15,6 +21,8 @@ pub struct AzureApp {
     pub function_key: Option<String>,
     /// Who may call with an Entra token, if anybody.
     pub entra: Option<EntraClient>,
+    /// When a request is ended that was not answered, in real time.
+    pub cut_after: Duration,
 }
 
 /// An app registration that is known.
@@ -39,6 +47,7 @@ impl AzureApp {
             resource_group: "merit-sim".to_owned(),
             function_key: None,
             entra: None,
+            cut_after: CUT_AFTER,
         }
     }
 }

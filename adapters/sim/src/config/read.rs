@@ -73,6 +73,7 @@ const CLOUD_KEYS: &[&str] = &[
     "resource_group",
     "function_key",
     "entra",
+    "cut_after_ms",
     "gateway_events",
     "return_payload",
     "bearer_token",

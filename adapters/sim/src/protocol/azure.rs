@@ -15,7 +15,7 @@
 //! | has no key or a wrong one, or a token that is not for the app | 401, nothing else |
 //! | names no function | 404, nothing else |
 //! | fails in the function | 500, JSON |
-//! | takes longer than the function's timeout | 502, a page, as of the load balancer |
+//! | takes longer than the function's timeout, or than `cut_after_ms` | 502, a page, as of the load balancer; after the latter the function runs on, and is billed |
 //! | finds too many others waiting | 429 |
 //! | has over 100 MB | 413 |
 //! | meets `outage: refuse`, or a machine that can't run it | 503, `Function host is not running.` |
@@ -23,8 +23,8 @@
 //!
 //! No meters are told, as Azure tells none.
 //!
-//! Known limitations: keys are the app's, not single functions'; the load balancer cuts by the function's timeout,
-//! not after 230 seconds; what was started is forgotten after a thousand others.
+//! Known limitations: keys are the app's, not single functions'; the load balancer cuts by the real time and not by that
+//! of `time_scale`; what was started is forgotten after a thousand others.
 
 mod describe;
 mod durable;
@@ -40,6 +40,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::body::{Body, Cut, spoil, whole};
 use super::{form, issuer, payload, wrong};
@@ -96,7 +97,10 @@ async fn call(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Cut> {
     match admitted(cloud, app, query, request).await? {
-        Ok(payload) => ended(cloud.invoke(function, payload, usize::MAX).await).await,
+        Ok(payload) => match timeout(app.cut_after, cloud.invoke(function, payload, usize::MAX)).await {
+            Ok(outcome) => ended(outcome).await,
+            Err(_) => Ok(page(StatusCode::BAD_GATEWAY).map(whole)),
+        },
         Err(outcome) => ended_otherwise(outcome).await,
     }
 }

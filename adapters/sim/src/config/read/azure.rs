@@ -1,5 +1,7 @@
 //! The keys that only mean something where Azure's protocols are spoken.
 
+use std::time::Duration;
+
 use super::super::azure::{AzureApp, EntraClient};
 use super::{Reader, Section};
 
@@ -16,6 +18,9 @@ impl<'t> Reader<'t> {
             app.resource_group = group.to_owned();
         }
         app.function_key = self.text(section, "function_key").map(str::to_owned);
+        if let Some(millis) = self.whole(section, "cut_after_ms") {
+            app.cut_after = Duration::from_millis(millis);
+        }
         for section in self.sections(section, "entra") {
             self.only(&section, ENTRA_KEYS);
             let client = EntraClient {

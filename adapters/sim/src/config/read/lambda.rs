@@ -14,7 +14,7 @@ use super::{Reader, Section};
 const ACCOUNT: &str = "123456789012";
 
 /// Keys of a cloud that only some protocols have.
-const KEYS_OF: [(&str, &[&str]); 24] = [
+const KEYS_OF: [(&str, &[&str]); 25] = [
     ("region", &["lambda", "google"]),
     ("account", &["lambda"]),
     ("json_payloads", &["lambda"]),
@@ -27,6 +27,7 @@ const KEYS_OF: [(&str, &[&str]); 24] = [
     ("resource_group", &["azure"]),
     ("function_key", &["azure"]),
     ("entra", &["azure"]),
+    ("cut_after_ms", &["azure"]),
     ("return_payload", &["fc"]),
     ("gateway_events", &["scf"]),
     ("bearer_token", &["workers"]),

@@ -1,5 +1,7 @@
 //! Azure's protocols, with real requests.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
@@ -88,6 +90,23 @@ async fn failures_are_azures() {
     cloud.control(json!({ "concurrency": null, "outage": "refuse" })).await;
     let down = call(&cloud, "echo", &KEY).await;
     assert_eq!((down.status.as_u16(), down.body.as_ref()), (503, &b"Function host is not running."[..]));
+}
+
+#[tokio::test]
+async fn the_load_balancer_ends_a_request_while_its_function_runs_on() {
+    let mut azure = config("azure-consumption/eastus");
+    let key = Some("the-key".to_owned());
+    let app = AzureApp { function_key: key, cut_after: Duration::from_millis(50), ..AzureApp::new("orders") };
+    azure.protocol = Protocol::Azure(app);
+    let cloud = start(SimConfig { seed: 42, time_scale: TimeScale::REAL, clouds: vec![azure] }).await;
+    cloud.control(json!({ "extra_latency_ms": 500 })).await;
+    let cut = call(&cloud, "echo", &KEY).await;
+    assert!(cut.status == 502 && cut.header("content-type").expect("a page").starts_with("text/html"));
+    assert_eq!(cloud.invoice().await["calls"], 0, "it has not ended");
+    while cloud.invoice().await["calls"] == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(cloud.functions.runs(), 1);
 }
 
 #[tokio::test]
