@@ -280,3 +280,40 @@ async fn every_region_of_awss_index_comes_into_force_or_none() {
     let asked = ["/current/region_index.json", "/v2/eu-west-1/index.json", "/v2/us-east-1/index.json"];
     assert_eq!(stage.server.targets(), asked);
 }
+
+/// Time stands still but where the test lets it pass: what is under way on real sockets takes none of it.
+#[tokio::test(start_paused = true)]
+async fn between_two_pages_there_is_a_pause() {
+    use crate::catalog::fetch::{FetchLimits, Validators};
+    use crate::catalog::list::Format;
+    use crate::catalog::pages::{Looked, PageLimits, Who, look};
+
+    // While a blocking task runs, tokio does not advance a paused clock by itself.
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let holder = tokio::task::spawn_blocking(move || held.recv());
+    let server = Server::start().await;
+    let answers = azure(&server, "0.000004");
+    let count = u32::try_from(answers.len()).expect("a few pages");
+    assert!(count > 2, "pages enough to tell a pause from another");
+    server.then(answers);
+    let url = format!("{}/retail", server.url);
+    let feed = Feed { name: "azure-functions".to_owned(), url, format: Format::AzureRetail };
+    let (pause, timeout) = (Duration::from_secs(60), Duration::from_secs(1_000_000));
+    let fetch = FetchLimits { max_bytes: 1 << 20, used: 0, timeout };
+    let limits = PageLimits { fetch, max_pages: 100, pause };
+    let (begun, today) = (tokio::time::Instant::now(), "2026-11-22".parse().expect("a day"));
+    let looking = tokio::spawn(async move {
+        let known = Validators::default();
+        look(&feed, Who::default(), &known, limits, today).await.map(|looked| matches!(looked, Looked::Read(..)))
+    });
+    while !looking.is_finished() {
+        // A real moment for the sockets, and then a tenth of a second of the test's.
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1))).await.expect("it sleeps");
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    assert_eq!(looking.await.expect("it looks"), Ok(true));
+    assert!(begun.elapsed() >= pause * (count - 1), "{:?} over {count} pages", begun.elapsed());
+    assert_eq!(server.targets().len(), count as usize);
+    drop(hold);
+    assert!(holder.await.expect("it ends").is_err());
+}
