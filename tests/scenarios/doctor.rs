@@ -41,6 +41,18 @@ name = "workers"
 price_sheet = "cloudflare-workers"
 protocol = "workers"
 bearer_token = "sesame"
+
+[[cloud]]
+name = "faas"
+price_sheet = "own/default"
+protocol = "openfaas"
+gateway_password = "sesame"
+
+[[cloud]]
+name = "knative"
+price_sheet = "own/default"
+protocol = "knative"
+api_token = "sesame"
 "#;
 
 const FUNCTION: &str = "json-transform";
@@ -80,6 +92,20 @@ fn tencent(setup: Setup, name: &str, endpoint: &str, secret: &str) -> Setup {
     let own =
         [("endpoint_url", endpoint), ("credentials.secret_id", "AKIDEXAMPLE"), ("credentials.secret_key", secret)];
     venue(setup, name, "tencent-scf", "tencent-scf/cn", &own)
+}
+
+/// An OpenFaaS gateway, whose lists want that password.
+fn faas(setup: Setup, name: &str, url: &str, password: &str) -> Setup {
+    let setup = venue(setup, name, "http", "own/default", &[("preset", "openfaas"), ("url", url)]);
+    let gateway = format!("venues.{name}.gateway");
+    setup.text(&gateway, "user", "admin").text(&gateway, "password", password)
+}
+
+/// A Knative ingress, whose list wants that token.
+fn knative(setup: Setup, name: &str, url: &str, token: &str) -> Setup {
+    let own = [("preset", "knative"), ("url", url), ("domain", "example.com")];
+    let api = format!("venues.{name}.api");
+    venue(setup, name, "http", "own/default", &own).text(&api, "url", url).text(&api, "token", token)
 }
 
 /// Whether all was well, by the exit code, and the steps.
@@ -132,8 +158,15 @@ async fn every_cloud_is_well_and_nothing_has_run_there() {
     let setup = venue(setup, "azure", "azure-functions", "azure-consumption/eastus", &azure);
     let workers = [("url", &*format!("{}/", at("workers"))), ("credentials.bearer_token", "sesame")];
     let setup = venue(setup, "workers", "cloudflare-workers", "cloudflare-workers", &workers);
+    let setup = knative(faas(setup, "faas", &at("faas"), "sesame"), "knative", &at("knative"), "sesame");
     let (broker, _client) = setup.start_with_client().await;
     let clouds_client = Client::new(clouds.address(), "none");
+    for (venue, dry) in [("faas", "none"), ("knative", "none")] {
+        let (well, steps) = doctor(&broker, venue).await;
+        assert!(well && named(&steps, "listing").result == "ok", "{venue}: {steps:?}");
+        assert_eq!(named(&steps, "dry invocation").result, dry, "{venue}: {steps:?}");
+        assert_eq!(calls(&clouds_client, venue).await, 0, "{venue}: nothing has run");
+    }
     for (venue, dry) in
         [("alibaba", "ok"), ("tencent", "ok"), ("google", "none"), ("azure", "none"), ("workers", "none")]
     {
@@ -161,8 +194,12 @@ async fn what_is_wrong_is_named_with_what_to_do() {
     let setup = tencent(tencent(setup, "wrong-scf-key", &at("tencent"), "hunter2"), "page", &page.url(), "sesame");
     let gone = [("endpoint_url", &*format!("http://{closed}")), ("metadata_url", &*format!("http://{closed}"))];
     let setup = venue(setup, "no-metadata", "google-run", "google-run/tier1", &gone);
+    let setup = faas(setup, "wrong-password", &at("faas"), "hunter2");
+    let setup = knative(setup, "wrong-token", &at("knative"), "hunter2");
     let (broker, _client) = setup.start_with_client().await;
     for (venue, step, found, todo) in [
+        ("wrong-password", "listing", "401", "[venues.NAME.gateway]"),
+        ("wrong-token", "listing", "Unauthorized", "[venues.NAME.api]"),
         ("wrong-key", "dry invocation", "check the access key's secret", "credentials"),
         ("wrong-scf-key", "dry invocation", "check the SecretKey", "credentials"),
         ("closed", "connection", &*closed.to_string(), "firewalls"),

@@ -32,6 +32,7 @@ mod openapi;
 mod operations;
 mod overload;
 mod overspend;
+mod own_platforms;
 mod passed_on;
 mod pool_death;
 mod pool_joined;
