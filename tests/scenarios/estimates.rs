@@ -34,12 +34,12 @@ const USD_PER_CNY: i128 = 1405;
 const PAYLOAD: &[u8] = include_bytes!("../../examples/functions/json-transform/input.json");
 const FUNCTION: &str = "json-transform";
 
-/// The clouds of the demo: name, sheet, round trip in ms, memory in MB, vCPU in thousandths where it is chosen.
+/// The providers' clouds of the demo: name, sheet, round trip in ms, memory in MB, vCPU in thousandths where it is chosen.
 const CLOUDS: [(&str, &str, u64, u64, Option<u32>); 9] = [
     ("aws-us-east-1", "aws-lambda/us-east-1/x86_64", 4, 512, None),
     ("aws-eu-central-1", "aws-lambda/eu-central-1/arm64", 90, 512, None),
     ("azure-eastus", "azure-consumption/eastus", 6, 1536, None),
-    ("azure-flex-eastus", "azure-flex/eastus", 6, 512, None),
+    ("azure-flex-eastus2", "azure-flex/eastus2", 7, 512, None),
     ("google-us-central1", "google-run/tier1", 32, 512, None),
     ("google-southamerica-east1", "google-run/tier2", 120, 512, None),
     ("alibaba-ap-southeast-1", "alibaba-fc/intl", 220, 512, Some(350)),

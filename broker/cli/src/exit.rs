@@ -21,11 +21,13 @@ pub enum Exit {
     NotFound,
     /// The function ran and reported an error itself.
     FunctionError,
+    /// A signal such as Ctrl-C ended it before it was done. The code is that of shells.
+    Stopped,
 }
 
 impl Exit {
     /// Every way to end, with its code and meaning.
-    pub const TABLE: [(Self, u8, &'static str); 8] = [
+    pub const TABLE: [(Self, u8, &'static str); 9] = [
         (Self::Ok, 0, "it did what was asked"),
         (Self::Failed, 1, "the call failed: at every venue, or in the broker"),
         (Self::Usage, 2, "the command line, a file or the configuration is mistaken"),
@@ -34,6 +36,7 @@ impl Exit {
         (Self::Forbidden, 5, "the key is missing, wrong, or may not do this"),
         (Self::NotFound, 6, "there is no such function, venue, invocation, event, account or key"),
         (Self::FunctionError, 7, "the function ran and reported an error itself"),
+        (Self::Stopped, 130, "a signal such as Ctrl-C ended it before it was done"),
     ];
 
     /// The table as text, for the end of `--help`.
@@ -46,7 +49,8 @@ Exit codes:
   4  the broker does not answer
   5  the key is missing, wrong, or may not do this
   6  there is no such function, venue, invocation, event, account or key
-  7  the function ran and reported an error itself";
+  7  the function ran and reported an error itself
+  130  a signal such as Ctrl-C ended it before it was done";
 
     /// The code a shell sees.
     #[must_use]

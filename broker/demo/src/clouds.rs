@@ -37,6 +37,12 @@ pub struct Cloud {
     /// Where it speaks Azure's protocols, the app it plays.
     #[serde(default)]
     pub azure: Option<AzureApp>,
+    /// Where it is a gateway of OpenFaaS, what that is called with.
+    #[serde(default)]
+    pub openfaas: Option<FaasGateway>,
+    /// Where it is an ingress of Knative, what that is called with.
+    #[serde(default)]
+    pub knative: Option<KnativeIngress>,
     /// The way there and back, in milliseconds, where that is known.
     #[serde(default)]
     pub round_trip_ms: Option<u64>,
@@ -74,15 +80,40 @@ pub struct AzureApp {
     pub resource_group: String,
 }
 
+/// A gateway of OpenFaaS, as a cloud that speaks its protocol plays it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct FaasGateway {
+    /// The namespace its functions are in.
+    pub namespace: String,
+}
+
+/// An ingress of Knative, as a cloud that speaks its protocol plays it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct KnativeIngress {
+    /// The namespace its services are in.
+    pub namespace: String,
+    /// What stands behind name and namespace in their hosts.
+    pub domain: String,
+}
+
+/// What sheets for machines of one's own begin with.
+const OWN_SHEETS: &str = "own/";
+
 impl Cloud {
     /// Whether its protocol tells what a call used. Where it does not, Merit charges an estimate.
     pub(crate) fn tells_meters(&self) -> bool {
-        self.google.is_none() && self.azure.is_none() && self.protocol != "workers"
+        self.google.is_none() && self.azure.is_none() && self.knative.is_none() && self.protocol != "workers"
+    }
+
+    /// Whether it stands for machines of one's own, which have few slots and no price list.
+    pub(crate) fn is_own(&self) -> bool {
+        self.price_sheet.starts_with(OWN_SHEETS)
     }
 
     /// The region, by which terms can choose it: the name without the provider's.
     pub(crate) fn region(&self) -> &str {
-        const PROVIDERS: [&str; 6] = ["aws-", "azure-flex-", "azure-", "google-", "alibaba-", "tencent-"];
+        const PROVIDERS: [&str; 8] =
+            ["aws-", "azure-flex-", "azure-", "google-", "alibaba-", "tencent-", "openfaas-", "knative-"];
         PROVIDERS.iter().find_map(|provider| self.name.strip_prefix(provider)).unwrap_or("global")
     }
 }
@@ -184,9 +215,9 @@ impl Clouds {
         self.peer.url()
     }
 
-    /// Whether a venue is one of them.
-    pub(crate) fn contains(&self, venue: &str) -> bool {
-        self.all.iter().any(|cloud| cloud.name == venue)
+    /// Whether a venue is one of them and a provider's.
+    pub(crate) fn sells(&self, venue: &str) -> bool {
+        self.all.iter().any(|cloud| cloud.name == venue && !cloud.is_own())
     }
 
     /// The sheet a cloud bills by now, as TOML.
@@ -256,7 +287,8 @@ mod tests {
             serde_json::from_value::<Cloud>(text).unwrap().region().to_owned()
         };
         assert_eq!(region("aws-eu-central-1"), "eu-central-1");
-        assert_eq!(region("azure-flex-eastus"), "eastus");
+        assert_eq!(region("azure-flex-eastus2"), "eastus2");
+        assert_eq!(region("openfaas-dc1"), "dc1");
         assert_eq!(region("cloudflare-workers"), "global");
     }
 }

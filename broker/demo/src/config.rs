@@ -18,6 +18,9 @@ const EXAMPLE_KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDEN
 /// What the simulated Workers of the demo ask for.
 const EXAMPLE_BEARER: &str = "merit-demo-bearer-token";
 
+/// The token by which the simulated Kubernetes API of the demo lists services, and the gateway's password.
+const EXAMPLE_OWN: &str = "merit-demo-cluster-secret";
+
 /// The app registration that the simulated clouds of the demo know.
 const EXAMPLE_ENTRA: &str = "\
 function_key = \"merit-demo-function-key\"
@@ -131,6 +134,19 @@ concurrency = {concurrency}
         if cloud.protocol == "workers" {
             write(text, &format!("[venues.{name}.credentials]\nbearer_token = \"{EXAMPLE_BEARER}\"\n"));
         }
+        if cloud.openfaas.is_some() {
+            write(text, &format!("[venues.{name}.gateway]\nuser = \"admin\"\npassword = \"{EXAMPLE_OWN}\"\n"));
+        }
+        if cloud.knative.is_some() {
+            let url = self.clouds_url;
+            write(
+                text,
+                &format!(
+                    "[venues.{name}.cloudevents]\ntype = \"com.example.demo\"\nsource = \"/merit/demo\"\n\
+                     [venues.{name}.api]\nurl = \"{url}/{name}/\"\ntoken = \"{EXAMPLE_OWN}\"\n"
+                ),
+            );
+        }
         if let Some((id, secret)) = key_names(cloud) {
             let (own_id, own_secret) = EXAMPLE_KEY;
             let keys = format!("{id} = \"{own_id}\"\n{secret} = \"{own_secret}\"\n");
@@ -155,8 +171,12 @@ concurrency = {concurrency}
 
 impl Plan<'_> {
     /// How the broker reaches a cloud.
-    fn reached(&self, Cloud { name, lambda, protocol, google, azure, round_trip_ms, .. }: &Cloud) -> String {
+    fn reached(&self, cloud: &Cloud) -> String {
+        let Cloud { name, lambda, protocol, google, azure, round_trip_ms, .. } = cloud;
         let url = self.clouds_url;
+        if let Some(own) = self.own(cloud) {
+            return own;
+        }
         if let Some(azure) = azure {
             return format!(
                 "# It speaks Azure's own protocol, keys and Entra tokens and all, and tells no meters.\n\
@@ -199,6 +219,26 @@ impl Plan<'_> {
                 lambda.account
             ),
         }
+    }
+}
+
+impl Plan<'_> {
+    /// How the broker reaches a platform on machines of one's own.
+    fn own(&self, Cloud { name, openfaas, knative, .. }: &Cloud) -> Option<String> {
+        let url = self.clouds_url;
+        if let Some(gateway) = openfaas {
+            return Some(format!(
+                "# A gateway of OpenFaaS on machines of one's own; its watchdogs tell how long a call took.\n\
+                 kind = \"http\"\npreset = \"openfaas\"\nurl = \"{url}/{name}/\"\nnamespace = \"{}\"",
+                gateway.namespace
+            ));
+        }
+        let ingress = knative.as_ref()?;
+        Some(format!(
+            "# An ingress of Knative on machines of one's own, called by CloudEvents; it tells no meters.\n\
+             kind = \"http\"\npreset = \"knative\"\nurl = \"{url}/{name}/\"\nnamespace = \"{}\"\ndomain = \"{}\"",
+            ingress.namespace, ingress.domain
+        ))
     }
 }
 

@@ -5,25 +5,26 @@ use std::time::Duration;
 use merit_units::Money;
 
 /// Columns that prose is wrapped at.
-const PROSE_COLUMNS: usize = 100;
+const PROSE_COLUMNS: usize = 80;
 
-/// Prose in lines, those after the first with this indent.
+/// Prose in lines, those after the first with this indent; the first has room for as much before it.
 pub(crate) fn prose(indent: &str, text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    // A percent sign stays with its figure.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" %", "\u{a0}%");
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split(' ') {
         let line = lines.last_mut().expect("invariant: there is a first line");
-        let is_full = line.chars().count() + 1 + word.chars().count() > PROSE_COLUMNS;
-        // A percent sign stays with its figure.
-        if is_full && !line.trim().is_empty() && !word.starts_with('%') {
+        let is_begun = !line.trim().is_empty();
+        if is_begun && line.chars().count() + 1 + word.chars().count() > PROSE_COLUMNS {
             lines.push(format!("{indent}{word}"));
             continue;
         }
-        if !line.trim().is_empty() {
+        if is_begun {
             line.push(' ');
         }
         line.push_str(word);
     }
-    lines.join("\n")
+    lines.join("\n").trim_start().replace('\u{a0}', " ")
 }
 
 /// An amount to the last picodollar: `$0.000512345678`.
@@ -87,13 +88,13 @@ mod tests {
 
     #[test]
     fn prose_is_wrapped_between_words() {
-        let words = ["twelve_chars"; 9].join(" ");
+        let words = ["twelve_chars"; 7].join(" ");
         let wrapped = prose("  ", &words);
         let lengths: Vec<usize> = wrapped.lines().map(str::len).collect();
-        assert_eq!(lengths, [7 * 13 - 1, 2 + 2 * 13 - 1]);
+        assert_eq!(lengths, [6 * 13 - 1, 2 + 12]);
         assert_eq!(prose("", "short"), "short");
-        let figure = format!("{} 12345 %", "x".repeat(93));
-        assert_eq!(prose("", &figure), figure, "a percent sign stays with its figure");
+        let figure = format!("{} 12345 %", "x".repeat(73));
+        assert_eq!(prose("", &figure), format!("{}\n12345 %", "x".repeat(73)), "a percent sign stays with its figure");
         let long = "x".repeat(200);
         assert_eq!(prose("", &long), long, "a word is not cut");
     }

@@ -64,12 +64,12 @@ pub(crate) struct Moved {
     pub(crate) repeated: usize,
 }
 
-/// The simulated cloud that most of the last calls ran at, with its share of them; none that something
-/// has happened to before.
+/// The provider's cloud that most of the last calls ran at, with its share of them; none that something has happened to
+/// before.
 pub(crate) fn leader(calls: &Calls, clouds: &Clouds, now: Duration, before: &[Incident]) -> Option<(String, f64)> {
     let sums = Sums::of(calls.all().iter().filter(|call| call.ended + WINDOW >= now));
     let spared = |venue: &str| before.iter().all(|incident| incident.venue != venue);
-    let (venue, _) = sums.venues.iter().find(|(venue, _)| clouds.contains(venue) && spared(venue))?;
+    let (venue, _) = sums.venues.iter().find(|(venue, _)| clouds.sells(venue) && spared(venue))?;
     Some((venue.clone(), sums.share(venue)))
 }
 

@@ -56,14 +56,18 @@ pub struct Options {
     pub program: PathBuf,
     /// How the person called it, for the hints.
     pub called: String,
-    /// Where the commands look for a broker when nothing else is said, such as `127.0.0.1:8780`.
+    /// Where the broker is to listen, if nobody does, such as `127.0.0.1:8780`.
     pub listen: String,
+    /// Where the commands look for a broker when nothing else is said.
+    pub looked_at: String,
     /// The day, such as `2026-11-21`.
     pub today: String,
     /// Seconds that calls are sent, at least 1.
     pub seconds: u64,
     /// Calls a second on average, at least 1.
     pub rate: u32,
+    /// Calls of the tour at each deployment, at least 1.
+    pub tour: u32,
     /// Calls the pool runs at once, at least 1.
     pub pool_slots: u32,
     /// Whether to end after the report instead of keeping the broker up.
@@ -105,6 +109,9 @@ pub async fn run(options: &Options, output: Output) -> Result<Ended, DemoError> 
         other => other,
     };
     children.stop().await;
+    if matches!(ended, Ok(Ended::Interrupted)) {
+        screen.say(Style::Event, "stopped: the clouds, the pool and the broker are gone")?;
+    }
     ended
 }
 

@@ -15,28 +15,24 @@ use crate::sample::{SAMPLES, drawn};
 /// The same functions, inputs and gaps in every run.
 const SEED: u64 = 42;
 
-/// Calls of the tour at each deployment: enough that a cold start is not all there is to know. A
-/// multiple of two and three, so that every image, page and kind of orders comes equally often.
-pub(crate) const TOUR_CALLS: u32 = 6;
-
 /// Calls of the tour at once. More would compete for this machine's cores and be metered as slow.
 const TOUR_AT_ONCE: usize = 12;
 
-/// Calls each function a few times at each venue, with the same inputs everywhere, so that every ask
+/// Calls each function `each` times at each venue, with the same inputs everywhere, so that every ask
 /// rests on measurements and they can be compared.
 /// Returns how many calls were made.
 ///
 /// # Errors
 /// When one fails.
-pub(crate) async fn tour(broker: &Broker, venues: &[String]) -> Result<u64, DemoError> {
+pub(crate) async fn tour(broker: &Broker, venues: &[String], each: u32) -> Result<u64, DemoError> {
     let at_once = Arc::new(Semaphore::new(TOUR_AT_ONCE));
     let mut lanes = JoinSet::new();
     for venue in venues {
         for sample in SAMPLES {
             let (broker, venue, at_once) = (broker.clone(), venue.clone(), Arc::clone(&at_once));
             lanes.spawn(async move {
-                for number in 0..TOUR_CALLS {
-                    let place = (f64::from(number) + 0.5) / f64::from(TOUR_CALLS);
+                for number in 0..each {
+                    let place = (f64::from(number) + 0.5) / f64::from(each);
                     let turn = at_once.acquire().await.expect("invariant: nobody closes it");
                     let answer = broker.invoke(&sample, sample.payload(place), Demand::At(&venue)).await;
                     drop(turn);
@@ -44,7 +40,7 @@ pub(crate) async fn tour(broker: &Broker, venues: &[String]) -> Result<u64, Demo
                         return Err(DemoError::Request { request: format!("{} at {venue}", sample.name), reason });
                     }
                 }
-                Ok(u64::from(TOUR_CALLS))
+                Ok(u64::from(each))
             });
         }
     }

@@ -30,8 +30,6 @@ pub(crate) struct Report {
     pub(crate) saving: Saving,
     /// Calls at once that the pool would have needed to run everything, on average.
     pub(crate) pool_needed: f64,
-    /// Calls at once it can run.
-    pub(crate) pool_slots: u32,
     /// The bills of the clouds that tell no meters, for the tour and for the load.
     pub(crate) bills: [Vec<Bill>; 2],
     /// Merit's books beside the clouds'.
@@ -95,7 +93,6 @@ impl Serialize for Report {
             "functions": (0..SAMPLES.len()).map(|function| self.function_json(function)).collect::<Vec<_>>(),
             "incidents": self.incidents.iter().map(incident_json).collect::<Vec<_>>(),
             "saving": self.saving.to_json(),
-            "pool_slots": self.pool_slots,
             "pool_slots_needed": self.pool_needed,
             "bills": { "tour": bills_json(&self.bills[0]), "load": bills_json(&self.bills[1]) },
             "books_agree": self.books_agree(),
@@ -201,7 +198,6 @@ pub(crate) mod tests {
             incidents,
             saving: saving(),
             pool_needed: 1.5,
-            pool_slots: 1,
             bills: [Vec::new(), Vec::new()],
             books: Vec::new(),
         }

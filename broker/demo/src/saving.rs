@@ -4,7 +4,6 @@ use merit_units::Money;
 use merit_wire::{AlternativesReport, SpendReport};
 use serde_json::{Value, json};
 
-use crate::config::POOL;
 use crate::format::saving;
 
 /// How the saving is found.
@@ -24,13 +23,15 @@ pub(crate) struct Saving {
     pub(crate) expected: Money,
     /// Of what was charged, what was paid to keep profiles fresh.
     pub(crate) exploration: Money,
-    /// Venues that had a price for every call, the cheapest first. The pool is among them.
+    /// Venues that had a price for every call, the cheapest first.
     pub(crate) venues: Vec<(String, Money)>,
+    /// Those that have not the slots to run everything, and how many they have.
+    pub(crate) small: Vec<(String, u32)>,
 }
 
 impl Saving {
     /// From the broker's reports on the load.
-    pub(crate) fn of(report: &AlternativesReport, spend: &SpendReport) -> Self {
+    pub(crate) fn of(report: &AlternativesReport, spend: &SpendReport, small: Vec<(String, u32)>) -> Self {
         let money = |text: &str| text.parse::<Money>().unwrap_or_default();
         let whole = report.venues.iter().filter(|row| row.calls == report.calls);
         let mut venues: Vec<(String, Money)> = whole.map(|row| (row.venue.clone(), money(&row.cost))).collect();
@@ -41,12 +42,18 @@ impl Saving {
             expected: money(&report.estimate),
             exploration: spend.rows.iter().map(|row| money(&row.explored)).sum(),
             venues,
+            small,
         }
     }
 
-    /// The cheapest venue that could have run everything: the pool has not the slots for it.
+    /// The cheapest venue that could have run everything.
     pub(crate) fn best(&self) -> Option<&(String, Money)> {
-        self.venues.iter().find(|(venue, _)| venue != POOL)
+        self.venues.iter().find(|(venue, _)| !self.is_small(venue))
+    }
+
+    /// Whether a venue has not the slots to run everything.
+    pub(crate) fn is_small(&self, venue: &str) -> bool {
+        self.small.iter().any(|(small, _)| small == venue)
     }
 
     /// What was saved against that, as a share of it.
@@ -56,7 +63,8 @@ impl Saving {
 
     /// The figures for programs.
     pub(crate) fn to_json(&self) -> Value {
-        let Self { calls, charged, expected, exploration, venues } = self;
+        let Self { calls, charged, expected, exploration, venues, small } = self;
+        let small: Vec<Value> = small.iter().map(|(venue, slots)| json!({ "venue": venue, "slots": slots })).collect();
         let best = self.best();
         let rows: Vec<Value> =
             venues.iter().map(|(venue, cost)| json!({ "venue": venue, "cost": cost.to_string() })).collect();
@@ -70,6 +78,7 @@ impl Saving {
             "saved": best.map(|(_, cost)| (*cost - *charged).to_string()),
             "saved_share": self.share(),
             "venues": rows,
+            "too_small": small,
             "method": METHOD,
         })
     }
@@ -78,6 +87,7 @@ impl Saving {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::config::POOL;
     use merit_wire::{AlternativeRow, SpendRow};
 
     pub(crate) fn saving() -> Saving {
@@ -103,7 +113,7 @@ pub(crate) mod tests {
         };
         let rows = vec![explored("0.0000001"), explored("0.0000002")];
         let spend = SpendReport { from: String::new(), to: String::new(), total: String::new(), rows };
-        Saving::of(&report, &spend)
+        Saving::of(&report, &spend, vec![(POOL.to_owned(), 1)])
     }
 
     #[test]

@@ -37,11 +37,11 @@ pub(crate) async fn show(options: &Options, stage: &Stage, screen: &mut Screen) 
     screen.say(
         Style::Faint,
         &format!(
-            "the tour: each function {} times at each venue, so that prices rest on measurements ...",
-            load::TOUR_CALLS
+            "the tour: each function {} at each venue, to learn prices ...",
+            if options.tour == 1 { "once".to_owned() } else { format!("{} times", options.tour) }
         ),
     )?;
-    let tour_calls = load::tour(&stage.broker, &stage.venues()).await?;
+    let tour_calls = load::tour(&stage.broker, &stage.venues(), options.tour).await?;
     let asks = stage.broker.book(SAMPLES[0].name).await?.asks;
     let rule = asks.iter().find(|ask| ask.venue == POOL).and_then(|ask| ask.rule.as_ref());
     if let Some(text) = rule.and_then(story::price_rule) {
@@ -110,14 +110,16 @@ impl Run<'_> {
         let mut ticks = interval(if is_live { REDRAW } else { plain });
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         ticks.tick().await;
-        let mut live = Live::default();
+        let mut live = Live::new(self.stage.small(0).into_iter().map(|(venue, _)| venue).collect());
         loop {
             ticks.tick().await;
             live.update(&self.stage.broker, self.calls).await?;
-            let lines = live.lines(&self.calls.all(), self.start.elapsed(), self.length);
+            let now = self.start.elapsed();
             if is_live {
+                let lines = live.lines(&self.calls.all(), now, self.length);
                 self.screen.lock().unwrap_or_else(PoisonError::into_inner).draw(&lines)?;
-            } else if self.start.elapsed() <= self.length {
+            } else if now <= self.length {
+                let lines = live.plain_lines(&self.calls.all(), now, self.length);
                 self.say(Style::Plain, &lines.join("\n"))?;
             }
         }
@@ -147,7 +149,7 @@ async fn report(
     let Stage { broker, clouds, .. } = stage;
     let calls = calls.all().clone();
     let alternatives = broker.alternatives(&from).await?;
-    let saving = Saving::of(&alternatives, &broker.spend(&from).await?);
+    let saving = Saving::of(&alternatives, &broker.spend(&from).await?, stage.small(options.pool_slots));
     let everything = broker.spend(&start_of(&options.today)).await?;
     let books = books::compare(broker, clouds, &everything, &calls, &incidents).await?;
     let ends: Vec<Duration> = incidents.iter().skip(1).map(|next| next.from).chain([length]).collect();
@@ -157,8 +159,7 @@ async fn report(
     });
     let incidents = moved.collect();
     let pool_needed = pool_needed(stage, &calls, length).await?;
-    let pool_slots = options.pool_slots;
-    Ok(Report { length, tour_calls, calls, incidents, saving, pool_needed, pool_slots, bills, books })
+    Ok(Report { length, tour_calls, calls, incidents, saving, pool_needed, bills, books })
 }
 
 /// Calls at once that the pool would have had, had it run everything: calls a second times their median length there.
@@ -196,7 +197,7 @@ pub(crate) fn tell(options: &Options, stage: &Stage, report: &Report, screen: &m
     let places = Places {
         program: &options.called,
         broker,
-        broker_is_default: broker.strip_prefix("http://") == Some(options.listen.as_str()),
+        broker_is_default: broker.strip_prefix("http://") == Some(options.looked_at.as_str()),
         clouds: stage.clouds.url(),
         key: &stage.key,
         folder: &stage.folder.display().to_string(),

@@ -82,6 +82,13 @@ impl Stage {
         Ok(Self { folder: folder.to_owned(), clouds, broker, key })
     }
 
+    /// The venues on machines of one's own, with their slots: too few to run everything.
+    pub(crate) fn small(&self, pool_slots: u32) -> Vec<(String, u32)> {
+        let own = self.clouds.all.iter().filter(|cloud| cloud.is_own());
+        let own = own.map(|cloud| (cloud.name.clone(), cloud.concurrency));
+        std::iter::once((POOL.to_owned(), pool_slots)).chain(own).collect()
+    }
+
     /// The names of all venues.
     pub(crate) fn venues(&self) -> Vec<String> {
         let clouds = self.clouds.all.iter().map(|cloud| cloud.name.clone());

@@ -10,10 +10,10 @@ use crate::clouds::Clouds;
 use crate::config::{EXAMPLE_USD_PER_CNY, POOL};
 use crate::format::{exact, latency, percent, prose, rounded, saving, seconds};
 use crate::incident::{Incident, Moved, RAISED_PERCENT, What};
-use crate::live::shares;
+use crate::live::stacked;
 use crate::report::{Report, at};
 use crate::sample::SAMPLES;
-use crate::saving::METHOD;
+use crate::saving::{METHOD, Saving};
 use crate::screen::{Lean, table};
 
 /// What the market consists of.
@@ -23,26 +23,32 @@ pub(crate) fn market(clouds: &Clouds, pool_slots: u32, today: &str) -> String {
             Some(milli) => format!("{} MB, {}.{:02} vCPU", cloud.memory_mb, milli / 1000, milli % 1000 / 10),
             None => format!("{} MB", cloud.memory_mb),
         };
-        [cloud.name.clone(), cloud.price_sheet.clone(), cloud.architecture.clone(), size]
+        [cloud.name.clone(), cloud.price_sheet.clone(), size]
     });
-    let own = [POOL, "its own, by its load", "this machine", "128 MB"].map(str::to_owned);
-    let headings = [
-        ("venue", Lean::Left),
-        ("price sheet", Lean::Left),
-        ("machines", Lean::Left),
-        ("each function gets", Lean::Left),
-    ];
+    let own = [POOL, "its own, by its load", "128 MB"].map(str::to_owned);
+    let headings = [("venue", Lean::Left), ("price sheet", Lean::Left), ("each function gets", Lean::Left)];
     let venues = table(headings, rows.chain([own]).collect()).join("\n");
-    let slots = if pool_slots == 1 { "one slot".to_owned() } else { format!("{pool_slots} slots") };
+    let own = clouds.all.iter().filter(|cloud| cloud.is_own());
+    let own: Vec<String> = own.map(|cloud| format!("{} ({})", cloud.name, slots(cloud.concurrency))).collect();
+    let platforms = if own.is_empty() {
+        String::new()
+    } else {
+        format!(" {} stand for platforms on machines of your own: cheap, and soon full.", own.join(" and "))
+    };
+    let slots = slots(pool_slots);
     let clouds = "The clouds are simulated on loopback: they really run the functions, bill by their real price \
         sheets and keep books of their own. The month's free grants are taken as used up. Their latency is modelled \
         after measurements and waited out.";
     let pool = format!(
         "The pool runs functions on this machine. It joins as a provider, is cheap, asks more the \
          busier it is, and has {slots}: a call that finds it full goes to the next \
-         venue in merit order. Tencent bills in yuan; {EXAMPLE_USD_PER_CNY} dollars a yuan, dated {today}, are an example."
+         venue in merit order.{platforms} Tencent bills in yuan; {EXAMPLE_USD_PER_CNY} dollars a yuan, dated {today}, are an example."
     );
     format!("{venues}\n\n{}\n\n{}", prose("", clouds), prose("", &pool))
+}
+
+fn slots(number: u32) -> String {
+    if number == 1 { "one slot".to_owned() } else { format!("{number} slots") }
 }
 
 /// The rule that the pool's offers are published with, in words; nothing when it is of another kind.
@@ -139,7 +145,7 @@ fn row(report: &Report, function: usize) -> [String; 6] {
         sums.per_million().map_or("-".to_owned(), |price| rounded(price, 3)),
         latency(sums.latency(50)),
         latency(sums.latency(95)),
-        shares(&sums),
+        stacked(&sums),
     ]
 }
 
@@ -153,18 +159,17 @@ pub(crate) fn cost(report: &Report) -> String {
         [("had one venue run all", Lean::Left), ("expected cost", Lean::Right), ("Merit saved", Lean::Right)];
     let rows = own.venues.iter().map(|(venue, cost)| {
         let share = saving(own.charged, *cost).map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0));
-        [venue.clone(), exact(*cost), if venue == POOL { "(too small)".to_owned() } else { share }]
+        [venue.clone(), exact(*cost), if own.is_small(venue) { "(too small)".to_owned() } else { share }]
     });
     let share = own.share().unwrap_or_default() * 100.0;
-    let pool = if own.venues.iter().any(|(venue, _)| venue == POOL) {
-        format!(
-            "\n{POOL} is too small to be compared with: it has room for {} at once, and all calls would have needed {:.1} \
-             on average.\n",
-            report.pool_slots, report.pool_needed
-        )
-    } else {
-        String::new()
-    };
+    let small = small(own, report.pool_needed);
+    let expected = format!(
+        "The venues that were chosen were expected to cost {}, {:+.2} % off what was charged. Exploration, the calls sent \
+         elsewhere to keep learning, cost {} of it.",
+        exact(own.expected),
+        -saving(own.expected, own.charged).unwrap_or_default() * 100.0,
+        exact(own.exploration),
+    );
     format!(
         "\
 charged            {}   for {} calls
@@ -172,21 +177,34 @@ best single venue  {}   {best}
 saved              {}   {share:.1} %
 
 {}
-{pool}
+{small}
 {}
 
-The venues that were chosen were expected to cost {}, {:+.2} % off what was charged.
-Exploration, the calls sent elsewhere to keep learning, cost {} of it.",
+{}",
         exact(own.charged),
         own.calls,
         exact(*best_cost),
         exact(*best_cost - own.charged),
         table(headings, rows.collect()).join("\n"),
         prose("", &format!("Method: {METHOD}")),
-        exact(own.expected),
-        -saving(own.expected, own.charged).unwrap_or_default() * 100.0,
-        exact(own.exploration),
+        prose("", &expected)
     )
+}
+
+/// Why some venues are no alternative; an empty line where there are none.
+fn small(saving: &Saving, needed: f64) -> String {
+    let there = |(venue, _): &&(String, u32)| saving.venues.iter().any(|(priced, _)| priced == venue);
+    let rooms: Vec<String> =
+        saving.small.iter().filter(there).map(|(venue, slots)| format!("{venue} ({slots})")).collect();
+    if rooms.is_empty() {
+        return String::new();
+    }
+    let text = format!(
+        "Too small to be compared with, by the calls they have room for at once: {}. All calls would have needed {needed:.1} \
+         on average at {POOL}.",
+        rooms.join(", ")
+    );
+    format!("\n{}\n", prose("", &text))
 }
 
 /// Merit's books beside the clouds'.
@@ -196,40 +214,49 @@ pub(crate) fn books(report: &Report) -> String {
         ("calls", Lean::Right),
         ("Merit charged", Lean::Right),
         ("the cloud billed", Lean::Right),
-        ("apart", Lean::Right),
         ("", Lean::Left),
     ];
     let rows = report.books.iter().map(|books| {
-        let word = match (books.agrees(), books.because()) {
-            (false, _) => "they disagree".to_owned(),
-            (true, _) if books.estimated && books.is_exact() => "agree since its bill was imported".to_owned(),
-            (true, _) if books.estimated => {
-                let off = books.off_percent().unwrap_or_default();
-                format!("{off:+.1} % after its bill was imported")
+        let word = match books.agrees() {
+            false => "differ".to_owned(),
+            true if books.estimated && !books.is_exact() => {
+                format!("{:+.1} %", books.off_percent().unwrap_or_default())
             }
-            (true, None) => "agree".to_owned(),
-            (true, Some(reason)) => format!("agree: {reason}"),
+            true => "agree".to_owned(),
         };
         let calls = if books.calls == books.billed_calls {
             books.calls.to_string()
         } else {
             format!("{} / {}", books.calls, books.billed_calls)
         };
-        [books.venue.clone(), calls, exact(books.charged), exact(books.billed), exact(books.difference()), word]
+        [books.venue.clone(), calls, exact(books.charged), exact(books.billed), word]
     });
+    let because = report.books.iter().filter_map(|books| {
+        let (venue, apart) = (&books.venue, exact(books.difference()));
+        let why = if books.agrees() { books.because()? } else { "nothing explains it" };
+        Some(format!("\n  {}", prose("    ", &format!("{venue} is {apart} apart: {why}."))))
+    });
+    let because: String = because.collect();
     let verdict = if report.books_agree() {
-        "They agree: Merit rounds each call to the picodollar and the clouds their sum, which explains the rest."
+        "They agree: Merit rounds each call to the picodollar and the clouds their sum, which explains what is left."
     } else {
         "They do not agree."
     };
     format!(
         "\
-Each cloud billed by its own meters and its own sheet. The {} calls of the tour are in here, too.
 {}
-{verdict}
+{}{because}
+{}
 {}",
-        report.tour_calls,
+        prose(
+            "",
+            &format!(
+                "Each cloud billed by its own meters and its own sheet. The {} calls of the tour are in here, too.",
+                report.tour_calls
+            )
+        ),
         table(headings, rows.collect()).join("\n"),
+        prose("", verdict),
         bills(report)
     )
 }
@@ -252,9 +279,9 @@ fn bills(report: &Report) -> String {
     });
     let headings = [
         ("tells no meters", Lean::Left),
-        ("tour, by the clock", Lean::Right),
+        ("the tour", Lean::Right),
         ("calls", Lean::Right),
-        ("load, by the tour's bill", Lean::Right),
+        ("the load", Lean::Right),
         ("corrected", Lean::Right),
     ];
     let words = "These clouds tell no meters with their replies. In the tour their calls were charged by Merit's own clock; then \
@@ -267,6 +294,7 @@ fn bills(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::books::Comparison;
     use crate::report::tests::report;
 
     #[test]
@@ -276,8 +304,12 @@ mod tests {
         assert!(text.contains("best single venue  $0.000004   a"), "{text}");
         assert!(text.contains("saved              $0.000001   25.0 %"), "{text}");
         assert!(text.contains("Method: the receipt of every answered call"), "{text}");
-        assert!(text.contains("$0.0000029, -3.33 % off"), "{text}");
-        assert!(text.contains("room for 1 at once, and all calls would have needed 1.5"), "{text}");
+        assert!(text.replace('\n', " ").contains("$0.0000029, -3.33 % off"), "{text}");
+        assert!(text.replace('\n', " ").contains("room for at once: pool-local (1)."), "{text}");
+        assert!(
+            text.replace('\n', " ").contains("All calls would have needed 1.5 on average at pool-local."),
+            "{text}"
+        );
     }
 
     #[test]
@@ -288,6 +320,36 @@ mod tests {
         assert!(text.contains("2 calls in 3.0 s: 1 answered, 1 failed."), "{text}");
         assert!(text.contains("failed:   2.0 s markdown: 502: gone"), "{text}");
         assert!(text.contains("a raised its prices to 400 %. Its 100 % of the calls became"), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_wider_than_eighty_columns() {
+        let mut report = report();
+        let long = "google-southamerica-east1".to_owned();
+        let amount: merit_units::Money = "0.000288038142".parse().unwrap();
+        report.books = vec![Comparison {
+            venue: long.clone(),
+            calls: 4567,
+            billed_calls: 4567,
+            charged: amount,
+            billed: amount + amount,
+            currency: "USD".to_owned(),
+            rounding: amount,
+            under_way: amount,
+            in_doubt: amount,
+            attempts_in_doubt: 0,
+            corrected: amount,
+            estimated: false,
+        }];
+        let bill = Bill { venue: long.clone(), calls: 4567, charged: amount, billed: amount + amount };
+        report.bills = [vec![bill.clone()], vec![bill]];
+        report.incidents[0].0.venue = long.clone();
+        report.saving.venues[0].0 = long;
+        for text in [happened(&report), cost(&report), books(&report)] {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `merit demo`.
 
 use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
 
 use clap::Args;
 use merit::clock::{Clock, rfc3339};
@@ -10,7 +11,11 @@ use merit_demo::{Ended, Options, Output};
 use super::{Failure, runtime};
 
 /// Where the client commands look for a broker by themselves.
-const LISTEN: &str = "127.0.0.1:8780";
+const LOOKED_AT: &str = "127.0.0.1:8780";
+
+/// Calls of the tour at each deployment: enough that a cold start is not all there is to know. A
+/// multiple of two and three, so that every image, page and kind of orders comes equally often.
+const TOUR: u32 = 6;
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
@@ -26,22 +31,31 @@ pub(crate) struct DemoArgs {
     /// Calls the pool on this machine runs at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pool_slots: u32,
+    /// Calls of each function at each venue before the load, from which their prices are learned
+    #[arg(long, value_name = "CALLS", default_value_t = TOUR, value_parser = clap::value_parser!(u32).range(1..=100))]
+    tour: u32,
+    /// Where the broker listens; on any free port when that is taken
+    #[arg(long, value_name = "ADDRESS", default_value = LOOKED_AT)]
+    listen: SocketAddr,
 }
 
 pub(crate) fn demo(args: &DemoArgs, globals: &Globals) -> Result<Exit, Failure> {
     let options = Options {
         program: std::env::current_exe()?,
         called: std::env::args().next().unwrap_or_else(|| "merit".to_owned()),
-        listen: LISTEN.to_owned(),
+        listen: args.listen.to_string(),
+        looked_at: LOOKED_AT.to_owned(),
         today: rfc3339(Clock::system().now())[..10].to_owned(),
         seconds: args.seconds,
         rate: args.rate,
+        tour: args.tour,
         pool_slots: args.pool_slots,
         once: args.once,
     };
     match runtime()?.block_on(merit_demo::run(&options, output(globals))) {
         Ok(Ended::Well) => Ok(Exit::Ok),
-        Ok(Ended::Badly | Ended::Interrupted) => Ok(Exit::Failed),
+        Ok(Ended::Badly) => Ok(Exit::Failed),
+        Ok(Ended::Interrupted) => Ok(Exit::Stopped),
         // Whoever read it has seen enough.
         Err(error) if error.is_closed_pipe() => Ok(Exit::Ok),
         Err(error) => Err(error.into()),
@@ -99,7 +113,7 @@ mod tests {
 
     fn plan(clouds: &Clouds) -> Plan<'_> {
         Plan {
-            listen: super::LISTEN.to_owned(),
+            listen: super::LOOKED_AT.to_owned(),
             clouds_url: clouds.url(),
             clouds: &clouds.all,
             pool_slots: 1,

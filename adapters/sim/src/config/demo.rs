@@ -1,18 +1,18 @@
 //! The clouds of `merit demo`: three hyperscalers with two offerings each, Alibaba, Tencent and
-//! Workers, all by their real price sheets.
+//! Workers, all by their real price sheets, and platforms on machines of one's own: OpenFaaS and Knative.
 //!
-//! AWS and Google in two regions each. The clouds of AWS, Alibaba and Tencent speak their own protocols, for AWS's example
+//! AWS, Azure and Google are there in two regions each. The clouds of AWS, Alibaba and Tencent speak their own protocols, for AWS's example
 //! key pair; so do Google's, with a metadata server that gives tokens, Azure's, with keys and Entra tokens, and Workers,
-//! with an example token.
-//! Azure has prices for one region only, so its second offering there is the Flex plan. Alibaba is
-//! billed in dollars (Singapore), Tencent in yuan (Guangzhou), so one venue needs an exchange rate.
+//! with an example token, and OpenFaaS and Knative, with an example secret for what they list by.
+//! Azure's second offering is the Flex plan. Alibaba is billed in dollars (Singapore), Tencent in yuan (Guangzhou), so one
+//! venue needs an exchange rate.
 
 use merit_pricing::Catalogue;
 use merit_units::{MemoryMb, Micros, VenueId};
 
 use super::{
-    AzureApp, CloudConfig, DEFAULT_SEED, EntraClient, FcAccount, GoogleProject, KeyPair, LambdaAccount, Protocol,
-    Provider, ScfAccount, SimConfig, TimeScale, WorkersGate,
+    AzureApp, CloudConfig, DEFAULT_SEED, EntraClient, FaasGateway, FcAccount, GoogleProject, KeyPair, KnativeIngress,
+    LambdaAccount, Protocol, Provider, ScfAccount, SimConfig, TimeScale, WorkersGate,
 };
 
 /// A cloud, its sheet, the round trip in ms, memory in MB and vCPU in thousandths where chosen.
@@ -20,17 +20,22 @@ type Row = (&'static str, &'static str, u64, u64, Option<u32>);
 
 /// Round trips are assumptions: a broker on the east coast of the United States and the usual
 /// distances from there. The rest of the overhead is measured.
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 11] = [
     ("aws-us-east-1", "aws-lambda/us-east-1/x86_64", 4, 512, None),
     ("aws-eu-central-1", "aws-lambda/eu-central-1/arm64", 90, 512, None),
     ("azure-eastus", "azure-consumption/eastus", 6, 1536, None),
-    ("azure-flex-eastus", "azure-flex/eastus", 6, 512, None),
+    ("azure-flex-eastus2", "azure-flex/eastus2", 7, 512, None),
     ("google-us-central1", "google-run/tier1", 32, 512, None),
     ("google-southamerica-east1", "google-run/tier2", 120, 512, None),
     ("alibaba-ap-southeast-1", "alibaba-fc/intl", 220, 512, Some(350)),
     ("tencent-ap-guangzhou", "tencent-scf/cn", 230, 512, None),
     ("cloudflare-workers", "cloudflare-workers", 5, 128, None),
+    ("openfaas-dc1", "own/default", 3, 128, None),
+    ("knative-dc1", "own/default", 3, 128, None),
 ];
+
+/// Calls at once on machines of one's own: few, so that the exchange has something to choose.
+const OWN_SLOTS: u32 = 1;
 
 impl SimConfig {
     /// The clouds of `merit demo`. Any function the executor knows can be called at each of them.
@@ -63,6 +68,10 @@ fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudCon
             let bearer_token = Some("merit-demo-bearer-token".to_owned());
             Protocol::Workers(WorkersGate { bearer_token, access: None })
         }
+        Provider::Own => {
+            cloud.concurrency = OWN_SLOTS;
+            own(cloud.name.as_str())
+        }
         _ => match cloud.name.as_str().split_once('-') {
             Some(("google", region)) => Protocol::Google(GoogleProject::new("merit-demo", region)),
             Some(("azure", _)) => Protocol::Azure(app(cloud.name.as_str())),
@@ -70,6 +79,22 @@ fn cloud(&(name, sheet, round_trip_ms, memory_mb, vcpu_milli): &Row) -> CloudCon
         },
     };
     cloud
+}
+
+/// Platforms on machines of one's own, with one secret for both.
+fn own(name: &str) -> Protocol {
+    let secret = "merit-demo-cluster-secret".to_owned();
+    if name.starts_with("openfaas-") {
+        let credentials = Some((FaasGateway::USER.to_owned(), secret));
+        return Protocol::OpenFaas(FaasGateway { namespace: FaasGateway::NAMESPACE.to_owned(), credentials });
+    }
+    Protocol::Knative(KnativeIngress {
+        namespace: KnativeIngress::NAMESPACE.to_owned(),
+        domain: KnativeIngress::DOMAIN.to_owned(),
+        queue_depth: None,
+        api_token: Some(secret),
+        cloudevents: true,
+    })
 }
 
 /// A function app that is called with a key and an Entra token both.

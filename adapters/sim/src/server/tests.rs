@@ -256,7 +256,7 @@ async fn the_state_says_what_is_measured_and_what_is_not() {
     let sim = start(SimConfig { time_scale: TimeScale::INSTANT, ..SimConfig::demo() }).await;
     let all = sim.get("/_sim/clouds").await.json();
     let clouds = all["clouds"].as_array().expect("clouds");
-    assert_eq!(clouds.len(), 9);
+    assert_eq!(clouds.len(), 11);
     for cloud in clouds {
         assert!(!cloud["stand_ins"].as_array().expect("stand-ins").is_empty(), "{cloud}");
         let path = cloud["path"].as_str().expect("a path");
@@ -284,7 +284,15 @@ async fn the_state_says_what_is_measured_and_what_is_not() {
             assert_eq!(sim.post(&format!("{path}/api/echo"), "").await.status, StatusCode::UNAUTHORIZED, "{path}");
             continue;
         }
-        let answer = sim.post(&format!("{path}/echo"), "hello").await;
+        if !cloud["knative"].is_null() {
+            assert_eq!(
+                sim.post(&format!("{path}/"), "").await.status,
+                StatusCode::NOT_FOUND,
+                "{path}: the host is none"
+            );
+            continue;
+        }
+        let answer = sim.post(&format!("{path}/function/echo"), "hello").await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         let bill = sim.get(&format!("/_sim/clouds{path}/invoice")).await.json();
         assert_eq!((&bill["calls"], &bill["unbilled"]), (&json!(1), &Value::Null), "{bill}");

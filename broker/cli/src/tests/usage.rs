@@ -53,6 +53,7 @@ fn the_help_says_what_there_is() {
       5  the key is missing, wrong, or may not do this
       6  there is no such function, venue, invocation, event, account or key
       7  the function ran and reported an error itself
+      130  a signal such as Ctrl-C ended it before it was done
     "#);
 }
 
@@ -98,6 +99,7 @@ fn the_help_of_invoke_reads_well() {
       5  the key is missing, wrong, or may not do this
       6  there is no such function, venue, invocation, event, account or key
       7  the function ran and reported an error itself
+      130  a signal such as Ctrl-C ended it before it was done
     "#);
 }
 
