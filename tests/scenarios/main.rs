@@ -16,6 +16,7 @@ mod authorization;
 mod command_line;
 mod cut;
 mod damaged;
+mod demo;
 mod disconnects;
 mod doctor;
 mod equivalence;
