@@ -32,6 +32,9 @@ client_secret = \"merit-demo-client-secret\"
 /// What its tokens are for.
 const EXAMPLE_SCOPE: &str = "api://33333333-3333-3333-3333-333333333333/.default";
 
+/// As long as the simulated clouds let a call run. All share this machine, and on a busy one a call waits its turn.
+const TIMEOUT_MS: u64 = 30_000;
+
 /// What the samples use where memory is billed as it was observed: a runtime's own and a little more.
 const ASSUMED_MEMORY_MB: u64 = 128;
 
@@ -62,7 +65,10 @@ impl Plan<'_> {
         for sample in &SAMPLES {
             write(
                 &mut text,
-                &format!("\n[functions.{}]\nidempotent = {}\ntimeout_ms = 10000\n", sample.name, sample.idempotent),
+                &format!(
+                    "\n[functions.{}]\nidempotent = {}\ntimeout_ms = {TIMEOUT_MS}\n",
+                    sample.name, sample.idempotent
+                ),
             );
             for cloud in self.clouds {
                 Place::of(cloud).deployment(&mut text, sample.name);
