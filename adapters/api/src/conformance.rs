@@ -49,6 +49,7 @@ use tokio::time::Instant;
 use crate::{Call, Target, Venue};
 
 pub mod calls;
+pub mod captured;
 mod cards;
 mod reaching;
 pub mod server;

@@ -1,5 +1,6 @@
 //! The adapter against real sockets: the conformance cards, and what only Function Compute can get wrong.
 
+mod captured;
 mod cards;
 mod check;
 mod discover;

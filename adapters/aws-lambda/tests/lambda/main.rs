@@ -1,5 +1,6 @@
 //! The Lambda adapter against real sockets: the conformance cards, and what only Lambda can get wrong.
 
+mod captured;
 mod cards;
 mod check;
 mod credentials;
