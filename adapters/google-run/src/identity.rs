@@ -7,6 +7,9 @@
 //! | workload identity federation (`external_account`) | a federated token impersonates the account it names, `generateIdToken` |
 //! | impersonation | `generateIdToken` |
 //!
+//! A key's exchange by the library goes to `oauth2.googleapis.com` whatever the key says, so it is tested behind a proxy
+//! (`tests/peers/library.rs`).
+//!
 //! The library keeps a token and renews it four minutes ahead; [`Keyring`](merit_transport::tokens::Keyring)
 //! holds the header that was made of it.
 //!

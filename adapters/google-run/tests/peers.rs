@@ -1,6 +1,9 @@
 //! The adapter against what nobody here wrote: google-auth reads the assertions it sends, and functions-framework
 //! is the service behind it. `make setup` installs both in `tests/peers`.
 
+#[path = "peers/library.rs"]
+mod library;
+
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -136,8 +139,7 @@ async fn google_auth_takes_our_assertions() {
         let mut verify = verify.spawn().expect("it starts");
         let now = UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
         let form = String::from_utf8(tokens.received(number).body).expect("text");
-        let asked =
-            json!({ "public": pair.public_key_pem(), "kid": "kid1", "audience": audience, "now": now, "form": form });
+        let asked = json!({ "public": pair.public_key_pem(), "kid": "kid1", "lifetime": 3600, "audience": audience, "now": now, "form": form });
         verify.stdin.take().expect("piped").write_all(asked.to_string().as_bytes()).expect("written");
         let output = verify.wait_with_output().expect("it ends");
         let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

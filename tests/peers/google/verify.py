@@ -1,7 +1,8 @@
 """Verifies assertions the way Google's own library reads them.
 
 Reads one JSON object a line from stdin: the public key (PEM), its id, the audience that a token is wanted for, the form that
-was sent, and the time at which it was made, in seconds since 1970. Prints "verified" and the claims' address for each.
+was sent, the time at which it was made, in seconds since 1970, and for how many seconds the assertion is good. Prints
+"verified" and the claims' address for each.
 """
 
 import base64
@@ -31,7 +32,7 @@ def verify(asked):
     claims = jwt.decode(assertion, verify=False)
     assert claims["aud"] == "https://oauth2.googleapis.com/token", claims
     assert claims["target_audience"] == asked["audience"], claims
-    assert claims["exp"] - claims["iat"] == 3600, claims
+    assert claims["exp"] - claims["iat"] == asked["lifetime"], claims
     now = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=asked["now"])
     with mock.patch("google.auth._helpers.utcnow", return_value=now):
         jwt._verify_iat_and_exp(claims, clock_skew_in_seconds=10)

@@ -52,7 +52,7 @@ fn google_auth_takes_assertions_of_any_key_and_time() {
             let assertion = Assertion::elsewhere(&key, &audience).expect("a key").expect("elsewhere");
             let form = assertion.form(Duration::from_secs(now)).expect("signed");
             asked.push(
-                json!({ "public": pair.public_key_pem(), "kid": kid, "audience": audience, "now": now, "form": form }),
+                json!({ "public": pair.public_key_pem(), "kid": kid, "audience": audience, "now": now, "lifetime": 3600, "form": form }),
             );
             expected.push(format!("verified {email}"));
         }
