@@ -15,6 +15,7 @@ pub mod function_reference;
 pub mod google_skus;
 pub mod google_token;
 pub mod offer_file;
+pub mod price_sheet;
 pub mod provider_bill;
 pub mod report_line;
 pub mod retail_prices;
@@ -32,7 +33,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 13] = [
+pub const ALL: [Target; 14] = [
     Target { name: "sigv4", run: sigv4::run, seeds: sigv4::seeds },
     Target { name: "acs3", run: acs3::run, seeds: acs3::seeds },
     Target { name: "tc3", run: tc3::run, seeds: tc3::seeds },
@@ -45,5 +46,6 @@ pub const ALL: [Target; 13] = [
     Target { name: "exchange_rates", run: exchange_rates::run, seeds: exchange_rates::seeds },
     Target { name: "google_token", run: google_token::run, seeds: google_token::seeds },
     Target { name: "azure_answers", run: azure_answers::run, seeds: azure_answers::seeds },
+    Target { name: "price_sheet", run: price_sheet::run, seeds: price_sheet::seeds },
     Target { name: "provider_bill", run: provider_bill::run, seeds: provider_bill::seeds },
 ];

@@ -22,6 +22,13 @@ pub struct MoveLimit {
     pub percent: u32,
 }
 
+/// How far a region's prices may be from another's before a person should look. Those that are known of AWS, Azure and
+/// Google are within 1.5 times of each other; a mistaken unit makes ten times and more.
+const REGIONS_APART: MoveLimit = MoveLimit { percent: 200 };
+
+/// How a free grant is called, in front of its meter.
+const FREE: &str = "free ";
+
 /// What differs between the last sheet and the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
@@ -153,6 +160,16 @@ impl Change {
         change
     }
 
+    /// What is to be seen of the first sheet of a region, beside one of another region: a price that it lacks, another
+    /// billing rule or currency, and a price several times the other's, as a mistaken unit makes it. Prices that differ
+    /// by less are the region's own, as is having no free grant, and nothing differs from a sheet there was not.
+    #[must_use]
+    pub fn beside(other: &PriceSheet, next: &PriceSheet, now: Timestamp) -> Self {
+        let mut concerns = Self::between(other, next, REGIONS_APART, now).concerns;
+        concerns.retain(|concern| !matches!(concern, Concern::Missing(what) if what.starts_with(FREE)));
+        Self { differences: Vec::new(), concerns }
+    }
+
     /// Whether nothing differs: the next sheet only confirms the last.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -190,7 +207,7 @@ impl Change {
             let what = if start == Quantity::ZERO { meter.to_string() } else { format!("{meter} above {start}") };
             self.compare_rates(what, from, to, limit);
         }
-        let what = || format!("free {}", last.meter);
+        let what = || format!("{FREE}{}", last.meter);
         match (&last.grant, &next.grant) {
             (Some(from), Some(to)) => {
                 let (from_quanta, to_quanta) = (from.quantity.quanta(), to.quantity.quanta());

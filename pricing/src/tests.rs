@@ -5,6 +5,7 @@ mod catalogue;
 mod changes;
 mod compare;
 mod invoices;
+mod mutated;
 mod properties;
 mod sheets;
 mod vectors;

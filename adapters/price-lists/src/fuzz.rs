@@ -6,6 +6,8 @@ mod exchange_rates;
 mod google_skus;
 #[path = "../../../fuzz/src/targets/offer_file.rs"]
 mod offer_file;
+#[path = "../../../fuzz/src/targets/price_sheet.rs"]
+mod price_sheet;
 #[path = "../../../fuzz/src/targets/retail_prices.rs"]
 mod retail_prices;
 #[path = "../../../fuzz/src/smoke.rs"]
@@ -24,6 +26,12 @@ fn azures_retail_prices() {
 #[test]
 fn googles_skus() {
     smoke::smoke(google_skus::run, &google_skus::seeds());
+}
+
+/// What `merit catalog import` takes besides lists.
+#[test]
+fn price_sheets() {
+    smoke::smoke(price_sheet::run, &price_sheet::seeds());
 }
 
 #[test]

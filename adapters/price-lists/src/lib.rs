@@ -24,8 +24,12 @@ pub mod azure;
 mod fuzz;
 pub mod google;
 mod ladder;
+#[cfg(test)]
+mod mutate;
 mod number;
 pub mod rates;
+#[cfg(test)]
+mod real;
 
 use merit_pricing::{Date, PriceSheet};
 use merit_units::SheetName;

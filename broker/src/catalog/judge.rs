@@ -1,6 +1,6 @@
 //! What becomes of a sheet that a feed offers, given the one in force.
 
-use merit_pricing::{Change, Concern, MoveLimit, PriceSheet};
+use merit_pricing::{Catalogue, Change, Concern, MoveLimit, PriceSheet};
 use merit_units::Timestamp;
 
 /// The sheet in force, as it matters here.
@@ -34,7 +34,10 @@ pub(super) fn judge(
     };
     let change = match last {
         Some(last) => Change::between(last.sheet, &sheet, limit, now),
-        None => Change::first(&sheet, now),
+        None => match Catalogue::builtin().like(sheet.name().as_str()) {
+            Some(other) => Change::beside(other, &sheet, now),
+            None => Change::first(&sheet, now),
+        },
     };
     if last.is_some_and(|last| last.live) && change.is_none() {
         return Verdict::Confirmed;

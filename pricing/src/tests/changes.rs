@@ -107,6 +107,30 @@ fn grants_rules_currencies_and_days_are_compared() {
     assert_eq!(change.concerns.len(), 1);
 }
 
+/// A region's own prices are no concern; a price it lacks is, and one that a mistaken unit has made.
+#[test]
+fn a_regions_first_sheet_is_looked_at_beside_anothers() {
+    let concerns = |sheet: &PriceSheet| -> Vec<String> {
+        let change = Change::beside(self::sheet(NAME), sheet, now());
+        assert_eq!(change.differences, []);
+        change.concerns.iter().map(ToString::to_string).collect()
+    };
+    for percent in [40, 100, 290] {
+        assert_eq!(concerns(&sheet(NAME).scaled(percent)), Vec::<String>::new(), "{percent} %");
+    }
+    for percent in [10, 310] {
+        let told = concerns(&sheet(NAME).scaled(percent));
+        assert!(told.iter().any(|told| told.starts_with("request moves from 0.0000002 to ")), "{told:?}");
+    }
+    let without = Revision { without: vec![Meter::GbSecond], ..revision(Vec::new()) };
+    assert_eq!(concerns(&sheet(NAME).revised(&without).expect("a sheet")), ["gb_second is missing"]);
+    let requests =
+        RevisedLine { meter: Meter::Request, tiers: vec![(None, rate("0.0000002"))], grant: RevisedGrant::None };
+    let ungranted = sheet(NAME).revised(&revision(vec![requests])).expect("a sheet");
+    assert_eq!(ungranted.grants().count() + 1, sheet(NAME).grants().count());
+    assert_eq!(concerns(&ungranted), Vec::<String>::new(), "a region without a free grant is dearer, and no mistake");
+}
+
 fn revision(lines: Vec<RevisedLine>) -> Revision {
     let day: Date = "2026-11-21".parse().expect("a date");
     Revision {

@@ -116,6 +116,13 @@ async fn a_region_is_waited_for_by_the_feed_that_has_it_and_told_what_came_of_th
     let told = why(&broker).expect("no price");
     assert!(told.contains("are held: ") && told.contains("the unit is `1 MB Second`"), "{told}");
     assert_eq!(asks(&broker)[0], unpriced()[0]);
+    // A price that is missing would be a price of nothing, were nobody to see it.
+    let mut lacking = RetailSample::of_regions(&["westeurope"]);
+    lacking.rows.retain(|row| row.meter != "On Demand Total Executions");
+    look(Answer::ok(lacking.to_page().into_bytes())).await;
+    let told = why(&broker).expect("no price");
+    assert!(told.contains("request is missing; accept them with `merit catalog refresh --accept"), "{told}");
+    assert_eq!(asks(&broker)[0], unpriced()[0]);
     let came = look(Answer::ok(RetailSample::of_regions(&["westeurope"]).to_page().into_bytes())).await;
     assert!(came.put.iter().any(|name| name.as_str() == WEST), "{came:?}");
     assert!(asks(&broker).iter().all(|(_, ask)| ask.is_ok()), "{:?}", asks(&broker));
