@@ -227,6 +227,9 @@ pub struct Function {
     /// Calls one instance takes at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_concurrency: Option<u32>,
+    /// A CRC-64 of its code package, a decimal number: that of `LATEST`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_checksum: Option<String>,
     /// What it runs on, such as `python3.12`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
@@ -274,12 +277,13 @@ mod tests {
 
     #[test]
     fn a_list_is_read_as_it_comes() {
-        let text = r#"{"functions":[{"functionName":"f","cpu":0.35,"memorySize":512,"timeout":60,"runtime":"python3.12",
+        let text = r#"{"functions":[{"functionName":"f","cpu":0.35,"memorySize":512,"timeout":60,"codeChecksum":"2825179536350383358","runtime":"python3.12",
             "diskSize":512,"tags":[{"Key":"merit-function","Value":"thumbnail"}]}],"nextToken":"abc"}"#;
         let page: FunctionsPage = serde_json::from_str(text).expect("a page");
         let function = &page.functions[0];
         assert_eq!((function.function_name.as_str(), function.memory_size), ("f", Some(512)));
         assert_eq!(function.cpu.as_ref().map(ToString::to_string).as_deref(), Some("0.35"));
+        assert_eq!(function.code_checksum.as_deref(), Some("2825179536350383358"));
         assert_eq!(page.next_token.as_deref(), Some("abc"));
     }
 }

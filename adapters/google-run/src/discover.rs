@@ -124,8 +124,18 @@ fn of_service(service: &Service) -> Option<Discovered> {
         reserved: most_calls(instances.unwrap_or_default(), at_once),
         instance_concurrency: each_instance(at_once),
         provisioned: kept.and_then(|kept| u32::try_from(kept).ok()).filter(|kept| *kept > 0),
+        digest: digest(service),
         ..Discovered::default()
     })
+}
+
+/// The digest that its image is pinned to, where that is all that runs: one container, and no traffic to a revision of
+/// before.
+fn digest(service: &Service) -> Option<String> {
+    let [container] = &service.template.as_ref()?.containers[..] else { return None };
+    let newest = service.traffic.iter().all(|target| target.revision.is_empty() || target.percent == 0);
+    let (_, digest) = container.image.split_once('@').filter(|_| newest)?;
+    Some(digest.to_owned()).filter(|digest| !digest.is_empty())
 }
 
 fn of_function(function: &Function) -> Option<Discovered> {

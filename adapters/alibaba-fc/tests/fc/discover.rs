@@ -8,7 +8,7 @@ use crate::server::{Answer, SECRET_KEY, TestServer, presented, refused, reply, v
 
 #[tokio::test]
 async fn pages_are_followed_to_the_last() {
-    let first = r#"{"functions":[{"functionName":"zoom","cpu":0.35,"memorySize":512,"timeout":60,"instanceConcurrency":20,
+    let first = r#"{"functions":[{"functionName":"zoom","cpu":0.35,"memorySize":512,"timeout":60,"instanceConcurrency":20,"codeChecksum":"2825179536350383358",
         "tags":[{"Key":"merit-function","Value":"thumbnail"}]}],"nextToken":"a/b+c="}"#;
     let last = r#"{"functions":[{"functionName":"blur"},{"functionName":""}],"nextToken":""}"#;
     let server = TestServer::start(move |request| {
@@ -30,6 +30,7 @@ async fn pages_are_followed_to_the_last() {
     let zoom = &found[1];
     assert_eq!((zoom.memory.map(|size| size.megabytes()), zoom.vcpu_milli), (Some(512), Some(350)));
     assert_eq!((zoom.instance_concurrency, found[0].instance_concurrency), (Some(20), None));
+    assert_eq!((zoom.digest.as_deref(), found[0].digest.as_deref()), (Some("crc64:2825179536350383358"), None));
     assert_eq!((zoom.timeout, zoom.target.as_str()), (Some(Duration::from_secs(60)), "zoom"));
     assert_eq!(zoom.tags["merit-function"], "thumbnail");
 }

@@ -257,6 +257,8 @@ fn function(cloud: &Cloud, function_name: String) -> Function {
         cpu: vcpu_milli.and_then(|milli| vcpu_text(milli).parse().ok()),
         timeout: Some(timeout.millis_ceil().div_ceil(1000)),
         instance_concurrency: Some(1),
+        // A played cloud has no code package that could have one.
+        code_checksum: None,
         runtime: Some(cloud.config.runtime.clone()),
         tags,
     }
