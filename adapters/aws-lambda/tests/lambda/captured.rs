@@ -21,6 +21,9 @@ const ASIDE: &[&str] = &[
     "content-type",
     "x-amz-content-sha256",
 ];
+/// When the first was recorded: 2026-11-21T04:26:53Z.
+const RECORDED_S: u64 = 1_795_235_213;
+
 const CHANGING: &[&str] = &["x-amz-date", "authorization"];
 
 const BASIC: &str = r#"POST /2015-03-31/functions/my-func/invocations HTTP/1.1
@@ -72,7 +75,7 @@ async fn compared(request: &str, target: &str, payload: &'static str, token: Opt
             session_token: token.map(str::to_owned),
         },
         meters: Meters::OwnClock,
-        ..LambdaConfig::new("us-east-1")
+        ..LambdaConfig::new("us-east-1", || RECORDED_S)
     };
     let venue = LambdaVenue::try_new(config).await.expect("a good configuration");
     venue.invoke(Call { lambda: Some(Arc::new(context)), ..call_of(target, payload) }).await.expect("an echo");
