@@ -26,8 +26,8 @@ const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1..=900_000;
 /// Bytes of a payload or reply.
 const BYTES: std::ops::RangeInclusive<u64> = 1..=1 << 30;
 
-/// Connections of strangers: fewer than all that are held at once, so that they never keep others out.
-const STRANGERS: std::ops::RangeInclusive<u64> = 1..=2048;
+/// Connections, in all and of strangers.
+const CONNECTIONS: std::ops::RangeInclusive<u64> = 1..=100_000;
 
 /// A pool's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +44,16 @@ pub struct PoolConfig {
     pub payload_bytes: usize,
     /// Bytes of payloads that may be held before their signatures are verified.
     pub unverified_bytes: usize,
+    /// Connections at once; more wait in the listener's queue.
+    pub connections: usize,
     /// Connections at once on which no request was allowed yet; beyond, the stillest is closed.
     pub strangers: usize,
     /// The same of one address, or of one network of IPv6.
     pub strangers_per_address: usize,
     /// How long such a connection may take over a request's head.
     pub stranger_idle: Duration,
+    /// How long what a refused client is still sending is read and thrown away.
+    pub linger: Duration,
     /// How long calls may go on after the shutdown signal.
     pub drain: Duration,
     /// The bearer token callers need; `None` lets everyone in who can reach the port.
@@ -218,9 +222,11 @@ fn read<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>, folder: &Path) ->
         concurrency: reader.number(&mut pool, "concurrency", 1..=10_000, 32),
         payload_bytes: reader.number(&mut pool, "payload_bytes", BYTES, 6 << 20),
         unverified_bytes: reader.number(&mut pool, "unverified_bytes", BYTES, 128 << 20),
-        strangers: reader.number(&mut pool, "strangers", STRANGERS, 1024),
-        strangers_per_address: reader.number(&mut pool, "strangers_per_address", STRANGERS, 256),
+        connections: reader.number(&mut pool, "connections", CONNECTIONS, 4096),
+        strangers: reader.number(&mut pool, "strangers", CONNECTIONS, 1024),
+        strangers_per_address: reader.number(&mut pool, "strangers_per_address", CONNECTIONS, 256),
         stranger_idle: Duration::from_millis(reader.number(&mut pool, "stranger_idle_ms", 10..=90_000, 10_000)),
+        linger: Duration::from_millis(reader.number(&mut pool, "linger_ms", 0..=600_000, 2000)),
         drain: Duration::from_millis(reader.number(&mut pool, "drain_ms", 0..=3_600_000, 10_000)),
         key: reader.text(&mut pool, "key", |text| Ok::<_, String>(text.to_owned())),
         wasm: wasm(reader, root),
@@ -229,6 +235,14 @@ fn read<'t>(reader: &mut Reader<'t>, root: &mut Table<'_, 't>, folder: &Path) ->
         price: price(reader, root),
         join: None,
     };
+    if config.strangers >= config.connections {
+        let all = config.connections;
+        reader.mistake_at(
+            &pool,
+            "strangers",
+            format!("must be below connections, {all}: they would keep all others out"),
+        );
+    }
     reader.finish(&pool);
     config.join = join(reader, root);
     config
@@ -369,6 +383,7 @@ mod tests {
         for (text, said) in [
             ("[pool]\nconcurrency = 0", "1 to 10000"),
             ("[pool]\nconcurrency = \"32\"", "1 to 10000"),
+            ("[pool]\nconnections = 1024", "must be below connections, 1024"),
             ("[wasm]\nmemory_mb = 5000", "1 to 4096"),
             ("[machine]\novercommit_percent = 99", "100 to 1000"),
             ("[schedule]\nkeep_alive_min_ms = 700000", "must not be above"),

@@ -23,14 +23,9 @@ const IDLE: Duration = Duration::from_secs(90);
 /// How long one that has to go may take to send the answer it is at.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long what a client still sends is thrown away after its connection was ended here.
-const LINGER: Duration = Duration::from_secs(2);
-/// Connections of which it is at once; more are closed in their clients' faces.
-const LINGERING_MAX: usize = 256;
-
-/// How a pool's connections linger.
-pub(crate) fn linger() -> Arc<Linger> {
-    Arc::new(Linger { places: Arc::new(Semaphore::new(LINGERING_MAX)), timeout: LINGER })
+/// How a pool's connections linger: a sixteenth of them at once; more are closed in their clients' faces.
+pub(crate) fn linger(connections: usize, timeout: Duration) -> Arc<Linger> {
+    Arc::new(Linger { places: Arc::new(Semaphore::new(connections.div_ceil(16))), timeout })
 }
 
 /// Serves one connection to its end.

@@ -67,8 +67,6 @@ pub use reply::DEADLINE_MS;
 pub use schedule::KeepAlive;
 pub use sign::Secret;
 
-/// Connections held at once; more wait in the listener's queue.
-const CONNECTIONS_MAX: usize = 4096;
 /// Pause after a failed accept, which is mostly for want of file descriptors and would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -112,6 +110,8 @@ pub struct Pool {
     #[cfg(feature = "wasm")]
     engine: Engine,
     market: Arc<Market>,
+    connections: usize,
+    linger: Duration,
     drain: Duration,
     /// Removed with the pool, also while threads of the sandbox are still ending.
     _ranks: Option<Arc<Ranks>>,
@@ -143,6 +143,8 @@ impl Pool {
             #[cfg(feature = "wasm")]
             engine,
             market,
+            connections: config.connections,
+            linger: config.linger,
             drain: config.drain,
             _ranks: ranks,
         })
@@ -177,12 +179,12 @@ impl Pool {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let time = tokio::spawn(Arc::clone(&self.door.driver).keep_time());
         let (stop, stopping) = watch::channel(false);
-        let (mut connections, linger) = (JoinSet::new(), connection::linger());
+        let (mut connections, linger) = (JoinSet::new(), connection::linger(self.connections, self.linger));
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                accepted = listener.accept(), if connections.len() < self.connections => match accepted {
                     Ok((stream, from)) => {
                         // Replies are written whole, so waiting to fill a packet only delays them.
                         stream.set_nodelay(true).ok();
