@@ -49,12 +49,13 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", (share * 100.0).round() + 0.0)
 }
 
-/// A latency: milliseconds, tenths of them below ten.
+/// A latency: milliseconds, tenths of them below ten, and seconds from one on.
 pub(crate) fn latency(time: Option<Duration>) -> String {
     match time.map(|time| time.as_secs_f64() * 1000.0) {
         None => "-".to_owned(),
         Some(ms) if ms < 9.95 => format!("{ms:.1} ms"),
-        Some(ms) => format!("{ms:.0} ms"),
+        Some(ms) if ms < 999.5 => format!("{ms:.0} ms"),
+        Some(ms) => format!("{:.1} s", ms / 1000.0),
     }
 }
 
@@ -103,6 +104,7 @@ mod tests {
     fn times_and_shares_are_short() {
         assert_eq!(latency(Some(Duration::from_micros(1_240))), "1.2 ms");
         assert_eq!(latency(Some(Duration::from_micros(231_700))), "232 ms");
+        assert_eq!(latency(Some(Duration::from_micros(11_538_400))), "11.5 s");
         assert_eq!(latency(None), "-");
         assert_eq!(seconds(Duration::from_millis(4_230)), "4.2 s");
         assert_eq!([0.385, -0.2, -0.001].map(percent), ["39 %", "-20 %", "0 %"]);
