@@ -7,7 +7,7 @@
 //! Invariants: a plan changes nothing; what only Merit knows of a deployment (its concurrency, its own
 //! sheet) stays when the rest changes; what is gone is taken away only when that is asked for.
 //!
-//! Known limitation: functions of `merit.toml` are put as the file says at every start, so what was
+//! Known limitation: that instances are kept no longer is not told by every provider; `kept_instances` stays then. Functions of `merit.toml` are put as the file says at every start, so what was
 //! discovered for them belongs in the file.
 
 use std::collections::BTreeMap;
@@ -153,6 +153,9 @@ fn difference(
     if one.instance_concurrency.is_some() {
         after.instance_concurrency = several(one);
     }
+    if let Some(kept) = one.provisioned {
+        after.kept_instances = Some(kept).filter(|kept| *kept > 0);
+    }
     if let Some(reserved) = one.reserved.filter(|reserved| *reserved > 0 && *reserved < deployment.concurrency) {
         after.concurrency = Some(reserved);
     }
@@ -173,6 +176,7 @@ fn proposed(venue: &VenueEntry, one: &Discovered, target: &str) -> DeploymentSpe
         architecture: Some(architecture.to_string()),
         concurrency: one.reserved.filter(|reserved| *reserved > 0),
         instance_concurrency: several(one),
+        kept_instances: one.provisioned.filter(|kept| *kept > 0),
         sheet: sheet_for(venue, one, architecture),
         digest: digest_of(one, target),
     }
@@ -266,25 +270,26 @@ fn found_view(one: &Discovered) -> FoundView {
 }
 
 impl Broker {
-    /// Makes one change; what is gone is taken away. Returns the function as it is now.
+    /// Makes one change; what is gone is taken away. Whoever holds the key `by` says by it that what was found is the
+    /// function's own; that has to be kept ([`Broker::vouch`]). Returns the function as it is now.
     ///
     /// # Errors
     /// As [`crate::functions::Functions::put`].
-    pub fn apply_change(&self, change: &Change) -> Result<Arc<Function>, Refusal> {
+    pub fn apply_change(&self, change: &Change, by: &str) -> Result<Arc<Function>, Refusal> {
         let function = change.function.as_str();
         let Some(spec) = &change.after else {
             return self.functions.remove_deployment(self, function, &change.deployment);
         };
         let id = DeploymentId::try_new(&change.deployment).map_err(|error| Refusal::BadRequest(error.to_string()))?;
         if self.functions.get(function).is_ok() {
-            return self.functions.put_deployment(self, function, &id, spec);
+            return self.functions.put_deployment(self, function, &id, spec, by);
         }
         let whole = FunctionSpec {
             timeout_ms: change.timeout_ms,
             deployments: Some(BTreeMap::from([(change.deployment.clone(), spec.clone())])),
             ..FunctionSpec::default()
         };
-        self.functions.put(self, &change.function, &whole)
+        self.functions.put_by(self, &change.function, &whole, by)
     }
 }
 

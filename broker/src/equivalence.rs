@@ -2,9 +2,10 @@
 //!
 //! A deployment counts as equal on one of three grounds: its artefact has the digest that the function, or a
 //! deployment that is equal already, has; it answered the function's recorded samples as it should; or an operator
-//! gave their word, which whoever writes it into `merit.toml` or puts it with an admin's key does. A function that
-//! demands proof takes no other ([`Demand::Proven`]). A deployment whose replies differed from others' is kept out by
-//! quarantine, whatever its grounds ([ADR 25](../../docs/adr/0025-proven-equal.md)).
+//! gave their word, which whoever writes it into `merit.toml`, puts it with an admin's key or applies a discovery does, and
+//! `vouch = true` of a provider's venue for all that it offers. A function takes no other unless it says so
+//! ([`Demand`], [ADR 39](../../docs/adr/0039-proof-by-default.md)). A deployment whose replies differed from others'
+//! is kept out by quarantine, whatever its grounds ([ADR 25](../../docs/adr/0025-proven-equal.md)).
 //!
 //! Books read a deployment's [`Equality`], two facts in one byte; what they rest on is behind one lock that only
 //! changes take. Proofs, samples and quarantines are in the store and outlive a restart.
@@ -106,6 +107,8 @@ impl Proof {
 struct Known {
     proofs: HashMap<FunctionId, Vec<(DeploymentId, ProofKind, Proof)>>,
     quarantined: HashMap<FunctionId, Vec<quarantine::Quarantined>>,
+    /// Words that are not on disk yet.
+    unsaved: Vec<ProofRow>,
     /// Replies that differed since the last lift, of deployments that had any.
     divergences: HashMap<(FunctionId, DeploymentId), u32>,
 }
@@ -117,10 +120,18 @@ impl Known {
         proof.holds(deployment).then_some(proof)
     }
 
-    fn put(&mut self, function: &FunctionId, deployment: &DeploymentId, kind: ProofKind, proof: Proof) {
-        let proofs = self.proofs.entry(function.clone()).or_default();
-        proofs.retain(|(id, is, _)| (id, *is) != (deployment, kind));
-        proofs.push((deployment.clone(), kind, proof));
+    fn take_proof(&mut self, row: ProofRow) {
+        let by = row.by.as_str().into();
+        self.take_proof_by(row, by);
+    }
+
+    fn take_proof_by(&mut self, row: ProofRow, by: Arc<str>) {
+        let ProofRow { function, deployment, kind, at, venue, target, digest, samples, .. } = row;
+        let (venue, target) = (venue.into(), target.into());
+        let proof = Proof { by, at, venue, target, digest: digest.map(Into::into), samples };
+        let proofs = self.proofs.entry(function).or_default();
+        proofs.retain(|(id, is, _)| (id, *is) != (&deployment, kind));
+        proofs.push((deployment, kind, proof));
     }
 
     fn take(&mut self, function: &FunctionId, deployment: &DeploymentId, kind: ProofKind) {
@@ -135,11 +146,40 @@ impl Known {
             Ground::Digest
         } else if self.proof(&function.id, deployment, ProofKind::Samples).is_some() {
             Ground::Samples
-        } else if deployment.from_file.is_some() || self.proof(&function.id, deployment, ProofKind::Word).is_some() {
+        } else if deployment.from_file.is_some()
+            || self.proof(&function.id, deployment, ProofKind::Word).is_some()
+            || vouched_with_venue(deployment).is_some()
+        {
             Ground::Word
         } else {
             Ground::None
         }
+    }
+}
+
+/// When the operator's word for all that a provider offers was read, where the deployment is an offer and there is one.
+fn vouched_with_venue(deployment: &Deployment) -> Option<Timestamp> {
+    deployment.offer.as_ref().and(deployment.venue.provider.as_ref())?.vouched_at()
+}
+
+fn proof_row(
+    function: &Function,
+    deployment: &Deployment,
+    kind: ProofKind,
+    by: &str,
+    samples: u32,
+    at: Timestamp,
+) -> ProofRow {
+    ProofRow {
+        function: function.id.clone(),
+        deployment: deployment.id.clone(),
+        kind,
+        by: by.to_owned(),
+        at,
+        venue: deployment.venue.id.to_string(),
+        target: deployment.target.as_str().to_owned(),
+        digest: deployment.digest.as_deref().map(str::to_owned),
+        samples,
     }
 }
 
@@ -175,17 +215,35 @@ impl Equivalence {
     /// Whose proof it is that a deployment is equal, and when it was given; how many samples it is of.
     #[must_use]
     pub fn proof_of(&self, function: &Function, deployment: &Deployment) -> Option<(String, Timestamp, u32)> {
-        let kind = match deployment.equality.ground() {
-            Ground::Samples => ProofKind::Samples,
-            Ground::Word => match deployment.from_file {
-                Some(at) => return Some(("merit.toml".to_owned(), at, 0)),
-                None => ProofKind::Word,
-            },
+        let (kind, in_file) = match deployment.equality.ground() {
+            Ground::Samples => (ProofKind::Samples, None),
+            Ground::Word => (ProofKind::Word, deployment.from_file.or_else(|| vouched_with_venue(deployment))),
             Ground::None | Ground::Digest => return None,
         };
         let known = self.known();
-        let proof = known.proof(&function.id, deployment, kind)?;
-        Some((proof.by.to_string(), proof.at, proof.samples))
+        match (known.proof(&function.id, deployment, kind), in_file) {
+            (Some(proof), None) => Some((proof.by.to_string(), proof.at, proof.samples)),
+            (_, Some(at)) => Some(("merit.toml".to_owned(), at, 0)),
+            (None, None) => None,
+        }
+    }
+
+    /// Takes the word of whoever holds the key `by` for these deployments, but for those that are equal by a word already.
+    /// It is kept by [`Broker::vouch`].
+    pub(crate) fn say(&self, function: &Function, deployments: &[Arc<Deployment>], by: &str, at: Timestamp) {
+        let mut known = self.known();
+        for one in deployments {
+            if one.from_file.is_none() && known.proof(&function.id, one, ProofKind::Word).is_none() {
+                let row = proof_row(function, one, ProofKind::Word, by, 0, at);
+                known.take_proof(row.clone());
+                known.unsaved.push(row);
+            }
+        }
+    }
+
+    /// The words for a function that are not on disk yet. They are handed out once.
+    fn take_unsaved(&self, function: &FunctionId) -> Vec<ProofRow> {
+        self.known().unsaved.extract_if(.., |row| row.function == *function).collect()
     }
 
     /// Forgets a function, or one of its deployments: it was deleted.
@@ -198,6 +256,7 @@ impl Equivalence {
         if let Some(quarantined) = known.quarantined.get_mut(function) {
             quarantined.retain(|one| !is(&one.deployment));
         }
+        known.unsaved.retain(|row| row.function != *function || !is(&row.deployment));
         known.divergences.retain(|(of, id), _| of != function || !is(id));
     }
 }
@@ -214,10 +273,7 @@ impl Broker {
         let mut names: HashMap<String, Arc<str>> = HashMap::new();
         for row in proofs {
             let by = Arc::clone(names.entry(row.by.clone()).or_insert_with(|| row.by.as_str().into()));
-            let (venue, target) = (row.venue.into(), row.target.into());
-            let proof =
-                Proof { by, at: row.at, venue, target, digest: row.digest.map(Into::into), samples: row.samples };
-            known.put(&row.function, &row.deployment, row.kind, proof);
+            known.take_proof_by(row, by);
         }
         for row in quarantines {
             known.quarantine(row);
@@ -240,14 +296,14 @@ impl Broker {
         deployments: &[Arc<Deployment>],
         by: &str,
     ) -> Result<(), StoreError> {
-        let rows: Vec<ProofRow> = {
-            let known = self.equivalence.known();
-            let unsaid = |one: &&Arc<Deployment>| {
-                one.from_file.is_none() && known.proof(&function.id, one, ProofKind::Word).is_none()
-            };
-            deployments.iter().filter(unsaid).map(|one| self.proof_row(function, one, ProofKind::Word, by, 0)).collect()
-        };
-        self.put_proofs(function, rows).await
+        self.equivalence.say(function, deployments, by, self.clock.now());
+        let rows = self.equivalence.take_unsaved(&function.id);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.store.put_proofs(rows).await?;
+        self.rejudge(function);
+        Ok(())
     }
 
     /// Takes an operator's word back. Returns whether there was one that can be taken back. Answers when it is on disk.
@@ -261,27 +317,6 @@ impl Broker {
         Ok(was)
     }
 
-    fn proof_row(
-        &self,
-        function: &Function,
-        deployment: &Deployment,
-        kind: ProofKind,
-        by: &str,
-        samples: u32,
-    ) -> ProofRow {
-        ProofRow {
-            function: function.id.clone(),
-            deployment: deployment.id.clone(),
-            kind,
-            by: by.to_owned(),
-            at: self.clock.now(),
-            venue: deployment.venue.id.to_string(),
-            target: deployment.target.as_str().to_owned(),
-            digest: deployment.digest.as_deref().map(str::to_owned),
-            samples,
-        }
-    }
-
     async fn put_proofs(&self, function: &Function, rows: Vec<ProofRow>) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
@@ -289,12 +324,7 @@ impl Broker {
         self.store.put_proofs(rows.clone()).await?;
         {
             let mut known = self.equivalence.known();
-            for row in rows {
-                let ProofRow { deployment, kind, by, at, venue, target, digest, samples, .. } = row;
-                let (by, venue, target) = (by.into(), venue.into(), target.into());
-                let proof = Proof { by, at, venue, target, digest: digest.map(Into::into), samples };
-                known.put(&function.id, &deployment, kind, proof);
-            }
+            rows.into_iter().for_each(|row| known.take_proof(row));
         }
         self.rejudge(function);
         Ok(())

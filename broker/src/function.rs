@@ -58,6 +58,8 @@ pub struct Deployment {
     pub target: Arc<Target>,
     /// Calls it may run at once.
     pub concurrency: u32,
+    /// Instances that are kept for it whether calls come or not.
+    pub kept: u32,
     /// A sheet of its own, by name.
     pub own_sheet: Option<Box<str>>,
     /// What keeps calls apart there.
@@ -83,7 +85,7 @@ impl Deployment {
     #[must_use]
     pub fn new(parts: DeploymentParts, former: Option<&Self>) -> Self {
         let DeploymentParts { id, venue, prices, size, target, concurrency, .. } = parts;
-        let DeploymentParts { own_sheet, isolation, offer, digest, from_file, .. } = parts;
+        let DeploymentParts { kept, own_sheet, isolation, offer, digest, from_file, .. } = parts;
         let former = former.filter(|former| Arc::ptr_eq(&former.venue.slots, &venue.slots) && former.target == target);
         let slot = match former {
             Some(former) => {
@@ -111,6 +113,7 @@ impl Deployment {
             size,
             target,
             concurrency,
+            kept,
             own_sheet,
             isolation,
             offer,
@@ -129,7 +132,7 @@ impl Deployment {
         self.id == parts.id
             && Arc::ptr_eq(&self.venue, &parts.venue)
             && Arc::ptr_eq(&self.prices, &parts.prices)
-            && (self.size, self.concurrency) == (parts.size, parts.concurrency)
+            && (self.size, self.concurrency, self.kept) == (parts.size, parts.concurrency, parts.kept)
             && self.runs_what(parts)
             && self.digest == parts.digest
             && self.from_file == parts.from_file
@@ -154,6 +157,7 @@ impl Deployment {
             architecture: Some(self.size.architecture.to_string()),
             concurrency: Some(self.concurrency),
             instance_concurrency: Some(self.size.concurrency).filter(|calls| *calls > 1),
+            kept_instances: Some(self.kept).filter(|kept| *kept > 0),
             sheet: self.own_sheet.as_deref().map(str::to_owned),
             digest: self.digest.as_deref().map(str::to_owned),
         }
@@ -198,6 +202,8 @@ pub struct DeploymentParts {
     pub target: Arc<Target>,
     /// Calls it may run at once.
     pub concurrency: u32,
+    /// Instances that are kept for it whether calls come or not.
+    pub kept: u32,
     /// A sheet of its own, by name.
     pub own_sheet: Option<Box<str>>,
     /// What keeps calls apart there.

@@ -27,6 +27,17 @@ const MAX_TIMEOUT_MS: u64 = 900_000;
 const DEFAULT_CONCURRENCY: u32 = 1000;
 const MAX_CONCURRENCY: u32 = 1_000_000;
 
+/// Whose word it is that the deployments that are put are the function's own.
+#[derive(Clone, Copy, Debug)]
+enum Said<'a> {
+    /// Nobody's: they were put before.
+    Before,
+    /// That of `merit.toml`, as it was read then.
+    File(Timestamp),
+    /// That of whoever holds this key: of all deployments, or of one.
+    Key(&'a str, Option<&'a DeploymentId>),
+}
+
 /// All functions by name.
 #[derive(Default)]
 pub struct Functions {
@@ -120,7 +131,22 @@ impl Functions {
     /// # Errors
     /// [`Refusal::BadRequest`] for values out of range, [`Refusal::Unknown`] for venues and sheets there are not.
     pub fn put(&self, broker: &Broker, id: &FunctionId, spec: &FunctionSpec) -> Result<Arc<Function>, Refusal> {
-        self.put_from(broker, id, spec, None)
+        self.put_said(broker, id, spec, Said::Before)
+    }
+
+    /// [`Self::put`] by whoever holds that key, whose word it is then that the deployments are the function's own. It has to
+    /// be kept: [`Broker::vouch`].
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn put_by(
+        &self,
+        broker: &Broker,
+        id: &FunctionId,
+        spec: &FunctionSpec,
+        by: &str,
+    ) -> Result<Arc<Function>, Refusal> {
+        self.put_said(broker, id, spec, Said::Key(by, None))
     }
 
     /// [`Self::put`], of what `merit.toml` said when it was read at that time: that is the operator's word.
@@ -132,7 +158,17 @@ impl Functions {
         broker: &Broker,
         id: &FunctionId,
         spec: &FunctionSpec,
-        from_file: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Result<Arc<Function>, Refusal> {
+        self.put_said(broker, id, spec, Said::File(at))
+    }
+
+    fn put_said(
+        &self,
+        broker: &Broker,
+        id: &FunctionId,
+        spec: &FunctionSpec,
+        said: Said<'_>,
     ) -> Result<Arc<Function>, Refusal> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let former = self.by_name.pin().get(id).cloned();
@@ -143,7 +179,10 @@ impl Functions {
         let kept = || former.iter().flat_map(|function| function.deployments.iter().cloned()).collect();
         let deployments = match &spec.deployments {
             None => kept(),
-            Some(specs) => deployments(broker, former.as_deref(), specs, from_file)?,
+            Some(specs) => {
+                let from_file = if let Said::File(at) = said { Some(at) } else { None };
+                deployments(broker, former.as_deref(), specs, from_file)?
+            }
         };
         if deployments.len() > limits.max_deployments {
             let (count, max) = (deployments.len(), limits.max_deployments);
@@ -165,13 +204,19 @@ impl Functions {
         self.changes.fetch_add(1, Ordering::Release);
         // After it is found by name: an offer that comes meanwhile either finds it, or is found here.
         broker.attach_offers(&function);
+        if let (Said::Key(by, only), Some(_)) = (said, &spec.deployments) {
+            let put = |one: &&Arc<Deployment>| only.is_none_or(|only| one.id == *only);
+            let put: Vec<_> = function.deployments.iter().filter(put).cloned().collect();
+            // Before the book is built: nobody finds a function without deployments meanwhile.
+            broker.equivalence.say(&function, &put, by, broker.clock.now());
+        }
         broker.equivalence.judge(&function);
         function.rebuild(broker, broker.clock.now());
         self.changes.fetch_add(1, Ordering::Release);
         Ok(function)
     }
 
-    /// Puts one deployment of a function.
+    /// Puts one deployment of a function, by whoever holds that key: see [`Self::put_by`].
     ///
     /// # Errors
     /// As [`Self::put`], and [`Refusal::UnknownFunction`].
@@ -181,11 +226,12 @@ impl Functions {
         function: &str,
         id: &DeploymentId,
         spec: &DeploymentSpec,
+        by: &str,
     ) -> Result<Arc<Function>, Refusal> {
         let function = self.get(function)?;
         let mut whole = spec_of(&function);
         whole.deployments.get_or_insert_default().insert(id.to_string(), spec.clone());
-        self.put(broker, &function.id, &whole)
+        self.put_said(broker, &function.id, &whole, Said::Key(by, Some(id)))
     }
 
     /// Takes one deployment away.
@@ -290,6 +336,10 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
         return Err(bad(format!("instance_concurrency must be 1 to 1000, got {together}")));
     }
     let size = Size { vcpu_milli, ..Size::new(memory).with_architecture(architecture).with_concurrency(together) };
+    let kept = spec.kept_instances.unwrap_or(0);
+    if !merit_config::range::KEPT_INSTANCES.contains(&u64::from(kept)) {
+        return Err(bad(format!("kept_instances must be 0 to 10000, got {kept}")));
+    }
     let prices = broker.prices_of(&venue, spec.sheet.as_deref())?;
     // One whose prices are still to come sells the sizes of its family.
     let like = || Catalogue::builtin().like(prices.awaits()?.as_str()).cloned();
@@ -301,7 +351,20 @@ fn parts(broker: &Broker, id: DeploymentId, spec: &DeploymentSpec) -> Result<Dep
     let digest = spec.digest.as_deref().map(merit_config::range::digest).transpose();
     let digest = digest.map_err(|error| bad(format!("digest {error}")))?.map(Into::into);
     let (offer, from_file) = (None, None);
-    Ok(DeploymentParts { id, venue, prices, size, target, concurrency, own_sheet, isolation, offer, digest, from_file })
+    Ok(DeploymentParts {
+        id,
+        venue,
+        prices,
+        size,
+        target,
+        concurrency,
+        kept,
+        own_sheet,
+        isolation,
+        offer,
+        digest,
+        from_file,
+    })
 }
 
 /// A function as it would be put.

@@ -89,6 +89,8 @@ pub struct Provider {
     sessions: AtomicU64,
     track: Mutex<TrackRecord>,
     trial_calls: AtomicU64,
+    /// When `vouch = true` was read, in microseconds; 0 when it is not said.
+    vouched_at: AtomicU64,
     /// What its calls are signed with, to be kept encrypted.
     secret: Mutex<Option<String>>,
     changes: Mutex<Changes>,
@@ -131,6 +133,7 @@ impl Provider {
             sessions: AtomicU64::new(0),
             track: Mutex::default(),
             trial_calls: AtomicU64::new(0),
+            vouched_at: AtomicU64::new(0),
             secret: Mutex::default(),
             changes: Mutex::new(Changes::new(house.config.providers.max_changes_per_minute)),
             pace: ArcSwap::from_pointee(Pace::new(house.config.providers.max_quotes_per_second)),
@@ -180,6 +183,20 @@ impl Provider {
 
     fn secret(&self) -> MutexGuard<'_, Option<String>> {
         self.secret.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what the configuration says at that time about all that the venue offers. An older word stands.
+    pub fn vouch(&self, said: bool, now: Timestamp) {
+        let next = if said { now.micros().max(1) } else { 0 };
+        self.vouched_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at| (!said || at == 0).then_some(next))
+            .ok();
+    }
+
+    /// Since when the operator's word stands for all that it offers, if it does.
+    #[must_use]
+    pub fn vouched_at(&self) -> Option<Timestamp> {
+        Some(self.vouched_at.load(Ordering::Relaxed)).filter(|at| *at > 0).map(Timestamp::from_micros)
     }
 
     fn trial(&self) -> TrialRule {

@@ -3,20 +3,21 @@
 //! The hold is the ceiling of the chosen ask, the most that call can be charged there, so a
 //! hard budget can't be overspent by calls running at once (docs/adr/0005).
 
+use std::fmt::Write as _;
 use std::ops::Index;
 use std::sync::Arc;
 
 use merit_ledger::{HoldRequest, Rejection};
-use merit_market::{Book, NoPick, Pick, Terms};
+use merit_market::{Book, Exclusion, NoPick, Pick, Terms};
 use merit_store::HoldError;
-use merit_units::{Micros, Timestamp};
+use merit_units::{FunctionId, Micros, Timestamp};
 use merit_wire::ExclusionView;
 use tokio::time::Instant;
 
 use crate::Broker;
 use crate::admit::Admitted;
 use crate::clock;
-use crate::function::View;
+use crate::function::{Deployment, View};
 use crate::publish;
 use crate::refusal::Refusal;
 use crate::terms::OrderKind;
@@ -116,7 +117,8 @@ pub(crate) fn check(broker: &Broker, admitted: &Admitted) -> Result<(), Refusal>
         return Ok(());
     }
     let function = admitted.function.id.clone();
-    Err(Refusal::NoEligibleVenue { function, exclusions: exclusion_views(&view, &terms, now) })
+    let exclusions = exclusion_views(&function, &view, &terms, now);
+    Err(Refusal::NoEligibleVenue { function, exclusions })
 }
 
 fn no_money(admitted: &Admitted, error: HoldError) -> Refusal {
@@ -140,7 +142,7 @@ fn decide(broker: &Broker, admitted: &Admitted, terms: &Terms) -> Result<Matched
         Err(NoPick::NoAsks | NoPick::NoneEligible | NoPick::AllTried | NoPick::AtCapacity) => {
             Err(Refusal::NoEligibleVenue {
                 function: admitted.function.id.clone(),
-                exclusions: exclusion_views(&view, terms, now),
+                exclusions: exclusion_views(&admitted.function.id, &view, terms, now),
             })
         }
     }
@@ -165,9 +167,23 @@ async fn rest(broker: &Broker, admitted: &Admitted, terms: &Terms, deadline: Ins
     }
 }
 
+/// What an operator can do about a deployment that nothing proves equal.
+fn not_proven(function: &FunctionId, deployment: &Deployment) -> String {
+    let (venue, name) = (&deployment.venue.id, &deployment.id);
+    let mut detail = format!(
+        "nothing proves it equal to the function's other deployments: give your word with `merit functions vouch {function} \
+         {name}`, or replay samples with `merit functions samples replay {function} {name}`"
+    );
+    if deployment.offer.is_some() {
+        write!(detail, "; `vouch = true` in [venues.{venue}] is your word for all that its provider offers")
+            .expect("invariant: writing to a string succeeds");
+    }
+    detail
+}
+
 /// Every deployment that could not take a call with these terms, in merit order, with the reason.
 #[must_use]
-pub fn exclusion_views(view: &View, terms: &Terms, now: Timestamp) -> Vec<ExclusionView> {
+pub fn exclusion_views(function: &FunctionId, view: &View, terms: &Terms, now: Timestamp) -> Vec<ExclusionView> {
     view.book
         .verdicts(terms, now)
         .filter_map(|(row, verdict)| {
@@ -177,9 +193,10 @@ pub fn exclusion_views(view: &View, terms: &Terms, now: Timestamp) -> Vec<Exclus
                 venue: deployment.venue.id.to_string(),
                 deployment: deployment.id.to_string(),
                 reason: exclusion.word().to_owned(),
-                detail: match exclusion.until() {
-                    Some(until) => format!("{exclusion}, until {}", clock::rfc3339(until)),
-                    None => exclusion.to_string(),
+                detail: match (exclusion, exclusion.until()) {
+                    (Exclusion::NotProvenEqual, _) => not_proven(function, deployment),
+                    (_, Some(until)) => format!("{exclusion}, until {}", clock::rfc3339(until)),
+                    (_, None) => exclusion.to_string(),
                 },
             })
         })

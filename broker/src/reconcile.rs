@@ -168,6 +168,15 @@ impl Broker {
                 venue.id, bill.resource
             ));
         }
+        if let Some((_, kept)) =
+            places.iter().find(|(_, one)| one.prices.sheet().is_some_and(|its| its.bills_lifetimes()))
+        {
+            return Err(format!(
+                "line {line}: `{}`: instances of {} are billed for as long as they live, and what they idle is no call's; give \
+                 their cost as a commitment in [adjustments] instead (docs/adr/0032)",
+                bill.resource, kept.id
+            ));
+        }
         if let Some(seconds) = bill.instance.take() {
             let by_size = by_size(&places, seconds);
             bill.billed.extend(by_size.map_err(|why| format!("line {line}: `{}`: {why}", bill.resource))?);

@@ -210,7 +210,7 @@ impl Broker {
         let mut mistakes = self.put_stored_functions();
         for (id, function) in &config.functions {
             let spec = function_spec(function);
-            if let Err(refusal) = self.functions.put_from(self, id, &spec, Some(self.clock.now())) {
+            if let Err(refusal) = self.functions.put_from(self, id, &spec, self.clock.now()) {
                 mistakes.push(format!("functions.{id}: {refusal}"));
             }
         }
@@ -263,6 +263,7 @@ fn function_spec(function: &merit_config::Function) -> FunctionSpec {
             architecture: deployment.architecture.map(|architecture| architecture.to_string()),
             concurrency: Some(deployment.concurrency),
             instance_concurrency: Some(deployment.instance_concurrency).filter(|calls| *calls > 1),
+            kept_instances: Some(deployment.kept_instances).filter(|kept| *kept > 0),
             sheet: deployment.sheet.as_ref().map(ToString::to_string),
             digest: deployment.digest.clone(),
         };

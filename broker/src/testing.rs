@@ -171,7 +171,8 @@ impl Stage {
             venues.push(scripted);
         }
         broker.directory.store(Arc::new(directory));
-        let spec = FunctionSpec { idempotent, deployments: Some(deployments), ..FunctionSpec::default() };
+        let equivalence = Some("declared".to_owned());
+        let spec = FunctionSpec { idempotent, equivalence, deployments: Some(deployments), ..FunctionSpec::default() };
         broker.functions.put(&broker, &FunctionId::try_new("work").unwrap(), &spec).unwrap();
         let account = AccountId::try_new("payer").unwrap();
         let (secret, record) = Keys::generate(account, [Role::Invoke].into_iter().collect());
@@ -256,6 +257,7 @@ fn deployment(venue: &str) -> DeploymentSpec {
         architecture: None,
         concurrency: None,
         instance_concurrency: None,
+        kept_instances: None,
         sheet: None,
         digest: None,
     }

@@ -88,6 +88,9 @@ impl Broker {
         let former = directory.venues.get(id);
         let now = self.clock.now();
         let provider = provider(former.and_then(|former| former.provider.as_ref()), id, venue, config)?;
+        if let (Some(provider), merit_config::VenueKind::Provider(own)) = (&provider, &venue.kind) {
+            provider.vouch(own.vouch, now);
+        }
         let adapter: Arc<dyn merit_venue::Venue> = match &provider {
             Some(provider) => Arc::clone(&provider.adapter) as _,
             None => adapter(venue, config, &self.callbacks).await?,

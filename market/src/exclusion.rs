@@ -169,8 +169,8 @@ impl fmt::Display for Exclusion {
                 "its replies differed from others' of its function; `merit functions quarantine show` has them",
             ),
             Self::NotProvenEqual => f.write_str(
-                "it is not proven to be equal to the function's other deployments; replay samples against it with \
-                 `merit functions samples replay`, or give your word with `merit functions vouch`",
+                "nothing proves it equal to the function's other deployments; give your word with `merit functions vouch`, \
+                 or replay samples against it with `merit functions samples replay`",
             ),
             Self::VenueNotAllowed => f.write_str("the terms do not allow its venue"),
             Self::RegionNotAllowed => f.write_str("the terms do not allow its region"),

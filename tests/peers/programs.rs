@@ -83,6 +83,7 @@ async fn joined(programs: &[Described], lay_out: fn(&Setup)) -> (Setup, Process,
         .text("venues.pool", "kind", "provider")
         .text("venues.pool", "region", "here")
         .set("venues.pool", "offers", "[\"*\"]")
+        .set("venues.pool", "vouch", true)
         .set("venues.pool", "private_addresses", true)
         .set("venues.pool", "trial_calls", 0);
     let setup =

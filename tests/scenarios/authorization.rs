@@ -66,6 +66,21 @@ async fn operations_need_no_key_and_tell_no_secrets() {
 }
 
 #[tokio::test]
+async fn metrics_name_no_function_no_account_and_no_tag() {
+    let upstream = Upstream::start(script::echoes()).await;
+    let setup = Setup::new().flat("a", &upstream.url(), "0.01").function("nameless-one", Worth::Once, &["a"]);
+    let (_broker, client) = setup.start_with_client().await;
+    let caller = client.caller("payer-two", &["invoke"]).await;
+    Reply::of(caller.order("nameless-one").header("merit-tags", "team=third-team").body("x")).await.expect(200);
+    caller.invoke("nobody-has-it", "x").await.problem(404, "unknown-function");
+    let metrics = Reply::of(client.bare(Method::GET, "/metrics")).await.expect(200).text();
+    assert!(metrics.contains("venue=\"a\""), "venues are bounded: {metrics}");
+    for name in ["nameless-one", "payer-two", "third-team", "team", "nobody-has-it"] {
+        assert!(!metrics.contains(&format!("\"{name}")), "{name} is in the metrics");
+    }
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_refused_at_once_and_after_a_restart() {
     let (setup, mut broker, client, _upstream) = broker_with_function().await;
     let key = client.create_key("search", &["invoke"]).await;

@@ -8,6 +8,8 @@ use merit_wire::{EqualView, QuarantineDetail, QuarantineList, QuoteRequest, Repl
 
 use serde_json::{Value, json};
 
+use crate::providers;
+use crate::support::provider::{SECRET, offer, own_sheet, provider_key, signs};
 use crate::support::{
     Audit, Client, FIRST_ACCOUNT, KEY, Process, Setup, Upstream, Worth, dollars, merit_command, run_to_end, script,
     until,
@@ -96,6 +98,40 @@ async fn who_replies_otherwise_is_kept_from_callers_until_somebody_lets_it_in_ag
         (reply.status == 200 && reply.venue() == "dear").then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_offer_takes_calls_once_somebody_says_that_it_is_equal() {
+    let upstream = Upstream::start(signs()).await;
+    let setup = providers::setup(&["pool"]).set("venues.pool", "vouch", false);
+    let setup = setup.set("functions.g", "idempotent", true).text("functions.g", "equivalence", "declared");
+    let (mut broker, client) = setup.start_with_client().await;
+    let provider = client.with_key(&provider_key(&client, &["pool"]).await);
+    provider.put_sheet("pool", own_sheet("pool", "0.0001", 1)).await.expect(200);
+    let endpoint = json!({ "url": upstream.url(), "secret": SECRET });
+    providers::put(&provider, "pool/endpoint", &endpoint).await.expect(204);
+    let offers = json!({ "offers": [offer("a", "f"), offer("b", "g")] });
+    providers::put(&provider, "pool/offers", &offers).await.expect(200);
+    until("the other function asks for less", async || (client.invoke("g", "x").await.status == 200).then_some(()))
+        .await;
+
+    let refused = client.invoke("f", "x").await.problem(422, "no-eligible-venue");
+    let excluded = &refused.exclusions[0];
+    assert_eq!((excluded.deployment.as_str(), excluded.reason.as_str()), ("pool.a", "not-proven-equal"));
+    for hint in ["`merit functions vouch f pool.a`", "samples replay f pool.a", "`vouch = true` in [venues.pool]"] {
+        assert!(excluded.detail.contains(hint), "{excluded:?}");
+    }
+    let (code, out) = merit(&broker, &["functions", "vouch", "f", "pool.a"]).await;
+    assert_eq!(code, 0, "{out}");
+    assert_eq!(client.invoke("f", "x").await.expect(200).venue(), "pool");
+
+    // Neither a new offer nor a restart asks for it again.
+    assert!(broker.stop().await.success());
+    let (_broker, client) = setup.start_with_client().await;
+    let provider = client.with_key(&provider_key(&client, &["pool"]).await);
+    providers::put(&provider, "pool/endpoint", &endpoint).await.expect(204);
+    providers::put(&provider, "pool/offers", &offers).await.expect(200);
+    providers::is(&client, "pool.a", "live").await;
 }
 
 fn cents(count: i128) -> Money {

@@ -56,6 +56,7 @@ async fn broker() -> (Setup, Process, Client, String) {
         .text("venues.tiny", "kind", "provider")
         .text("venues.tiny", "region", "here")
         .set("venues.tiny", "offers", "[\"wordcount\"]")
+        .set("venues.tiny", "vouch", true)
         .set("venues.tiny", "private_addresses", true)
         .set("venues.tiny", "trial_calls", 0)
         .set("functions.wordcount", "idempotent", true);

@@ -19,6 +19,9 @@ async fn sigterm_lets_calls_in_flight_end_refuses_new_ones_and_exits_with_0() {
     // A client that was admitted but has not sent its payload yet is in flight too.
     let mut sending = Raw::connect(broker.address()).await;
     sending.write_head("f", "content-length: 4\r\n").await;
+    // Whoever asks whether it is ready on a connection that was open before is told, too.
+    let mut prober = Raw::connect(broker.address()).await;
+    prober.write(b"GET /readyz HTTP/1.1\r\nhost: merit\r\n").await;
     until("two in flight", async || {
         let metrics = Reply::of(client.bare(Method::GET, "/metrics")).await.text();
         metrics.lines().any(|line| line == "merit_in_flight 2").then_some(())
@@ -34,6 +37,8 @@ async fn sigterm_lets_calls_in_flight_end_refuses_new_ones_and_exits_with_0() {
         }
     })
     .await;
+    prober.write(b"\r\n").await;
+    assert_eq!(prober.read().await.status, 503, "a broker that drains is not ready");
     sending.write(b"last").await;
     upstream.begun(2).await;
     gate.open();
@@ -159,4 +164,22 @@ async fn what_was_put_and_learned_survives_a_restart() {
     assert_eq!(client.book("f").await.asks[0].cost, "0.03", "the published price is in force, not the configured");
     let stale = client.put_sheet("a", crate::support::flat_sheet("a", "0.01", 7)).await;
     assert!(stale.problem(400, "bad-request").detail.contains("seq is 7"));
+}
+
+#[tokio::test]
+async fn logs_as_json_are_an_object_a_line() {
+    let upstream = Upstream::start(script::status(500, None)).await;
+    let setup = Setup::new().flat("a", &upstream.url(), "0.01").function("f", Worth::Once, &["a"]);
+    let setup = setup.text("log", "format", "json");
+    let (mut broker, client) = setup.start_with_client().await;
+    client.invoke("f", "x").await;
+    assert!(broker.stop().await.success());
+    let log = std::fs::read_to_string(setup.path("log")).expect("what it wrote");
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    assert!(!lines.is_empty(), "it says where it listens");
+    for line in &lines {
+        let has = |key: &str| line.get(key).is_some();
+        assert!(has("timestamp") && has("level") && line["fields"]["message"].is_string(), "{line}");
+    }
 }

@@ -30,6 +30,7 @@ impl Stage {
             .text(venue, "kind", "provider")
             .text(venue, "region", "here")
             .set(venue, "offers", "[\"*\"]")
+            .set(venue, "vouch", true)
             .set(venue, "private_addresses", true)
             .set(venue, "trial_calls", 0)
             .set("functions.primes", "idempotent", true)

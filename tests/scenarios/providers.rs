@@ -19,6 +19,7 @@ pub(crate) fn setup(venues: &[&str]) -> Setup {
             .text(&section, "kind", "provider")
             .text(&section, "region", "here")
             .set(&section, "offers", "[\"*\"]")
+            .set(&section, "vouch", true)
             .set(&section, "private_addresses", true)
             .set(&section, "trial_calls", 0)
     })

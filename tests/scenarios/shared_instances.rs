@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use merit_units::Money;
-use merit_wire::{QuoteRequest, ReceiptView};
+use merit_wire::{QuoteRequest, ReceiptView, VenueView};
 use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Barrier;
@@ -17,6 +17,18 @@ const BESIDE: usize = 8;
 
 /// How long the function takes once it has begun: long beside the time in which calls arrive on a busy machine.
 const RUN: Duration = Duration::from_millis(600);
+
+const DEPLOYMENT: &str = "functions.f.deployments.run";
+
+/// Function `f` on instances of Cloud Run with a vCPU and 2 GiB, past the free grant.
+fn run(upstream: &Upstream) -> Setup {
+    let mut setup = Setup::new().venue("run", &upstream.url(), "google-run/tier1");
+    for (meter, used) in [("request", "2000000"), ("vcpu_second", "180000"), ("gib_second", "360000")] {
+        setup = setup.text("venues.run.month_to_date", meter, used);
+    }
+    let setup = setup.function("f", Worth::Once, &["run"]);
+    setup.set(DEPLOYMENT, "memory_mb", 2048).text(DEPLOYMENT, "vcpu", "1")
+}
 
 /// Billionths of a vCPU second that a receipt was billed for, the rest cut off.
 fn vcpu_nano(receipt: &ReceiptView) -> u128 {
@@ -45,14 +57,7 @@ async fn is_charged_alike_again(broker: &Process, receipt: &ReceiptView) {
 #[tokio::test]
 async fn calls_of_one_instance_of_cloud_run_share_its_price() {
     let upstream = Upstream::start(script::echoes_after(RUN)).await;
-    let (section, deployment) = ("venues.run.month_to_date", "functions.f.deployments.run");
-    let mut setup = Setup::new().venue("run", &upstream.url(), "google-run/tier1");
-    for (meter, used) in [("request", "2000000"), ("vcpu_second", "180000"), ("gib_second", "360000")] {
-        setup = setup.text(section, meter, used);
-    }
-    let setup = setup.function("f", Worth::Once, &["run"]);
-    let setup = setup.set(deployment, "memory_mb", 2048).text(deployment, "vcpu", "1");
-    let setup = setup.set(deployment, "instance_concurrency", BESIDE);
+    let setup = run(&upstream).set(DEPLOYMENT, "instance_concurrency", BESIDE);
     let (broker, client) = setup.start_with_client().await;
     assert_eq!(client.function("f").await.deployments["run"].spec.instance_concurrency, Some(8));
 
@@ -87,6 +92,22 @@ async fn calls_of_one_instance_of_cloud_run_share_its_price() {
     let (expected, basis) = (dollars(&quote.asks[0].cost).pico(), quote.asks[0].basis.as_str());
     assert!((expected - mean).abs() * 100 <= mean && basis == "measured", "{expected} {basis}, and {mean} was charged");
     assert!(expected * 2 < dollars(&alone.charge).pico(), "{expected}");
+}
+
+#[tokio::test]
+async fn what_kept_instances_cost_is_told_beside_what_calls_are_charged() {
+    let upstream = Upstream::start(script::echoes()).await;
+    let setup = run(&upstream).set(DEPLOYMENT, "kept_instances", 2);
+    let (_broker, client) = setup.start_with_client().await;
+    client.invoke("f", "x").await.expect(200);
+    let venue: VenueView = client.get("/v1/venues/run").await;
+    let committed = &venue.committed[0];
+    assert_eq!((committed.function.as_str(), committed.deployment.as_str(), committed.instances), ("f", "run", 2));
+    // 730 hours of two instances with a vCPU and 2 GiB, at 0.0000025 each.
+    assert_eq!((committed.month_usd.as_deref(), &committed.why), (Some("39.42"), &None));
+    let spend = client.spend("venue").await;
+    assert!(dollars(&spend.total) < dollars("0.01"), "none of it was spent by a call: {spend:?}");
+    assert!(spend.rows[0].estimated.is_some(), "and what was charged is an estimate: {spend:?}");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ struct Args {
 /// Between two turns of the kill switch.
 const BETWEEN_TURNS: Duration = Duration::from_millis(100);
 
-const VENUE: &str = "[venues.quoted]\nkind = \"provider\"\nregion = \"here\"\noffers = [\"*\"]\ntrial_calls = 0\n\
+const VENUE: &str = "[venues.quoted]\nkind = \"provider\"\nregion = \"here\"\noffers = [\"*\"]\nvouch = true\ntrial_calls = 0\n\
                      private_addresses = true\n";
 
 type Socket = WebSocketStream<TcpStream>;

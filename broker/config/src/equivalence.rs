@@ -56,9 +56,9 @@ impl Equivalence {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Demand {
     /// That somebody says they are its own: whoever registers or offers them.
-    #[default]
     Declared,
     /// That they are proven equal: by digest, by samples, or by the operator's word.
+    #[default]
     Proven,
 }
 

@@ -26,6 +26,9 @@ pub const DEFAULT_CONCURRENCY: u32 = 1000;
 /// requests per instance", 2026-11-22), which no other provider exceeds.
 pub const INSTANCE_CONCURRENCY: RangeInclusive<u64> = 1..=1_000;
 
+/// Instances of a deployment that are kept whether calls come or not; far above what any provider keeps unasked.
+pub const KEPT_INSTANCES: RangeInclusive<u64> = 0..=10_000;
+
 /// A logical function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
@@ -68,6 +71,8 @@ pub struct Deployment {
     pub concurrency: u32,
     /// Calls that one of its instances takes at once.
     pub instance_concurrency: u16,
+    /// Instances that are kept for it whether calls come or not.
+    pub kept_instances: u32,
     /// A sheet of the catalogue when the venue's own does not apply.
     pub sheet: Option<SheetName>,
     /// The digest of the artefact that is installed there.
@@ -115,6 +120,7 @@ fn read_deployment(mut section: Section<'_, '_>) -> Option<Deployment> {
         architecture: section.given("architecture", &[Kind::String], str::parse),
         concurrency: section.number_or("concurrency", CONCURRENCY, DEFAULT_CONCURRENCY),
         instance_concurrency: section.number_or("instance_concurrency", INSTANCE_CONCURRENCY, 1),
+        kept_instances: section.number_or("kept_instances", KEPT_INSTANCES, 0),
         sheet: section.given("sheet", &[Kind::String], crate::sheets::known_name),
         digest: section.given("digest", &[Kind::String], digest),
         venue: venue?,

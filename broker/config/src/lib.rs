@@ -65,6 +65,7 @@ pub mod range {
     pub use crate::events::{MAX_AGE_S, MAX_RETRIES, RETRY_DELAY_S, destination};
     pub use crate::function::{
         CONCURRENCY, DEFAULT_CONCURRENCY, DEFAULT_FUNCTION_TIMEOUT_MS, FUNCTION_TIMEOUT_MS, INSTANCE_CONCURRENCY,
+        KEPT_INSTANCES,
     };
 }
 

@@ -113,6 +113,7 @@ kind = \"provider\"
 region = \"local\"
 isolation = \"wasm\"
 offers = [\"*\"]
+vouch = true
 private_addresses = true
 trial_calls = 0
 concurrency = {pool_slots}

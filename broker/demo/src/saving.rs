@@ -108,6 +108,7 @@ pub(crate) mod tests {
             failed: 0,
             charge: String::new(),
             corrected: None,
+            estimated: None,
             estimate: String::new(),
             explored: explored.to_owned(),
         };

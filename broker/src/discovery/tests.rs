@@ -32,6 +32,7 @@ fn put(stage: &Stage, function: &str, deployment: &str, target: &str, memory_mb:
         architecture: None,
         concurrency: Some(9),
         instance_concurrency: None,
+        kept_instances: None,
         sheet: None,
         digest: None,
     };
@@ -88,7 +89,7 @@ async fn what_changed_is_told_and_what_only_merit_knows_stays() {
     let directory = stage.broker.directory.load();
     let plan = plan(directory.venue("a").unwrap(), &stage.broker.functions.all(), &[found("resize", &[])], false);
     assert_eq!(plan.changes[0].after.as_ref().unwrap().concurrency, Some(9));
-    stage.broker.apply_change(&plan.changes[0]).unwrap();
+    stage.broker.apply_change(&plan.changes[0], "0a1b2c3d").unwrap();
     assert_eq!(planned(&stage, &[found("resize", &[])], false), Vec::<String>::new(), "applied twice is applied once");
 }
 
@@ -105,8 +106,11 @@ async fn what_an_instance_is_and_takes_is_told() {
     let spec = after(Some(80)).unwrap();
     assert_eq!((spec.vcpu.as_deref(), spec.instance_concurrency), (Some("2"), Some(80)));
     assert_eq!(after(Some(5_000)).unwrap().instance_concurrency, Some(1_000), "no more than there can be");
-    let function = stage.broker.apply_change(&change(Some(80)).unwrap()).unwrap();
+    let function = stage.broker.apply_change(&change(Some(80)).unwrap(), "0a1b2c3d").unwrap();
     assert_eq!(function.deployments[0].size.concurrency, 80);
+    let proof =
+        stage.broker.equivalence.proof_of(&function, &function.deployments[0]).expect("whoever applied it said so");
+    assert_eq!((proof.0.as_str(), function.equality.demand), ("0a1b2c3d", merit_config::Demand::Proven));
     assert_eq!(change(Some(80)), None, "applied twice is applied once");
     assert_eq!(change(None), None, "what is not told stays");
     assert_eq!(after(Some(1)).unwrap().instance_concurrency, None, "one call at a time");
@@ -141,7 +145,7 @@ async fn a_new_function_takes_its_time_limit_from_the_venue() {
     let directory = stage.broker.directory.load();
     let there = [found("resize", &[(FUNCTION_TAG, "resize")])];
     let plan = plan(directory.venue("a").unwrap(), &[], &there, false);
-    let function = stage.broker.apply_change(&plan.changes[0]).unwrap();
+    let function = stage.broker.apply_change(&plan.changes[0], "0a1b2c3d").unwrap();
     assert_eq!((function.id.as_str(), function.timeout.millis_ceil()), ("resize", 3000));
     assert_eq!(function.deployments[0].spec().memory_mb, 512);
 }

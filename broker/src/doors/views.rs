@@ -1,6 +1,7 @@
 //! Domain types as the wire has them.
 
 mod catalog;
+mod committed;
 mod equivalence;
 
 use std::collections::BTreeMap;
@@ -137,6 +138,7 @@ pub(super) fn venue(broker: &Broker, venue: &VenueEntry, now: Timestamp) -> Venu
         trial: venue.provider.as_ref().and_then(|provider| provider.trial_view()),
         price_warning: sheet.and_then(|sheet| broker.price_warning(sheet, now)),
         adjustments: adjustments_of(broker, venue, now),
+        committed: committed::of(broker, venue),
         ineligible: why,
         deployments: u32::try_from(deployments).unwrap_or(u32::MAX),
         in_flight: room.in_flight,
@@ -203,6 +205,7 @@ fn spend_row(query: &SpendQuery, row: &record::SpendRow) -> SpendRow {
         failed: row.failed,
         charge: row.charge.to_string(),
         corrected: (row.corrected != merit_units::Money::ZERO).then(|| row.corrected.to_string()),
+        estimated: (row.estimated != merit_units::Money::ZERO).then(|| row.estimated.to_string()),
         estimate: row.estimate.to_string(),
         explored: row.explored.to_string(),
     }

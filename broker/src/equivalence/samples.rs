@@ -203,7 +203,7 @@ impl Broker {
         let fault = |error: merit_store::StoreError| Refusal::Internal(error.to_string());
         if replays.proven {
             let count = u32::try_from(replays.samples.len()).unwrap_or(u32::MAX);
-            let row = self.proof_row(function, deployment, ProofKind::Samples, by.as_str(), count);
+            let row = super::proof_row(function, deployment, ProofKind::Samples, by.as_str(), count, self.clock.now());
             return self.put_proofs(function, vec![row]).await.map_err(fault);
         }
         if replays.samples.iter().any(is("differs")) {
@@ -221,7 +221,7 @@ impl Broker {
         let cheapest = eligible.min_by_key(|row| view.cost(*row));
         let none = || Refusal::NoEligibleVenue {
             function: function.id.clone(),
-            exclusions: crate::quote::exclusion_views(&view, &terms, now),
+            exclusions: crate::quote::exclusion_views(&function.id, &view, &terms, now),
         };
         cheapest.map(|row| view.deployment(row).id.clone()).ok_or_else(none)
     }

@@ -113,7 +113,7 @@ impl Stage {
 #[tokio::test]
 async fn a_function_that_demands_proof_takes_an_operators_word_as_long_as_it_stands() {
     let stage = Stage::new(false, &["0.001", "0.002"]).await;
-    assert_eq!(stage.runs_at().await, Ok("a".to_owned()), "by default it is enough to be registered");
+    assert_eq!(stage.runs_at().await, Ok("a".to_owned()), "declared: it is enough to be registered");
     stage.demand_proof();
     assert_eq!(stage.runs_at().await, Err(vec!["not-proven-equal".to_owned(); 2]));
     stage.vouch("b").await;
@@ -130,11 +130,28 @@ async fn a_function_that_demands_proof_takes_an_operators_word_as_long_as_it_sta
 }
 
 #[tokio::test]
+async fn what_nobody_gave_a_word_for_takes_no_calls_and_says_what_to_do() {
+    let stage = Stage::new(false, &["0.001"]).await;
+    stage.change(|spec| spec.equivalence = None);
+    assert_eq!(stage.runs_at().await, Err(vec!["not-proven-equal".to_owned()]));
+    let work = stage.work();
+    let told = crate::quote::exclusion_views(&work.id, &work.view(), &merit_market::Terms::default(), START);
+    assert!(told[0].detail.contains("`merit functions vouch work a`"), "{told:?}");
+    assert!(told[0].detail.ends_with("`merit functions samples replay work a`"), "{told:?}");
+    let put = stage.broker.functions.put_by(&stage.broker, &work.id, &spec_of(&work), "0a1b2c3d").unwrap();
+    assert_eq!(stage.runs_at().await, Ok("a".to_owned()), "the word is in force before it is on disk");
+    assert_eq!(stage.broker.store.proofs().unwrap().len(), 0);
+    stage.broker.vouch(&put, &put.deployments, "another").await.unwrap();
+    let kept = stage.broker.store.proofs().unwrap();
+    assert_eq!((kept.len(), kept[0].by.as_str()), (1, "0a1b2c3d"), "the older word stands");
+}
+
+#[tokio::test]
 async fn what_the_file_says_is_the_operators_word() {
     let stage = Stage::new(false, &["0.001"]).await;
     let spec = FunctionSpec { equivalence: Some("proven".to_owned()), ..spec_of(&stage.work()) };
     let work = FunctionId::try_new("work").unwrap();
-    stage.broker.functions.put_from(&stage.broker, &work, &spec, Some(START)).unwrap();
+    stage.broker.functions.put_from(&stage.broker, &work, &spec, START).unwrap();
     assert_eq!(stage.runs_at().await, Ok("a".to_owned()));
     let proof = stage.broker.equivalence.proof_of(&stage.work(), &stage.deployment("a"));
     assert_eq!(proof, Some(("merit.toml".to_owned(), START, 0)));
@@ -227,7 +244,7 @@ async fn a_deployment_whose_replies_differ_is_put_in_quarantine_and_its_replies_
     assert!(rows.len() >= 3, "{rows:?}");
     assert_eq!((rows[0].given.as_slice(), rows[0].reply.as_slice()), (&b"done"[..], &b"gone"[..]));
     assert_eq!((rows[0].other.as_str(), stage.venues[1].calls()), ("a", stage.receipts_of("shadow").await));
-    let verdicts = crate::quote::exclusion_views(&work.view(), &merit_market::Terms::default(), START);
+    let verdicts = crate::quote::exclusion_views(&work.id, &work.view(), &merit_market::Terms::default(), START);
     let reasons: Vec<_> = verdicts.iter().map(|one| (one.deployment.as_str(), one.reason.as_str())).collect();
     assert_eq!(reasons, [("b", "quarantined")]);
 

@@ -48,7 +48,8 @@ impl Story {
         let work = FunctionSpec { events: Some(rules), ..spec_of(&work) };
         let deployments: BTreeMap<String, DeploymentSpec> = work.deployments.clone().unwrap();
         broker.functions.put(broker, &"work".parse().unwrap(), &work).unwrap();
-        let index = FunctionSpec { deployments: Some(deployments), ..FunctionSpec::default() };
+        let equivalence = Some("declared".to_owned());
+        let index = FunctionSpec { equivalence, deployments: Some(deployments), ..FunctionSpec::default() };
         broker.functions.put(broker, &"index".parse().unwrap(), &index).unwrap();
         let worker = tokio::spawn(run(Arc::clone(broker)));
         Self { stage, worker }

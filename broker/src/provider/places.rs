@@ -67,6 +67,7 @@ pub(super) fn deploy_to(standing: &mut Standing, function: &Arc<Function>, scene
         size: standing.offer.size,
         target: standing.offer.target(&function.id),
         concurrency: standing.offer.slots,
+        kept: 0,
         own_sheet: None,
         isolation: standing.offer.isolation,
         offer: Some(Arc::clone(&standing.gate)),

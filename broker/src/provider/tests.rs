@@ -1,6 +1,7 @@
 //! Offers as a story: quoted, matched, held, killed, expired, gone. Time is moved by hand.
 
 mod kept;
+mod vouched;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::testing::START;
 use crate::venue::VenueEntry;
 
 const CONFIG: &str = "[providers]\ntrial_calls = 0\nmax_offers = 4\n\
-    [venues.pool]\nkind = \"provider\"\nregion = \"here\"\noffers = [\"*\"]\n\
+    [venues.pool]\nkind = \"provider\"\nregion = \"here\"\noffers = [\"*\"]\nvouch = true\n\
     [functions.thumbnail]\n[functions.resize]\nclass = \"images\"\n";
 
 /// A broker with one provider's venue, `pool`, and two functions.

@@ -85,6 +85,7 @@ async fn a_bill_corrects_what_was_charged_and_what_is_expected() {
     assert_eq!(spent(&stage), money("0.002"));
     let row = spend(&stage).await;
     assert_eq!((row.calls, row.charge, row.corrected), (4, money("0.002"), money("-0.003")));
+    assert_eq!(row.estimated, money("0.005"), "all of it was, before it was corrected");
 
     let function = stage.broker.functions.get("work").expect("a function");
     assert_eq!(function.view().cost(0), money("0.0005"), "the next call is expected to be billed the mean");
@@ -172,4 +173,13 @@ async fn calls_whose_meters_the_venue_told_are_not_corrected() {
     assert!(matches!(stage.call(&[]).await, Ok(Settled::Replied(_))));
     let list = import(&stage, bill(3, "0.0015")).await.expect("a bill");
     assert_eq!((list.reconciliations[0].calls, list.corrected.as_str()), (3, "-0.00225"));
+}
+
+#[tokio::test]
+async fn a_bill_with_idle_time_in_it_is_refused() {
+    let stage = called(4).await;
+    let premium = merit_pricing::Catalogue::builtin().get("azure-premium/eastus").expect("in the catalogue");
+    stage.broker.put_sheet("a", premium).expect("put");
+    let error = import(&stage, bill(4, "0.002")).await.expect_err("it is of instances that live").to_string();
+    assert!(error.contains("are billed for as long as they live") && error.contains("[adjustments]"), "{error}");
 }

@@ -306,6 +306,8 @@ pub struct SpendRow {
     pub charge: Money,
     /// The part of `charge` that providers' bills have corrected; below zero when calls were charged too much.
     pub corrected: Money,
+    /// The part of `charge` that calls were charged by an estimate, before it was corrected.
+    pub estimated: Money,
     /// Expected.
     pub estimate: Money,
     /// Spent on exploration.

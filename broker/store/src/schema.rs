@@ -160,3 +160,19 @@ pub(crate) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
         _ => OpenError::Corrupt { path, detail: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kill shows nothing of it: what a dead process wrote stays with the system. Only a lost machine would.
+    #[test]
+    fn a_commit_is_on_disk_before_it_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("merit.db")).unwrap();
+        configure(&connection).unwrap();
+        let text = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap();
+        let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((text("journal_mode").as_str(), number("synchronous")), ("wal", 2), "2 is FULL");
+    }
+}

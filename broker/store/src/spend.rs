@@ -72,8 +72,11 @@ fn statement(query: &SpendQuery) -> (String, Vec<Value>) {
     columns.push(format!("COALESCE(SUM(NOT {correction}), 0) AS calls, COALESCE(SUM({failed}), 0) AS failed"));
     columns.extend(SUMMED.map(|column| parts(column, column)));
     columns.push(parts(&format!("CASE WHEN {correction} THEN charge ELSE 0 END"), "corrected"));
+    columns.push(parts(&format!("CASE WHEN estimated AND NOT {correction} THEN charge ELSE 0 END"), "estimated"));
     shown.push("calls, failed".to_owned());
-    shown.extend(SUMMED.into_iter().chain(["corrected"]).map(|column| format!("{column}_high, {column}_low")));
+    shown.extend(
+        SUMMED.into_iter().chain(["corrected", "estimated"]).map(|column| format!("{column}_high, {column}_low")),
+    );
     let sql = format!(
         "SELECT {} FROM (SELECT {} FROM receipt WHERE number >= {first} AND number < {end}
          AND at >= {from} AND at < {to} {account} {group_by})",
@@ -112,5 +115,6 @@ fn spend_row(row: &Row<'_>, query: &SpendQuery) -> Result<SpendRow, StoreError> 
         estimate: money(figures + 4)?,
         explored: money(figures + 6)?,
         corrected: money(figures + 8)?,
+        estimated: money(figures + 10)?,
     })
 }

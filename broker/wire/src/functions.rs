@@ -23,8 +23,8 @@ pub struct FunctionSpec {
     /// What it is a kind of, such as `python3.13`: providers' offers for this class are offers for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// What it demands of its deployments before they take its calls: `declared` (default), that somebody says they are
-    /// its own, or `proven`, that they are proven equal.
+    /// What it demands of its deployments before they take its calls: `proven` (default), that they are proven equal, or
+    /// `declared`, that somebody says they are its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equivalence: Option<String>,
     /// The digest of its artefact, such as `sha256:...`: a deployment of this digest is equal.
@@ -88,6 +88,10 @@ pub struct DeploymentSpec {
     /// (Google Cloud Run, Azure Flex and Premium), calls that run at the same time share their price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_concurrency: Option<u16>,
+    /// Instances that are kept for it whether calls come or not, 1 to 10,000 (minimum instances, provisioned concurrency,
+    /// always ready ones). What they cost is told with the venue, as `committed`; no call is charged for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_instances: Option<u32>,
     /// A price sheet of the catalogue when the venue's own does not apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,

@@ -46,7 +46,7 @@ pub use quotes::{AskView, BookView, QuoteRequest, QuoteView};
 pub use receipts::{CandidateView, MeterView, ReceiptView, RepricedLine, RepricedView};
 pub use reconciliation::{ReconciledAccount, ReconciledDeployment, ReconciliationList, ReconciliationView};
 pub use session::{ClientFrame, ServerFrame};
-pub use venues::{PriceChangeView, StepView, VenueCheckView, VenueList, VenueView};
+pub use venues::{CommittedView, PriceChangeView, StepView, VenueCheckView, VenueList, VenueView};
 
 /// Request and reply headers of the native door.
 pub mod header {

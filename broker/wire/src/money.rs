@@ -67,6 +67,10 @@ pub struct SpendRow {
     /// nothing was corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected: Option<String>,
+    /// The part of it that is estimates: charges of calls whose venue tells no meters or not all, as they were before they
+    /// were corrected. What venues told is `charge` less this and less `corrected`. Absent when nothing was estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<String>,
     /// What was expected when the deployments were chosen, in dollars.
     pub estimate: String,
     /// What exploration cost beyond the cheapest eligible ask, in dollars.

@@ -36,6 +36,10 @@ pub struct VenueView {
     /// What is agreed with its provider besides the price list; absent when nothing is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adjustments: Vec<AdjustmentView>,
+    /// What instances cost that are kept there whether calls come or not. It is committed and not spent by calls: no charge
+    /// and no spend has it. Absent when none are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub committed: Vec<CommittedView>,
     /// Why nothing can run there now; absent when it is eligible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ineligible: Option<String>,
@@ -43,6 +47,27 @@ pub struct VenueView {
     pub deployments: u32,
     /// Calls running there now.
     pub in_flight: u32,
+}
+
+/// What the kept instances of one deployment cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CommittedView {
+    /// The function.
+    pub function: String,
+    /// Its deployment.
+    pub deployment: String,
+    /// Instances that are kept.
+    pub instances: u32,
+    /// Dollars for a month of 730 hours in which no call comes, by the sheet in force and today's exchange rate; absent when
+    /// that can't be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month_usd: Option<String>,
+    /// The sheet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// Why it can't be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// All venues.

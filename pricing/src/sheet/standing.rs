@@ -63,6 +63,12 @@ impl PriceSheet {
         self.standing.iter().any(|standing| standing.billed != Billed::Idle)
     }
 
+    /// Whether its instances are billed for as long as they live, so that a bill has time in it that no call took.
+    #[must_use]
+    pub fn bills_lifetimes(&self) -> bool {
+        self.standing.iter().any(|standing| standing.billed == Billed::Lifetime)
+    }
+
     /// Calls that used `metered`, while `instances` of this size were kept for `length`: the quantities to bill, and what
     /// the instances cost beside them.
     ///

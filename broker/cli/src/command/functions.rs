@@ -105,7 +105,7 @@ pub struct PutArgs {
 #[command(next_help_heading = "Equal deployments")]
 #[group(id = "Equality", multiple = true)]
 pub struct EqualityArgs {
-    /// Which deployments take its calls: those somebody says are its own, or those proven equal
+    /// Which deployments take its calls: those proven equal (unless told otherwise), or those somebody says are its own
     #[arg(long, value_name = "DEMAND", value_parser = ["declared", "proven"])]
     pub equivalence: Option<String>,
     /// How two of its replies are compared
@@ -177,6 +177,9 @@ pub struct DeploymentArgs {
     /// Calls one of its instances takes at once, where instances are billed for their time
     #[arg(long, requires = "deployment", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub instance_concurrency: Option<u16>,
+    /// Instances that are kept for it whether calls come or not
+    #[arg(long, requires = "deployment", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub kept_instances: Option<u32>,
     /// A price sheet of the catalogue when the venue's own does not apply
     #[arg(long, requires = "deployment", value_parser = SheetName::try_new)]
     pub sheet: Option<SheetName>,
@@ -197,6 +200,7 @@ impl DeploymentArgs {
             architecture: self.architecture.clone(),
             concurrency: self.concurrency,
             instance_concurrency: self.instance_concurrency,
+            kept_instances: self.kept_instances,
             sheet: self.sheet.as_ref().map(SheetName::to_string),
             digest,
         })
@@ -312,8 +316,8 @@ fn show(view: &FunctionView, output: &mut Output<'_>) -> Result<Exit, Failure> {
 
 /// Only what is not usual.
 fn show_equality(view: &FunctionView, output: &mut Output<'_>) -> std::io::Result<()> {
-    if view.equivalence == "proven" {
-        output.line("equivalence    proven: only deployments that are proven equal take calls")?;
+    if view.equivalence == "declared" {
+        output.line("equivalence    declared: deployments take calls that nothing proves equal")?;
     }
     if let Some(digest) = &view.digest {
         output.line(&format!("digest         {digest}"))?;

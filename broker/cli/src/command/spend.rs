@@ -97,6 +97,10 @@ fn table(report: &SpendReport, asked: &[String]) -> Table {
     if corrected {
         headings.push("corrected");
     }
+    let estimated = report.rows.iter().any(|row| row.estimated.is_some());
+    if estimated {
+        headings.push("charged by estimate");
+    }
     let mut table = Table::new(&headings);
     for row in &report.rows {
         let mut cells: Vec<String> = if steps { vec![or_dash(row.at.as_deref())] } else { Vec::new() };
@@ -113,6 +117,9 @@ fn table(report: &SpendReport, asked: &[String]) -> Table {
         ]);
         if corrected {
             cells.push(or_dash(row.corrected.as_deref().map(dollars).as_deref()));
+        }
+        if estimated {
+            cells.push(or_dash(row.estimated.as_deref().map(dollars).as_deref()));
         }
         table.row(cells);
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use merit_pricing::PriceSheet;
 use merit_units::VenueId;
-use merit_wire::{PriceChangeView, VenueList, VenueView};
+use merit_wire::{CommittedView, PriceChangeView, VenueList, VenueView};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
@@ -19,7 +19,7 @@ use crate::Exit;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, Table};
-use crate::values::or_dash;
+use crate::values::{dollars, or_dash};
 
 use discover::DiscoverOptions;
 
@@ -202,6 +202,17 @@ fn show(venue: &VenueView, output: &mut Output<'_>) -> Result<Exit, Failure> {
     }
     if let Some(percent) = venue.honesty_percent {
         output.line(&format!("{:<12} {percent} % of what it charges was quoted", "honesty"))?;
+    }
+    for committed in &venue.committed {
+        let CommittedView { function, deployment, instances, month_usd, sheet, why } = committed;
+        let cost = match month_usd {
+            Some(usd) => format!("{} a month by {}", dollars(usd), or_dash(sheet.as_deref())),
+            None => or_dash(why.as_deref()),
+        };
+        output.line(&format!(
+            "{:<12} {cost}, for {instances} kept of {function}/{deployment}; no call is charged it",
+            "committed"
+        ))?;
     }
     adjustments::standing(&venue.adjustments, output)?;
     warn_of_prices(venue, output)?;

@@ -16,6 +16,7 @@ fn spec(target: &str, memory_mb: u64) -> DeploymentSpec {
         architecture: Some("arm64".to_owned()),
         concurrency: None,
         instance_concurrency: None,
+        kept_instances: None,
         sheet: None,
         digest: None,
     }

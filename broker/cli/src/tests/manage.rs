@@ -20,6 +20,7 @@ fn function() -> FunctionView {
         architecture: None,
         concurrency: None,
         instance_concurrency: None,
+        kept_instances: None,
         sheet: None,
         digest: None,
     };
@@ -37,7 +38,7 @@ fn function() -> FunctionView {
         timeout_ms: 30_000,
         value_of_time: "0.001".to_owned(),
         class: None,
-        equivalence: "declared".to_owned(),
+        equivalence: "proven".to_owned(),
         digest: None,
         compare: "json".to_owned(),
         shadow_ppm: 0,
@@ -150,6 +151,7 @@ pub(super) fn venue(ineligible: Option<&str>) -> VenueView {
         trial: None,
         honesty_percent: None,
         adjustments: Vec::new(),
+        committed: Vec::new(),
         price_warning: ineligible.map(|_| "its price feed ali fails: the server answered 503".to_owned()),
         ineligible: ineligible.map(str::to_owned),
         deployments: 4,
@@ -214,6 +216,7 @@ async fn spend_is_grouped() {
         failed: 2,
         charge: charge.to_owned(),
         corrected: None,
+        estimated: None,
         estimate: estimate.to_owned(),
         explored: "0.0001".to_owned(),
     };

@@ -9,6 +9,8 @@ use crate::reader::{Kind, Section};
 pub struct ProviderVenue {
     /// Functions and classes it may offer; `*` stands for all.
     pub offers: Vec<String>,
+    /// Whether the operator gives their word that what it offers is the function's own.
+    pub vouch: bool,
     /// Networks its endpoint may be in although Merit refuses their addresses otherwise.
     pub allow_addresses: Vec<IpNet>,
     /// Whether its endpoint may be on loopback and private networks.
@@ -22,6 +24,9 @@ pub struct ProviderVenue {
 pub(super) fn read(section: &mut Section<'_, '_>) -> ProviderVenue {
     ProviderVenue {
         offers: section.list("offers", name),
+        vouch: section
+            .given("vouch", &[Kind::Boolean], str::parse::<bool>)
+            .unwrap_or_else(|| section.fall_back("vouch", false)),
         allow_addresses: section.list("allow_addresses", super::network),
         private_addresses: section
             .given("private_addresses", &[Kind::Boolean], str::parse::<bool>)

@@ -54,7 +54,7 @@ pub(super) async fn discover(
         let result = match (options.apply, &change.after) {
             (false, _) => "planned".to_owned(),
             (true, None) if !options.prune => "kept".to_owned(),
-            (true, _) => apply(&broker, change).await?,
+            (true, _) => apply(&broker, change, caller.0.id.as_str()).await?,
         };
         changes.push(change.view(result));
     }
@@ -63,11 +63,13 @@ pub(super) async fn discover(
     Ok(Json(DiscoveryView { venue: venue.id.to_string(), applied: options.apply, found: plan.found, changes }))
 }
 
-/// Makes one change and stores it; a refused one does not stop the others.
-async fn apply(broker: &Shared, change: &Change) -> Result<String, Denied> {
-    match broker.apply_change(change) {
+/// Makes one change and stores it, with whose word it is; a refused one does not stop the others.
+async fn apply(broker: &Shared, change: &Change, by: &str) -> Result<String, Denied> {
+    match broker.apply_change(change, by) {
         Err(refusal) => Ok(refusal.to_string()),
         Ok(function) => {
+            let put = function.deployments.iter().filter(|one| one.id.as_str() == change.deployment).cloned();
+            broker.vouch(&function, &put.collect::<Vec<_>>(), by).await?;
             let (spec, deployments) = views::stored(&spec_of(&function));
             broker.store.put_function(&function.id, spec, Some(deployments)).await?;
             Ok("applied".to_owned())

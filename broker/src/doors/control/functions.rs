@@ -46,7 +46,7 @@ pub(super) async fn put(
 ) -> Result<Json<FunctionView>, Denied> {
     caller.require(Role::Admin)?;
     let id = FunctionId::try_new(&function).map_err(|error| Refusal::BadRequest(error.to_string()))?;
-    let function = broker.functions.put(&broker, &id, &spec)?;
+    let function = broker.functions.put_by(&broker, &id, &spec, caller.0.id.as_str())?;
     // Who puts deployments says that they are equal.
     let put = if spec.deployments.is_some() { function.deployments.clone() } else { Vec::new() };
     broker.vouch(&function, &put, caller.0.id.as_str()).await?;
@@ -84,7 +84,7 @@ pub(super) async fn put_deployment(
 ) -> Result<Json<FunctionView>, Denied> {
     caller.require(Role::Admin)?;
     let id = DeploymentId::try_new(&deployment).map_err(|error| Refusal::BadRequest(error.to_string()))?;
-    let function = broker.functions.put_deployment(&broker, &function, &id, &spec)?;
+    let function = broker.functions.put_deployment(&broker, &function, &id, &spec, caller.0.id.as_str())?;
     let put: Vec<_> = function.deployments.iter().filter(|one| one.id == id).cloned().collect();
     broker.vouch(&function, &put, caller.0.id.as_str()).await?;
     store(&broker, &function).await

@@ -34,7 +34,7 @@ pub(super) async fn quote(
         function: function.id.to_string(),
         expires_at: clock::rfc3339(now + broker.settings.load().quote_ttl),
         asks: asks.into_iter().map(|row| views::ask(&broker, &view, row, value_of_time, now)).collect(),
-        excluded: exclusion_views(&view, &terms, now),
+        excluded: exclusion_views(&function.id, &view, &terms, now),
     }))
 }
 
@@ -58,6 +58,6 @@ pub(super) async fn book(
         function: function.id.to_string(),
         version: view.version,
         asks: priced.map(|row| views::ask(&broker, &view, row, value_of_time, now)).collect(),
-        excluded: exclusion_views(&view, &merit_market::Terms::default(), now),
+        excluded: exclusion_views(&function.id, &view, &merit_market::Terms::default(), now),
     }))
 }

@@ -46,6 +46,7 @@ fn an_empty_store_spent_nothing() {
         failed: 0,
         charge: Money::ZERO,
         corrected: Money::ZERO,
+        estimated: Money::ZERO,
         estimate: Money::ZERO,
         explored: Money::ZERO,
     };
@@ -91,13 +92,16 @@ fn groups_by_what_is_asked_dearest_first() {
 fn a_correction_is_no_call_and_is_told_apart() {
     let (_dir, store) = fresh();
     enqueue(&store, 1, |_| ());
+    enqueue(&store, 3, |row| (row.estimated, row.charge) = (true, pico(7)));
     enqueue(&store, 2, |row| {
         row.status = ReceiptStatus::Correction;
         (row.charge, row.estimate, row.explored) = (pico(-(1 << 40) - 3), Money::ZERO, Money::ZERO);
     });
     let rows = store.spend(&SpendQuery { group_by: vec![GroupBy::Venue], ..everything() }).unwrap();
-    assert_eq!((rows.len(), rows[0].calls, rows[0].failed), (1, 1, 0));
-    assert_eq!((rows[0].charge, rows[0].corrected), (pico(97 - (1 << 40)), pico(-(1 << 40) - 3)));
+    assert_eq!((rows.len(), rows[0].calls, rows[0].failed), (1, 2, 0));
+    assert_eq!((rows[0].charge, rows[0].corrected), (pico(104 - (1 << 40)), pico(-(1 << 40) - 3)));
+    assert_eq!(rows[0].estimated, pico(7), "what the venue told is the rest");
+    assert_eq!(rows[0].charge - rows[0].estimated - rows[0].corrected, pico(100));
 }
 
 #[test]

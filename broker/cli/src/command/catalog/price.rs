@@ -22,7 +22,7 @@ use crate::values::{parse_memory, parse_millis, parse_vcpu};
 Without --month-to-date the price is the one after the free grant, in the first paid tier. With it, the meters
 named stand where they are said to, counted from the start of the month with the grant; the others stay after
 their grant. With --adjust, discounts, packages and commitments are applied, of which all that is left is for these calls.
-Meters: request, gb_second, vcpu_second, gib_second, compute_unit, cpu_ms, egress_gb.
+Meters: request, gb_second, vcpu_second, gib_second, compute_unit, cpu_ms, ephemeral_gb_second, egress_gb.
 
   merit catalog price aws-lambda/us-east-1/x86_64 --memory-mb 128 --duration-ms 12.34 --init-ms 180.2
   merit catalog price google-run/tier1 --memory-mb 512 --vcpu 0.333 --duration-ms 250.5 --requests 1000000

@@ -113,6 +113,7 @@ fn differences(before: &DeploymentSpec, after: &DeploymentSpec) -> String {
             number(before.instance_concurrency.map(u32::from)),
             number(after.instance_concurrency.map(u32::from)),
         ),
+        ("kept_instances", number(before.kept_instances), number(after.kept_instances)),
         ("sheet", before.sheet.clone(), after.sheet.clone()),
         ("digest", before.digest.clone(), after.digest.clone()),
     ];
