@@ -4,7 +4,7 @@
 //! deployment that is equal already, has; it answered the function's recorded samples as it should; or an operator
 //! gave their word, which whoever writes it into `merit.toml`, puts it with an admin's key or applies a discovery does, and
 //! `vouch = true` of a provider's venue for all that it offers. A function takes no other unless it says so
-//! ([`Demand`], [ADR 39](../../docs/adr/0039-proof-by-default.md)). A deployment whose replies differed from others'
+//! ([`Demand`], [ADR 37](../../docs/adr/0037-proof-by-default.md)). A deployment whose replies differed from others'
 //! is kept out by quarantine, whatever its grounds ([ADR 25](../../docs/adr/0025-proven-equal.md)).
 //!
 //! Books read a deployment's [`Equality`], two facts in one byte; what they rest on is behind one lock that only

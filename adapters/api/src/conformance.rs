@@ -28,7 +28,6 @@
 //! | tasks of Function Compute | 1 | replies of tasks are texts, and the card's payload is every byte there is |
 //! | tasks of Function Compute | 11, 14 | a submission whose answer was lost is made again, with an id by which it runs once |
 //! | OpenFaaS's queue | 11, otherwise | a reply that is brought is a request of its own; the gateway's answer is cut instead |
-//! | AWS Lambda | 15, 16 | its SDK connects by itself, and its failures to do so stand against nothing |
 //!
 //! An adapter's tests implement [`Fixture`] and write [`conformance_cards!`](crate::conformance_cards),
 //! which makes one test of each card but the last two: those need [`Reaching`] and are named. A card panics with what it saw when the adapter fails it.

@@ -5,7 +5,7 @@
 //! What each error of the API means for money is in `meaning`.
 //!
 //! The official SDK finds credentials and endpoints, and lists functions. Calls are signed by its signing crate,
-//! `aws-sigv4`, and sent by `merit-transport`, like those of every other cloud: a sixth of the CPU (ADR 40).
+//! `aws-sigv4`, and sent by `merit-transport`, like those of every other cloud (ADR 38).
 //!
 //! Invariants:
 //! - Nothing is sent twice: see `merit-transport`.

@@ -4,7 +4,7 @@
 //! deployment, and how many an instance takes. They are taken to run on as few instances as hold them, in equal shares: with
 //! `n` calls under way and room for `k` each, one more instant of a call is `ceil(n / k) / n` of an instance's. A call's share
 //! is the mean of that over its run, so the shares of all calls add up to the time of those instances
-//! ([ADR 38](../../../docs/adr/0038-shares-of-an-instance.md)).
+//! ([ADR 36](../../../docs/adr/0036-shares-of-an-instance.md)).
 //!
 //! Like the virtual time of fair queueing: one sum grows with the clock, whatever the number of calls, and a call's part is
 //! the difference between its ends.
