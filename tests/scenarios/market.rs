@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use merit_units::Money;
-use merit_wire::AlternativesReport;
+use merit_wire::{AlternativesReport, QuoteView};
+use reqwest::Method;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -327,4 +329,19 @@ async fn what_one_venue_alone_would_have_cost_is_told_exactly() {
     assert_eq!((report.calls, dollars(&report.charged)), (10, dollars("0.1")));
     assert!(dollars(&report.venues[1].cost) - dollars(&report.charged) == dollars("0.05"), "the saving");
     assert!(dollars(&report.estimate) > Money::ZERO);
+}
+
+#[tokio::test]
+async fn a_quote_says_until_when_it_is_worth_something() {
+    let upstream = Upstream::start(script::echoes()).await;
+    let setup = Setup::new().flat("a", &upstream.url(), "0.01").function("f", Worth::Once, &["a"]);
+    let (_broker, client) = setup.set("market", "quote_ttl_ms", 60_000).start_with_client().await;
+    let before = Timestamp::now();
+    let reply = Reply::of(client.request(Method::POST, "/v1/functions/f/quotes").body("{}")).await;
+    let quote: QuoteView = reply.json(200);
+    let until: Timestamp = quote.expires_at.parse().expect("a time");
+    let minute = Duration::from_secs(60);
+    // Times are told in milliseconds.
+    let earliest = before + minute - Duration::from_millis(1);
+    assert!((earliest..=Timestamp::now() + minute).contains(&until), "{until}");
 }

@@ -27,13 +27,12 @@ const PAYLOAD: &[u8] = include_bytes!("../../examples/functions/json-transform/i
 const FUNCTION: &str = "json-transform";
 
 /// Name, sheet, protocol with what it needs, round trip in ms, memory in MB.
-const CLOUDS: [(&str, &str, &str, u64, u64); 6] = [
+const CLOUDS: [(&str, &str, &str, u64, u64); 5] = [
     ("google-us-central1", "google-run/tier1", "google", 32, 512),
     ("google-southamerica-east1", "google-run/tier2", "google", 120, 512),
     ("azure-eastus", "azure-consumption/eastus", "azure\"\nfunction_key = \"key", 6, 1536),
     ("azure-flex-eastus", "azure-flex/eastus", "azure\"\nfunction_key = \"key", 6, 512),
     ("cloudflare-workers", "cloudflare-workers", "workers\"\nbearer_token = \"token", 5, 128),
-    ("knative-dc1", "own/default", "knative", 3, 128),
 ];
 
 /// What only whoever runs a call can measure.
@@ -95,11 +94,6 @@ impl Clouds {
                     .text(&section, "kind", "cloudflare-workers")
                     .text(&section, "url", format!("{url}/"))
                     .text(&format!("{section}.credentials"), "bearer_token", "token"),
-                "knative" => setup
-                    .text(&section, "kind", "http")
-                    .text(&section, "preset", "knative")
-                    .text(&section, "domain", "example.com")
-                    .text(&section, "url", format!("{url}/")),
                 other => panic!("{other}"),
             };
             setup = setup.text(&section, "region", "here").text(&section, "sheet", sheet);

@@ -6,7 +6,7 @@ use super::*;
 async fn reload(stage: &Stage, vouched: bool) {
     let config = if vouched { CONFIG.to_owned() } else { CONFIG.replace("vouch = true\n", "") };
     let config = Config::parse(&config, &Source::Defaults, &Env::default()).unwrap();
-    stage.broker.reload(&config, &config).await.unwrap();
+    Box::pin(stage.broker.reload(&config, &config)).await.unwrap();
 }
 
 #[tokio::test]
