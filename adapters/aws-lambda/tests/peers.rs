@@ -4,6 +4,8 @@
 //! moto checks SigV4 and IAM with real keys once its `reset-auth` was called with 0; its
 //! functions only echo. serverless-offline and cargo-lambda run functions and check no signature.
 
+#[path = "../../../tests/peers/judge.rs"]
+mod judge;
 #[path = "peers/signatures.rs"]
 mod signatures;
 

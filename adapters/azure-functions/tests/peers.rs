@@ -1,10 +1,10 @@
 //! How tokens are asked for, beside azure-identity for Python: for random secrets, federated tokens, clients and scopes, by
 //! a secret, by a federated token, and of a machine's identity service. `make setup` installs it in `tests/peers`.
 
+#[path = "../../../tests/peers/judge.rs"]
+mod judge;
+
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use merit_venue_azure_functions::{AzureConfig, AzureVenue, Entra, EntraFrom};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+
+use judge::judged;
 
 /// Cases, of three requests each.
 const CASES: usize = 24;
@@ -29,20 +31,8 @@ struct Asked {
 
 /// What Microsoft's library for Python asks: three requests a case.
 fn theirs(cases: &[Value]) -> Vec<Asked> {
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers");
-    let python = peers.join(".venv/bin/python");
-    assert!(python.exists(), "{} is not installed: run `make setup`", python.display());
-    let mut command = Command::new(python);
-    command.arg(peers.join("azure/forms.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().expect("it starts");
-    let mut stdin = process.stdin.take().expect("a pipe");
-    let text: String = cases.iter().map(|case| format!("{case}\n")).collect();
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-    let output = process.wait_with_output().expect("it ends");
-    let _what_nobody_reads = writer.join().expect("no panic");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).expect("text");
-    lines.lines().map(|line| serde_json::from_str(line).expect("a request")).collect()
+    let lines = judged("azure/forms.py", &[], cases).unwrap_or_else(|error| panic!("{error}"));
+    lines.iter().map(|line| serde_json::from_str(line).expect("a request")).collect()
 }
 
 /// What the adapter asks of a service at this address.

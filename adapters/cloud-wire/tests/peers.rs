@@ -3,9 +3,8 @@
 //!
 //! The SDKs' code is called by `tests/peers/clouds/sign.py`; it computes the body's hash and the day itself.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+#[path = "../../../tests/peers/judge.rs"]
+mod judge;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -14,25 +13,15 @@ use merit_cloud_wire::{acs3, fc, tc3};
 use merit_units::Timestamp;
 use serde_json::{Value, json};
 
+use judge::judged;
+
 /// Requests of each scheme.
 const REQUESTS: usize = 300;
 const SEED: u64 = 20_261_121;
 
 /// What the SDKs' code answers, a line a request.
 fn theirs(asked: &[Value]) -> Vec<String> {
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers");
-    let python = peers.join(".venv/bin/python");
-    assert!(python.exists(), "{} is not installed: run `make setup`", python.display());
-    let mut command = Command::new(python);
-    command.arg(peers.join("clouds/sign.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut process = command.spawn().expect("it starts");
-    let mut stdin = process.stdin.take().expect("a pipe");
-    let lines: String = asked.iter().map(|request| format!("{request}\n")).collect();
-    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
-    let output = process.wait_with_output().expect("it ends");
-    writer.join().expect("no panic").expect("all of it was read");
-    assert!(output.status.success(), "the SDKs' code failed");
-    String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect()
+    judged("clouds/sign.py", &[], asked).expect("the SDKs' code answers")
 }
 
 /// Letters of several scripts, and what has a meaning in URLs.

@@ -1,10 +1,11 @@
 //! The adapter against what nobody here wrote: google-auth reads the assertions it sends, and functions-framework
 //! is the service behind it. `make setup` installs both in `tests/peers`.
 
+#[path = "../../../tests/peers/judge.rs"]
+mod judge;
 #[path = "peers/library.rs"]
 mod library;
 
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +19,8 @@ use merit_venue::{Call, MeterBasis, Reply, Target, Venue, VenueError};
 use merit_venue_google_run::{CredentialsFrom, GoogleRunConfig, GoogleRunVenue};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
+
+use judge::judged;
 
 /// How long a peer may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -133,16 +136,11 @@ async fn google_auth_takes_our_assertions() {
         };
         let venue = GoogleRunVenue::try_new(config).expect("a good configuration");
         invoke(&venue, "resize", "x").await.unwrap_or_else(|error| panic!("{audience}: {error}"));
-        let mut verify = Command::new(installed("python"));
-        verify.arg(peers().join("google/verify.py"));
-        let verify = verify.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut verify = verify.spawn().expect("it starts");
         let now = UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
         let form = String::from_utf8(tokens.received(number).body).expect("text");
         let asked = json!({ "public": pair.public_key_pem(), "kid": "kid1", "lifetime": 3600, "audience": audience, "now": now, "form": form });
-        verify.stdin.take().expect("piped").write_all(asked.to_string().as_bytes()).expect("written");
-        let output = verify.wait_with_output().expect("it ends");
-        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(said.starts_with("verified merit@p.iam.gserviceaccount.com"), "seed 7, {audience}: {said}{failed}");
+        let said =
+            judged("google/verify.py", &[], &[asked]).unwrap_or_else(|error| panic!("seed 7, {audience}: {error}"));
+        assert_eq!(said, ["verified merit@p.iam.gserviceaccount.com"], "seed 7, {audience}");
     }
 }

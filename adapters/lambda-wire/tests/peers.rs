@@ -2,10 +2,10 @@
 //! paths, Unicode, qualifiers and times, as they are sent to Lambda, and to AWS's list of prices (`GetProducts`).
 //! `make setup` installs botocore in `tests/peers`; `tests/peers/aws/signatures.py` calls it.
 
+#[path = "../../../tests/peers/judge.rs"]
+mod judge;
+
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use http::Request;
 use merit_lambda_wire::sigv4::{BodyHash, Presented, Signer, SigningKey};
@@ -13,24 +13,14 @@ use merit_units::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use judge::judged;
+
 const REQUESTS: usize = 400;
 const SEED: u64 = 20_261_122;
 
 /// What botocore answers, a line a request.
 fn theirs(asked: &[Value]) -> Vec<String> {
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers");
-    let python = peers.join(".venv/bin/python");
-    assert!(python.exists(), "{} is not installed: run `make setup`", python.display());
-    let mut command = Command::new(python);
-    command.arg(peers.join("aws/signatures.py")).arg("check").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut process = command.spawn().expect("it starts");
-    let mut stdin = process.stdin.take().expect("a pipe");
-    let lines: String = asked.iter().map(|request| format!("{request}\n")).collect();
-    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
-    let output = process.wait_with_output().expect("it ends");
-    writer.join().expect("no panic").expect("all of it was read");
-    assert!(output.status.success(), "botocore failed");
-    String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect()
+    judged("aws/signatures.py", &["check"], asked).expect("botocore answers")
 }
 
 /// Letters of several scripts, and what has a meaning in URLs.

@@ -4,8 +4,6 @@
 //! The calls are made up by `tests/peers/aws/signatures.py`, and it signs what was received. Each is made at another time.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +15,7 @@ use merit_venue_aws_lambda::{CredentialsFrom, LambdaConfig, LambdaVenue};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::peers;
+use super::judge::judged;
 
 const SEED: &str = "20261122";
 const CALLS: &str = "60";
@@ -28,20 +26,9 @@ static CLOCK: AtomicU64 = AtomicU64::new(951_782_400);
 /// Between two calls: about 197 days, and an odd time of the day each.
 const APART_S: u64 = 17_052_347;
 
-/// Runs the script with these lines as its input, and returns the lines that it prints.
+/// What `tests/peers/aws/signatures.py` says.
 fn signatures(arguments: &[&str], lines: &[Value]) -> Vec<String> {
-    let python = peers().join(".venv/bin/python");
-    assert!(python.exists(), "{} is not installed: run `make setup`", python.display());
-    let mut command = Command::new(python);
-    command.arg(peers().join("aws/signatures.py")).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut process = command.spawn().expect("it starts");
-    let mut stdin = process.stdin.take().expect("a pipe");
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-    let output = process.wait_with_output().expect("it ends");
-    let _what_nobody_reads = writer.join().expect("no panic");
-    assert!(output.status.success(), "botocore failed");
-    String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect()
+    judged("aws/signatures.py", arguments, lines).expect("botocore answers")
 }
 
 fn text<'a>(call: &'a Value, name: &str) -> &'a str {

@@ -1,13 +1,13 @@
 //! google-auth, Google's own Python library, over assertions of random keys, accounts, audiences and times.
 //! `make setup` installs it in `tests/peers`.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+#[path = "../../../../tests/peers/judge.rs"]
+mod judge;
 
 use serde_json::json;
 
 use super::*;
+use judge::judged;
 
 const KEYS: usize = 4;
 const ASSERTIONS: usize = 25;
@@ -15,20 +15,7 @@ const SEED: u64 = 20_261_122;
 
 /// What google-auth says of each, a line an assertion; or how it fails.
 fn verified(asked: &[Value]) -> Result<Vec<String>, String> {
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers");
-    let python = peers.join(".venv/bin/python");
-    assert!(python.exists(), "{} is not installed: run `make setup`", python.display());
-    let mut command = Command::new(python);
-    command.arg(peers.join("google/verify.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().expect("it starts");
-    let mut stdin = process.stdin.take().expect("a pipe");
-    let text: String = asked.iter().map(|line| format!("{line}\n")).collect();
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-    let output = process.wait_with_output().expect("it ends");
-    let _what_nobody_reads = writer.join().expect("no panic");
-    let said = String::from_utf8(output.stdout).expect("text");
-    let failed = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() { Ok(said.lines().map(str::to_owned).collect()) } else { Err(failed) }
+    judged("google/verify.py", &[], asked)
 }
 
 /// What an account, a key's id or an audience may have, and what a token has to escape.
