@@ -4,9 +4,10 @@
 //! one more call finds out whether it was mended.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 
 use crate::{ErrorKind, VenueError};
@@ -14,11 +15,11 @@ use crate::{ErrorKind, VenueError};
 /// The longest part of a reason that is kept, in characters.
 const REASON_CHARS: usize = 300;
 
-/// What stands against calling a venue, if anything does.
+/// What stands against calling a venue, if anything does. Every call looks; asking takes no lock.
 #[derive(Debug)]
 pub struct Lockout {
     retry: Duration,
-    standing: RwLock<Option<Standing>>,
+    standing: ArcSwapOption<Standing>,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Lockout {
     /// Nothing stands against it. What comes up stands for `retry`.
     #[must_use]
     pub const fn new(retry: Duration) -> Self {
-        Self { retry, standing: RwLock::new(None) }
+        Self { retry, standing: ArcSwapOption::const_empty() }
     }
 
     /// Why the venue is not called now.
@@ -51,7 +52,7 @@ impl Lockout {
     }
 
     fn standing(&self) -> Option<(ErrorKind, Arc<str>)> {
-        let standing = self.standing.read().unwrap_or_else(PoisonError::into_inner);
+        let standing = self.standing.load();
         let standing = standing.as_ref().filter(|standing| Instant::now() < standing.until)?;
         Some((standing.kind, Arc::clone(&standing.why)))
     }
@@ -60,7 +61,7 @@ impl Lockout {
     pub fn note(&self, error: &VenueError) {
         let why: String = error.message.chars().take(REASON_CHARS).collect();
         let standing = Standing { kind: error.kind, why: why.into(), until: Instant::now() + self.retry };
-        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Some(standing);
+        self.standing.store(Some(Arc::new(standing)));
     }
 
     /// Takes note of a failure to reach the venue that waiting does not mend: a name that does not resolve, a
@@ -73,7 +74,7 @@ impl Lockout {
 
     /// Nothing stands against it any more: it was reached, or its credentials were taken.
     pub fn mended(&self) {
-        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.standing.store(None);
     }
 }
 
