@@ -7,8 +7,9 @@
 //! Invariants: a plan changes nothing; what only Merit knows of a deployment (its concurrency, its own
 //! sheet) stays when the rest changes; what is gone is taken away only when that is asked for.
 //!
-//! Known limitation: that instances are kept no longer is not told by every provider; `kept_instances` stays then. Functions of `merit.toml` are put as the file says at every start, so what was
-//! discovered for them belongs in the file.
+//! Known limitations: functions of `merit.toml` are put as the file says at every start, so what was
+//! discovered for them belongs in the file. That instances are kept no longer is not told by every
+//! provider; `kept_instances` stays then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

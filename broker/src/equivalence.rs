@@ -301,7 +301,11 @@ impl Broker {
         if rows.is_empty() {
             return Ok(());
         }
-        self.store.put_proofs(rows).await?;
+        if let Err(error) = self.store.put_proofs(rows.clone()).await {
+            // Whoever says it again has it kept then.
+            self.equivalence.known().unsaved.extend(rows);
+            return Err(error);
+        }
         self.rejudge(function);
         Ok(())
     }
