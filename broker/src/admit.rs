@@ -19,7 +19,7 @@ use crate::receipt::Kind;
 use crate::refusal::Refusal;
 use crate::terms::Stated;
 
-/// An admitted call with its payload.
+/// An admitted call with its payload. It is boxed where it is made: each stage hands it to the next, and it is large.
 pub struct Admitted {
     /// The invocation.
     pub id: InvocationId,
@@ -47,7 +47,7 @@ pub struct Admitted {
 }
 
 /// An admitted call whose payload has not been read.
-pub struct Admission(Admitted);
+pub struct Admission(Box<Admitted>);
 
 /// A place among the calls in flight; dropping it gives it back.
 pub(crate) struct Ticket(Arc<Broker>);
@@ -109,7 +109,8 @@ pub(crate) fn admit_key(
     let payload = Bytes::new();
     let (event, kind) = (None, Kind::Call);
     let _ticket = ticket;
-    Ok(Admission(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket }))
+    let admitted = Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket };
+    Ok(Admission(Box::new(admitted)))
 }
 
 /// The delivery of an event, whose caller was checked when it was accepted.
@@ -134,13 +135,13 @@ pub struct EventCall {
 ///
 /// # Errors
 /// [`Refusal::Draining`], [`Refusal::Overloaded`] or [`Refusal::StoreBehind`].
-pub fn admit_event(broker: &Arc<Broker>, call: EventCall) -> Result<Admitted, Refusal> {
+pub fn admit_event(broker: &Arc<Broker>, call: EventCall) -> Result<Box<Admitted>, Refusal> {
     let ticket = enter(broker)?;
     let EventCall { id, event, key, function, stated, headers, payload } = call;
     let (at, stopwatch) = (broker.clock.now(), Stopwatch::start());
     let (event, rate, kind) = (Some(event), RateLeft { per_second: 0, remaining: 0 }, Kind::Call);
     let _ticket = ticket;
-    Ok(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket })
+    Ok(Box::new(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket }))
 }
 
 /// A call that Merit makes of itself.
@@ -165,19 +166,20 @@ pub(crate) struct OwnAdmission {
 ///
 /// # Errors
 /// [`Refusal::Draining`], [`Refusal::Overloaded`] or [`Refusal::StoreBehind`].
-pub(crate) fn admit_own(broker: &Arc<Broker>, own: OwnAdmission) -> Result<Admitted, Refusal> {
+pub(crate) fn admit_own(broker: &Arc<Broker>, own: OwnAdmission) -> Result<Box<Admitted>, Refusal> {
     let _ticket = enter(broker)?;
     let OwnAdmission { id, kind, key, function, headers, payload, of: event } = own;
     let (at, stopwatch, stated) = (broker.clock.now(), Stopwatch::start(), Stated::default());
     let rate = RateLeft { per_second: 0, remaining: 0 };
-    Ok(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket })
+    Ok(Box::new(Admitted { id, at, stopwatch, key, function, stated, headers, rate, payload, event, kind, _ticket }))
 }
 
 impl Admission {
     /// The call with its payload.
     #[must_use]
-    pub fn with_payload(self, payload: Bytes) -> Admitted {
-        Admitted { payload, ..self.0 }
+    pub fn with_payload(mut self, payload: Bytes) -> Box<Admitted> {
+        self.0.payload = payload;
+        self.0
     }
 
     /// Without a deadline of the caller's own, as long as the function itself may take: what callers of Lambda expect.

@@ -98,7 +98,7 @@ pub struct Flight {
     /// The broker.
     pub broker: Arc<Broker>,
     /// What was admitted.
-    pub admitted: Admitted,
+    pub admitted: Box<Admitted>,
     /// The book it was matched in.
     pub view: Arc<View>,
     /// The row first chosen.

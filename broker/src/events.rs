@@ -79,8 +79,8 @@ pub struct NewEvent {
 impl NewEvent {
     /// An admitted call that is to be delivered later.
     #[must_use]
-    pub fn of(admitted: Admitted) -> Self {
-        let Admitted { id, key, function, stated, headers, payload, .. } = admitted;
+    pub fn of(admitted: Box<Admitted>) -> Self {
+        let Admitted { id, key, function, stated, headers, payload, .. } = *admitted;
         Self { id, key, function, stated, headers, payload, max_age: None, lambda: None }
     }
 }

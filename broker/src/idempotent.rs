@@ -49,7 +49,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 /// How a door runs a call, and writes what is kept and replayed.
 pub(crate) trait Door: Send + Sync + 'static {
     /// Runs the call, or accepts it.
-    fn run(&self, broker: Arc<Broker>, admitted: Admitted) -> impl Future<Output = Result<Reply, Refused>> + Send;
+    fn run(&self, broker: Arc<Broker>, admitted: Box<Admitted>) -> impl Future<Output = Result<Reply, Refused>> + Send;
     /// Why there is no reply.
     fn refusal(&self, refusal: &Refusal, invocation: InvocationId) -> Reply;
 }
@@ -60,7 +60,7 @@ pub(crate) trait Door: Send + Sync + 'static {
 /// Why there is no reply.
 pub(crate) async fn run(
     broker: &Arc<Broker>,
-    admitted: Admitted,
+    admitted: Box<Admitted>,
     key: String,
     door: impl Door,
 ) -> Result<Reply, Refused> {
@@ -93,7 +93,7 @@ pub(crate) async fn run(
 
 async fn run_claimed(
     broker: Arc<Broker>,
-    admitted: Admitted,
+    admitted: Box<Admitted>,
     account: AccountId,
     key: String,
     door: impl Door,

@@ -54,7 +54,7 @@ pub struct Quoted {
     /// The broker.
     pub broker: Arc<Broker>,
     /// What was admitted.
-    pub admitted: Admitted,
+    pub admitted: Box<Admitted>,
     /// The book it was matched in.
     pub view: Arc<View>,
     /// Where it goes first.
@@ -71,7 +71,7 @@ pub struct Quoted {
 ///
 /// # Errors
 /// [`Refusal::MalformedTerms`] for names nobody has, [`Refusal::NoEligibleVenue`], [`Refusal::BudgetExhausted`].
-pub async fn quote(broker: Arc<Broker>, admitted: Admitted) -> Result<Quoted, Refusal> {
+pub async fn quote(broker: Arc<Broker>, admitted: Box<Admitted>) -> Result<Quoted, Refusal> {
     let value_of_time = admitted.stated.value_of_time.unwrap_or(admitted.function.value_of_time);
     let terms = broker.directory.load().resolve(&admitted.stated, value_of_time.pico_saturating_i64())?;
     let wait = {

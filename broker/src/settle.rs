@@ -187,7 +187,7 @@ fn refresh_crossed_prices(flight: &Flight) {
 }
 
 fn account(flight: &Flight, totals: &Totals) -> ReplyAccount {
-    let Admitted { id, .. } = flight.admitted;
+    let Admitted { id, .. } = *flight.admitted;
     let row = flight.attempts.last().map_or(flight.chosen, |attempt| attempt.row);
     let deployment = flight.view.deployment(row);
     ReplyAccount {

@@ -12,7 +12,7 @@ use crate::{dispatch, quote};
 ///
 /// # Errors
 /// Why there is no reply.
-pub(crate) async fn run(broker: Arc<Broker>, admitted: Admitted) -> Result<Box<Replied>, Refused> {
+pub(crate) async fn run(broker: Arc<Broker>, admitted: Box<Admitted>) -> Result<Box<Replied>, Refused> {
     let quoted = quote::quote(broker, admitted).await?;
     match dispatch::dispatch(quoted).await {
         Settled::Replied(replied) => Ok(replied),

@@ -88,7 +88,7 @@ impl When {
 ///
 /// # Errors
 /// Why there is no reply.
-pub async fn run(broker: Arc<Broker>, admitted: Admitted, when: When) -> Result<Reply, Refused> {
+pub async fn run(broker: Arc<Broker>, admitted: Box<Admitted>, when: When) -> Result<Reply, Refused> {
     if when == When::Accepted {
         return Ok(accepted(Box::pin(events::enqueue(&broker, NewEvent::of(admitted))).await?));
     }
@@ -99,7 +99,7 @@ pub async fn run(broker: Arc<Broker>, admitted: Admitted, when: When) -> Result<
 struct Native(When);
 
 impl idempotent::Door for Native {
-    async fn run(&self, broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refused> {
+    async fn run(&self, broker: Arc<Broker>, admitted: Box<Admitted>) -> Result<Reply, Refused> {
         run(broker, admitted, self.0).await
     }
 

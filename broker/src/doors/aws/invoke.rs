@@ -42,7 +42,7 @@ pub(super) async fn invoke_async(asked: &Asked<'_>, segment: &str, body: Unread)
 }
 
 /// Checks everything that can be before the payload is read, reads it, and checks the rest.
-pub(super) async fn admitted(asked: &Asked<'_>, segment: &str, head: &Head, body: Unread) -> Result<Admitted, Denied> {
+pub(super) async fn admitted(asked: &Asked<'_>, segment: &str, head: &Head, body: Unread) -> Result<Box<Admitted>, Denied> {
     let ticket = admit::enter(asked.broker)?;
     let signed = Signed::of_head(asked, &body)?;
     let name = function::name(segment, asked.parts.uri.query())?;
@@ -87,7 +87,7 @@ fn limit(asked: &Asked<'_>, kind: InvocationType) -> Limit {
 }
 
 /// Runs it, or accepts it as an event, once for the name of a durable execution.
-async fn answered(asked: &Asked<'_>, head: &Head, admitted: Admitted) -> Result<Answer, Denied> {
+async fn answered(asked: &Asked<'_>, head: &Head, admitted: Box<Admitted>) -> Result<Answer, Denied> {
     let Some(name) = &head.durable else {
         return Ok(Form::plain(head).run(Arc::clone(asked.broker), admitted).await?.map(Either::Left));
     };

@@ -100,7 +100,7 @@ impl Form {
 }
 
 impl Door for Form {
-    async fn run(&self, broker: Arc<Broker>, admitted: Admitted) -> Result<Reply, Refused> {
+    async fn run(&self, broker: Arc<Broker>, admitted: Box<Admitted>) -> Result<Reply, Refused> {
         if self.event {
             let id = Box::pin(events::enqueue(&broker, NewEvent::of(admitted))).await?;
             return Ok(self.accepted(id));
