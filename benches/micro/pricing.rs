@@ -33,7 +33,7 @@ fn usage() -> Usage {
     Usage {
         duration: Micros::new(12_340),
         init: Micros::new(180_200),
-        cpu: Micros::new(7_000),
+        cpu: Some(Micros::new(7_000)),
         memory_peak: MemoryMb::try_new(70).ok(),
         egress_bytes: 1_024,
         ..Usage::default()

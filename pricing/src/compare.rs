@@ -31,10 +31,9 @@ const PPM: u64 = 1_000_000;
 pub struct Workload {
     /// What it is configured with. The architecture is each sheet's own.
     pub size: Size,
-    /// What a warm call uses. The initialisation is that of a cold one.
+    /// What a warm call uses. The initialisation is that of a cold one. Without a CPU time all of the duration is taken to be
+    /// CPU.
     pub usage: Usage,
-    /// Whether the CPU time was said; otherwise all of the duration is taken to be CPU.
-    pub cpu_given: bool,
     /// Calls a month.
     pub calls: u64,
     /// Cold starts in a million calls, at most 1,000,000.
@@ -47,18 +46,17 @@ impl Workload {
     /// The same with calls of another duration. CPU time keeps its share.
     #[must_use]
     pub fn lasting(&self, duration: Micros) -> Self {
-        let scaled = match self.usage.duration.get() {
-            0 => u128::from(self.usage.cpu.get()),
-            own => u128::from(self.usage.cpu.get()) * u128::from(duration.get()) / u128::from(own),
+        let scale = |cpu: Micros| match self.usage.duration.get() {
+            0 => u128::from(cpu.get()),
+            own => u128::from(cpu.get()) * u128::from(duration.get()) / u128::from(own),
         };
-        let cpu = Micros::new(u64::try_from(scaled).unwrap_or(u64::MAX));
+        let cpu = self.usage.cpu.map(|cpu| Micros::new(u64::try_from(scale(cpu)).unwrap_or(u64::MAX)));
         Self { usage: Usage { duration, cpu, ..self.usage }, ..*self }
     }
 
     fn call(&self, cold: bool) -> Usage {
-        let cpu = if self.cpu_given { self.usage.cpu } else { self.usage.duration };
         let init = if cold { self.usage.init } else { Micros::ZERO };
-        Usage { cpu, init, ..self.usage }
+        Usage { init, ..self.usage }
     }
 
     /// Cold starts of the month, to the nearest whole one.
@@ -189,7 +187,7 @@ pub fn price_month(
         adjustments: adjustments.clone(),
         size,
         vcpu_assumed,
-        cpu_assumed: !workload.cpu_given && bills(Meter::CpuMs),
+        cpu_assumed: workload.usage.cpu.is_none() && bills(Meter::CpuMs),
         egress_unpriced: workload.usage.egress_bytes > 0 && !bills(Meter::EgressGb),
         metered,
         invoice,

@@ -3,12 +3,17 @@
 //! From best to worst: the deployment's own calls; those of the sibling (another deployment of the function) whose
 //! CPU share is nearest, scaled and metered under the own sheet; a documented default. The grounds are part
 //! of the answer, and nobody is told a guess as a measurement.
+//!
+//! CPU time is a case of its own, for clouds that bill it tell it with no reply. Where calls did not tell it, it is
+//! that of those that did: own ones, else the sibling's whose CPU share is nearest of all that measure it. It is not scaled, as a
+//! second of a CPU is one wherever it is given; and it is no more than the time the calls took, which it is where no one tells.
+//! Known limitation: a second of a fast core does more than one of a slow one, and nobody tells which core it was.
 
 use std::fmt;
 
-use merit_units::Micros;
+use merit_units::{Micros, Quantity};
 
-use crate::meter::Metered;
+use crate::meter::{Meter, Metered};
 use crate::profile::{Learned, UsageProfile, compute_milli, mean_of, rescale};
 use crate::rule::{Init, MeterError};
 use crate::sheet::PriceSheet;
@@ -48,6 +53,8 @@ pub struct Expectation {
     pub basis: Basis,
     /// Calls it rests on: the deployment's own when measured, the sibling's when borrowed, none when assumed.
     pub samples: u64,
+    /// Whether the sheet bills CPU time that some own calls did not tell, and `metered` has that of other calls in its place.
+    pub cpu_borrowed: bool,
 }
 
 /// What a call is assumed to take when nothing is known about its function.
@@ -55,7 +62,8 @@ pub const DEFAULT_DURATION: Micros = Micros::from_millis(100);
 
 /// What the next call at a deployment of this size will be billed under `sheet`, and take.
 ///
-/// `siblings` are the profiles of the function's other deployments; they are looked at only when `own` is empty.
+/// `siblings` are the profiles of the function's other deployments; they are looked at when `own` is empty or
+/// [lacks CPU time](UsageProfile::lacks_cpu_time).
 ///
 /// # Errors
 /// [`MeterError`] when the size is not sold under the sheet: the deployment has no price then.
@@ -63,7 +71,27 @@ pub fn expect<'a>(
     sheet: &PriceSheet,
     size: &Size,
     own: &UsageProfile,
-    siblings: impl IntoIterator<Item = &'a UsageProfile>,
+    siblings: impl IntoIterator<Item = &'a UsageProfile, IntoIter: Clone>,
+) -> Result<Expectation, MeterError> {
+    let siblings = siblings.into_iter();
+    let mut expected = by_calls(sheet, size, own, siblings.clone())?;
+    if own.lacks_cpu_time(sheet)
+        && let Some(told) = cpu_told(sheet, size, own, siblings)
+    {
+        let most = expected.metered.get(Meter::CpuMs);
+        if let Ok(metered) = expected.metered.with(Meter::CpuMs, told.min(most)) {
+            (expected.metered, expected.cpu_borrowed) = (metered, true);
+        }
+    }
+    Ok(expected)
+}
+
+/// By the calls of its own, or of the nearest sibling, as they were told.
+fn by_calls<'a>(
+    sheet: &PriceSheet,
+    size: &Size,
+    own: &UsageProfile,
+    siblings: impl Iterator<Item = &'a UsageProfile>,
 ) -> Result<Expectation, MeterError> {
     match (own.learned(), own.mean_metered()) {
         (Some(learned), Some(metered)) if learned.fits(sheet, size) => Ok(Expectation {
@@ -72,13 +100,14 @@ pub fn expect<'a>(
             latency_p95: own.latency_p95().unwrap_or(DEFAULT_DURATION),
             basis: Basis::Measured,
             samples: own.samples(),
+            cpu_borrowed: false,
         }),
         (Some(learned), _) if learned.usages.len() > 0 => {
             // Under another sheet they are still its own calls; at another size they are a guess.
             let basis = if learned.size == *size { Basis::Measured } else { Basis::Borrowed };
             borrow(sheet, size, (own, learned), basis, |usage| usage)
         }
-        _ => match nearest(size, siblings) {
+        _ => match nearest(size, siblings, |learned| learned.usages.len() > 0) {
             // How many calls run beside each other there says nothing of how many will here.
             Some(sibling) => {
                 borrow(sheet, size, sibling, Basis::Borrowed, |usage| Usage { share: Share::WHOLE, ..usage })
@@ -88,19 +117,35 @@ pub fn expect<'a>(
     }
 }
 
-/// The sibling with the nearest CPU share; of several, the one with the most calls.
+/// The CPU time that a call is billed for on average, by calls that told it.
+fn cpu_told<'a>(
+    sheet: &PriceSheet,
+    size: &Size,
+    own: &UsageProfile,
+    siblings: impl Iterator<Item = &'a UsageProfile>,
+) -> Option<Quantity> {
+    let tells = |learned: &Learned| learned.usages.iter().any(|usage| usage.cpu.is_some());
+    let own = own.learned().filter(|learned| tells(learned));
+    let teller = own.or_else(|| nearest(size, siblings, tells).map(|(_, learned)| learned))?;
+    let told = teller.usages.iter().filter(|usage| usage.cpu.is_some());
+    let (mean, _) = mean_of(sheet, size, told.map(|usage| rescale(&usage, &teller.size, size))).ok()?;
+    Some(mean.get(Meter::CpuMs))
+}
+
+/// The sibling with the nearest CPU share of those that will do; of several, the one with the most calls.
 fn nearest<'a>(
     size: &Size,
-    siblings: impl IntoIterator<Item = &'a UsageProfile>,
+    siblings: impl Iterator<Item = &'a UsageProfile>,
+    will_do: impl Fn(&Learned) -> bool,
 ) -> Option<(&'a UsageProfile, &'a Learned)> {
     let share = compute_milli(size);
     let ratio_permille = |learned: &Learned| {
         let other = compute_milli(&learned.size);
         share.max(other) * 1000 / share.min(other)
     };
-    let known = siblings.into_iter().filter_map(|profile| Some((profile, profile.learned()?)));
+    let known = siblings.filter_map(|profile| Some((profile, profile.learned()?)));
     known
-        .filter(|(_, learned)| learned.usages.len() > 0)
+        .filter(|(_, learned)| will_do(learned))
         .min_by_key(|(profile, learned)| (ratio_permille(learned), u64::MAX - profile.samples()))
 }
 
@@ -112,7 +157,13 @@ fn borrow(
     basis: Basis,
     as_here: fn(Usage) -> Usage,
 ) -> Result<Expectation, MeterError> {
-    let scaled = || learned.usages.iter().map(|usage| as_here(rescale(&usage, &learned.size, size)));
+    let scale = |usage: Usage| {
+        let there = rescale(&usage, &learned.size, size);
+        // A slower CPU takes longer for it and not more of it.
+        let cpu = usage.cpu.unwrap_or(usage.duration.min(there.duration));
+        as_here(Usage { cpu: Some(cpu), ..there })
+    };
+    let scaled = || learned.usages.iter().map(scale);
     let (metered, _) = mean_of(sheet, size, scaled())?;
     let (before, after) = (mean_duration(learned.usages.iter()), mean_duration(scaled()));
     // The way to the venue takes as long as before; only the run itself gets longer or shorter.
@@ -124,6 +175,7 @@ fn borrow(
         latency_p95: moved(from.latency_p95()),
         basis,
         samples: from.samples(),
+        cpu_borrowed: false,
     })
 }
 
@@ -134,13 +186,14 @@ fn mean_duration(usages: impl Iterator<Item = Usage>) -> Micros {
 }
 
 fn assume(sheet: &PriceSheet, size: &Size) -> Result<Expectation, MeterError> {
-    let usage = Usage { duration: DEFAULT_DURATION, cpu: DEFAULT_DURATION, ..Usage::default() };
+    let usage = Usage { duration: DEFAULT_DURATION, ..Usage::default() };
     Ok(Expectation {
         metered: sheet.meter(size, &usage)?,
         latency_p50: DEFAULT_DURATION,
         latency_p95: DEFAULT_DURATION,
         basis: Basis::Assumed,
         samples: 0,
+        cpu_borrowed: false,
     })
 }
 
@@ -173,7 +226,7 @@ pub fn ceiling_with_reply(
     let usage = Usage {
         duration: timeout,
         init,
-        cpu: Micros::new(timeout.get().saturating_mul(vcpus)),
+        cpu: Some(Micros::new(timeout.get().saturating_mul(vcpus))),
         memory_peak: merit_units::MemoryMb::try_new(u64::from(rule.memory.max_mb)).ok(),
         egress_bytes: max_reply_bytes.min(rule.max_reply_bytes),
         // It may find its instance to itself.

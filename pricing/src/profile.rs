@@ -22,7 +22,7 @@ use merit_units::{Micros, Quantity};
 pub use record::ProfileError;
 pub(crate) use scale::{compute_milli, rescale};
 
-use crate::meter::Metered;
+use crate::meter::{Meter, Metered};
 use crate::rule::MeterError;
 use crate::sheet::PriceSheet;
 use crate::size::{Size, Usage};
@@ -163,6 +163,13 @@ impl UsageProfile {
     /// The raw usages of the last calls, at most 64, oldest first.
     pub fn usages(&self) -> impl Iterator<Item = Usage> {
         self.learned.iter().flat_map(|learned| learned.usages.iter())
+    }
+
+    /// Whether the sheet bills CPU time and not every call that is remembered told it, nor does a provider's bill.
+    #[must_use]
+    pub fn lacks_cpu_time(&self, sheet: &PriceSheet) -> bool {
+        let untold = || self.usages().any(|usage| usage.cpu.is_none()) || self.samples() == 0;
+        !self.is_corrected() && sheet.billed_meters().any(|meter| meter == Meter::CpuMs) && untold()
     }
 
     /// Takes the profile to another sheet or size: the kept usages are scaled to the size and metered anew. Does

@@ -172,9 +172,9 @@ impl Rule {
         steps.max(self.minimum.get() / self.granularity.get())
     }
 
-    /// Billed CPU time as a count of CPU granularity steps.
+    /// Billed CPU time as a count of CPU granularity steps; where nobody measured it, it is as long as the call.
     pub(crate) fn cpu_steps(&self, usage: &Usage) -> u64 {
-        usage.cpu.get().div_ceil(self.cpu_granularity.get())
+        usage.cpu.unwrap_or(usage.duration).get().div_ceil(self.cpu_granularity.get())
     }
 
     /// Billed memory in MB.

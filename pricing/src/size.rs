@@ -101,8 +101,9 @@ pub struct Usage {
     pub duration: Micros,
     /// Initialisation of a cold instance; zero when it was warm.
     pub init: Micros,
-    /// CPU time; zero when the venue does not tell.
-    pub cpu: Micros,
+    /// CPU time, where it was measured by whoever ran the call. Where it was not, sheets that bill it take the duration, the
+    /// most that one thread can have used.
+    pub cpu: Option<Micros>,
     /// The most memory in use at once, where the venue tells.
     pub memory_peak: Option<MemoryMb>,
     /// Bytes sent to the internet.

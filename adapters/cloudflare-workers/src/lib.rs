@@ -4,8 +4,8 @@
 //! Access service token that Cloudflare checks before it, or both. What stands in front of Workers answers with error
 //! pages of its own, which are told from the Worker's answers by their numbers.
 //!
-//! No answer tells the CPU time that is billed. Until analytics are given it is taken as the time the call took by the
-//! own clock, which it can't exceed; charges are marked as estimated either way.
+//! No answer tells the CPU time that is billed, and without analytics no reply of this adapter does: whoever prices the call
+//! takes what other deployments measured, or the time the call took. Charges are marked as estimated either way.
 //!
 //! | file | what |
 //! |---|---|

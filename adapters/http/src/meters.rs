@@ -54,16 +54,16 @@ fn read(headers: &HeaderMap, elapsed: Micros) -> Result<Option<Usage>, Refused> 
         let any = init.or(cpu).or(memory).is_some();
         return if any { Err(Refused(meter_header::DURATION_US)) } else { Ok(None) };
     };
-    let (init, cpu) = (init.unwrap_or(0), cpu.unwrap_or(0));
+    let init = init.unwrap_or(0);
     let longest = Measured::longest_credible(elapsed).get();
     if duration + init > longest {
         return Err(Refused(meter_header::DURATION_US));
     }
-    if cpu > longest.saturating_mul(MOST_VCPUS) {
+    if cpu.is_some_and(|cpu| cpu > longest.saturating_mul(MOST_VCPUS)) {
         return Err(Refused(meter_header::CPU_US));
     }
     let memory_peak = memory.map(MemoryMb::try_new).transpose().map_err(|_| Refused(meter_header::MEMORY_MB))?;
-    let (duration, init, cpu) = (Micros::new(duration), Micros::new(init), Micros::new(cpu));
+    let (duration, init, cpu) = (Micros::new(duration), Micros::new(init), cpu.map(Micros::new));
     Ok(Some(Usage { duration, init, cpu, memory_peak, ..Usage::default() }))
 }
 
@@ -127,7 +127,7 @@ mod tests {
         let usage = Usage {
             duration: Micros::from_millis(80),
             init: Micros::from_millis(20),
-            cpu: Micros::from_millis(150),
+            cpu: Some(Micros::from_millis(150)),
             memory_peak: Some(MemoryMb::try_new(70).expect("70 MB")),
             egress_bytes: 7,
             ..Usage::default()

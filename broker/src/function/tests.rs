@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use merit_market::Ask;
-use merit_pricing::PriceSheet;
+use merit_pricing::{PriceSheet, Usage};
+use merit_units::Micros;
+use merit_venue::MeterBasis;
 
 use super::{Function, View};
 use crate::testing::{Stage, per_call};
@@ -53,4 +55,43 @@ async fn a_sheet_that_rounds_otherwise_is_metered_anew() {
     assert_eq!(repriced, anew);
     // 128 MB for a second of 0.08: a call is assumed to take 100 ms, and is rounded up.
     assert_eq!(costs(&function(&stage).view()), ["0.001", "0.01"]);
+}
+
+/// Teaches a deployment one call of 40 ms with this CPU time.
+fn learn(stage: &Stage, row: usize, cpu_ms: Option<u64>) {
+    let function = function(stage);
+    let deployment = Arc::clone(function.view().deployment(row));
+    let usage = used(40, cpu_ms);
+    function.learn(&stage.broker, &deployment, &usage, usage.duration, stage.broker.clock.now());
+}
+
+fn used(millis: u64, cpu_ms: Option<u64>) -> Usage {
+    Usage { duration: Micros::from_millis(millis), cpu: cpu_ms.map(Micros::from_millis), ..Usage::default() }
+}
+
+#[tokio::test]
+async fn cpu_time_that_a_venue_does_not_tell_is_charged_as_others_measured_it_and_marked() {
+    let stage = Stage::new(false, &["0.001", "0.002", "0.003"]).await;
+    let by_cpu = per_call("0.001").to_toml().replace("meter = \"request\"", "meter = \"cpu_ms\"");
+    stage.broker.put_sheet("b", &Arc::new(PriceSheet::parse_toml(&by_cpu).expect("a sheet"))).expect("put");
+    let now = || {
+        let view = function(&stage).view();
+        let charged = |usage, basis| {
+            let bill = view.bill(1, &usage, basis);
+            (bill.charge.to_string(), bill.basis)
+        };
+        let untold = [charged(used(60, None), MeterBasis::OwnClock), charged(used(2, None), MeterBasis::OwnClock)];
+        let told = charged(used(60, Some(9)), MeterBasis::Reported);
+        (view.cost(1).to_string(), view.grounds(1), untold.map(|(charge, _)| charge), told)
+    };
+    let charges = |long: &str, short: &str| [long.to_owned(), short.to_owned()];
+    let told = ("0.009".to_owned(), MeterBasis::Reported);
+    learn(&stage, 1, None);
+    assert_eq!(now(), ("0.04".to_owned(), "measured".to_owned(), charges("0.06", "0.002"), told.clone()));
+    learn(&stage, 0, Some(5));
+    assert_eq!(now(), ("0.005".to_owned(), "borrowed".to_owned(), charges("0.005", "0.002"), told));
+    learn(&stage, 2, None);
+    assert_eq!(now().0, "0.005", "who tells nothing changes nothing");
+    let guessed = function(&stage).view().bill(1, &used(60, None), MeterBasis::Reported);
+    assert_eq!(guessed.basis, MeterBasis::OwnClock, "a part of it is nobody's word");
 }

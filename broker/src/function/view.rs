@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use merit_config::Demand;
 use merit_market::{Ask, Book, Config, Ineligible, Slots, VenueIndex};
-use merit_pricing::{Basis, Expectation, Metered, Usage, expect};
+use merit_pricing::{Basis, Expectation, Meter, Metered, Usage, expect};
 use merit_units::{DeploymentId, Micros, Money, Timestamp};
 use merit_venue::MeterBasis;
 
@@ -38,6 +38,8 @@ struct Expected {
     metered: Option<Metered>,
     /// Whether that is what a provider's bill says.
     corrected: bool,
+    /// Whether its CPU time is that of other deployments, because its own calls do not tell it.
+    cpu_borrowed: bool,
 }
 
 /// What a view is made by: what its function demands, the time, and the market's tunables.
@@ -75,10 +77,15 @@ impl View {
         &self.prices[row]
     }
 
-    /// Whether a row's cost rests on a provider's bill.
+    /// What a row's cost rests on: `billed`, by the provider's bill, or a word of [`Basis`].
     #[must_use]
-    pub fn is_billed(&self, row: usize) -> bool {
-        self.expected[row].corrected
+    pub fn grounds(&self, row: usize) -> String {
+        let Expected { corrected, cpu_borrowed, .. } = self.expected[row];
+        match self.book.asks()[row].basis {
+            _ if corrected => "billed".to_owned(),
+            Basis::Measured if cpu_borrowed => Basis::Borrowed.to_string(),
+            basis => basis.to_string(),
+        }
     }
 
     /// The expected cost of a row.
@@ -114,11 +121,12 @@ impl View {
         // Whoever tells the time of the run, who shared the instance meanwhile is only known of Merit's own calls.
         let shared = deployment.size.concurrency > 1 && prices.bills_shared_instances();
         let basis = if shared && basis == MeterBasis::Reported { MeterBasis::OwnClock } else { basis };
-        let Expected { metered, corrected } = &self.expected[row];
-        let expected = metered.filter(|_| *corrected && basis == MeterBasis::OwnClock);
         match prices.meter(&deployment.size, usage) {
-            Some(metered) => {
-                let metered = expected.map_or(metered, |expected| run_as(&metered, &expected));
+            Some(own) => {
+                // Who tells the time of the run and no CPU time leaves a part of what is billed to be guessed.
+                let untold = usage.cpu.is_none() && own.iter().any(|(meter, _)| meter == Meter::CpuMs);
+                let basis = if untold && basis == MeterBasis::Reported { MeterBasis::OwnClock } else { basis };
+                let metered = self.expected[row].as_billed(&own, untold, basis);
                 let mut charged = deployment.prices.charge_under(prices, &metered);
                 if deployment.offer.is_some() {
                     charged.charge = charged.charge.min(self.ceiling(row));
@@ -184,6 +192,21 @@ impl View {
     }
 }
 
+impl Expected {
+    /// What a call is billed for that comes to `own` as it was told: by the provider's bill, where the own clock is all there
+    /// is to measure the run by; with the CPU time of other deployments' calls, where it told none.
+    fn as_billed(&self, own: &Metered, untold: bool, basis: MeterBasis) -> Metered {
+        match &self.metered {
+            Some(expected) if self.corrected && basis == MeterBasis::OwnClock => run_as(own, expected),
+            Some(expected) if self.cpu_borrowed && untold => {
+                let most = own.get(Meter::CpuMs);
+                own.with(Meter::CpuMs, expected.get(Meter::CpuMs).min(most)).unwrap_or(*own)
+            }
+            _ => *own,
+        }
+    }
+}
+
 /// What a call is billed for when the own clock is all there is to measure its run by, and a bill says what runs come to.
 fn run_as(own: &Metered, billed: &Metered) -> Metered {
     let of_run = billed.iter().filter(|(meter, _)| meter.is_of_run());
@@ -212,7 +235,8 @@ fn ask(deployment: &Deployment, places: &[Arc<Deployment>], rules: &Rules<'_>) -
         ineligible: None,
     };
     let corrected = deployment.profile().is_corrected();
-    let expected = Expected { metered: expectation.map(|known| known.metered), corrected };
+    let cpu_borrowed = expectation.as_ref().is_some_and(|known| known.cpu_borrowed);
+    let expected = Expected { metered: expectation.map(|known| known.metered), corrected, cpu_borrowed };
     price(&mut ask, deployment, &expected, &prices, rules);
     (ask, (expected, prices))
 }
@@ -235,14 +259,14 @@ fn price(ask: &mut Ask, deployment: &Deployment, expected: &Expected, prices: &I
     ask.ineligible = ineligible;
 }
 
-/// What a call is expected to use there; from its siblings when nothing was learned of it yet.
+/// What a call is expected to use there; from its siblings what was not learned of it yet.
 fn expectation(
     deployment: &Deployment,
     places: &[Arc<Deployment>],
     sheet: &merit_pricing::PriceSheet,
 ) -> Result<Expectation, merit_pricing::MeterError> {
     let own = deployment.profile();
-    if own.samples() > 0 {
+    if own.samples() > 0 && !own.lacks_cpu_time(sheet) {
         return expect(sheet, &deployment.size, &own, []);
     }
     // Only here are several profiles locked at once, and rebuilds of a function take turns.

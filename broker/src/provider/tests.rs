@@ -450,14 +450,17 @@ async fn whatever_a_provider_says_was_used_a_call_is_charged_no_more_than_was_he
     assert_eq!(stage.broker.confirm_offer(&venue, &provider, "a"), Some(true));
     stage.ask("thumbnail").await;
     let view = stage.function("thumbnail").view();
-    let charged = |cpu| {
+    let bill = |cpu| {
         let used = merit_pricing::Usage { duration: Micros::from_millis(5), cpu, ..Default::default() };
-        view.bill(0, &used, merit_venue::MeterBasis::Reported).charge
+        view.bill(0, &used, merit_venue::MeterBasis::Reported)
     };
+    let charged = |cpu| bill(Some(cpu)).charge;
     assert_eq!(charged(Micros::from_millis(7)).to_string(), "0.000007");
     let most = view.ceiling(0);
     assert_eq!(charged(Micros::from_secs(1_000_000)), most);
     assert_eq!(charged(stage.function("thumbnail").timeout), most, "a call that uses its whole time is paid in full");
+    let untold = bill(None);
+    assert_eq!((untold.charge.to_string().as_str(), untold.basis), ("0.000005", merit_venue::MeterBasis::OwnClock));
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ fn no_call_is_billed_more_than_the_ceiling() {
     let worst = Usage {
         duration: timeout,
         init: Micros::from_secs(10),
-        cpu: timeout,
+        cpu: Some(timeout),
         memory_peak: MemoryMb::try_new(1_536).ok(),
         egress_bytes: 6 << 20,
         ..Usage::default()
@@ -135,4 +135,44 @@ fn a_sibling_says_nothing_of_how_many_share_an_instance() {
     let most = ceiling(sheet, &size, Micros::from_secs(30)).expect("sold").get(Meter::VcpuSecond);
     let alone = ceiling(sheet, &size.with_concurrency(1), Micros::from_secs(30)).expect("sold").get(Meter::VcpuSecond);
     assert_eq!(most, alone, "what is held is for a call that is alone");
+}
+
+/// A profile of calls of 40 ms under a sheet, that tell this CPU time.
+fn telling(name: &str, cpu_ms: impl IntoIterator<Item = Option<u64>>) -> UsageProfile {
+    let mut profile = UsageProfile::new();
+    for millis in cpu_ms {
+        let usage = Usage { cpu: millis.map(Micros::from_millis), ..lasting(40) };
+        profile.observe(sheet(name), &size(128), &usage, Micros::from_millis(45)).expect("sold");
+    }
+    profile
+}
+
+#[test]
+fn cpu_time_that_calls_do_not_tell_is_that_of_the_sibling_that_measured_it() {
+    let (workers, lambda) = ("cloudflare-workers", "aws-lambda/us-east-1/x86_64");
+    let own = telling(workers, [None; 20]);
+    let (mute, measured) = (telling(lambda, [None; 90]), telling(lambda, [Some(2), Some(4)]));
+    let (slow, mixed) = (telling(lambda, [Some(900)]), telling(workers, [None, None, Some(7), None]));
+    let expected = |own: &UsageProfile, siblings: &[&UsageProfile]| {
+        let known = expect(sheet(workers), &size(128), own, siblings.iter().copied()).expect("sold");
+        (known.metered.get(Meter::CpuMs).to_string(), known.cpu_borrowed, known.basis)
+    };
+    let is = |cpu: &str, borrowed, basis| (cpu.to_owned(), borrowed, basis);
+    assert_eq!(expected(&own, &[]), is("40", false, Basis::Measured), "the most it can be");
+    assert_eq!(expected(&own, &[&mute]), is("40", false, Basis::Measured), "who tells nothing teaches nothing");
+    assert_eq!(expected(&own, &[&mute, &measured]), is("3", true, Basis::Measured));
+    assert_eq!(expected(&own, &[&slow]), is("40", true, Basis::Measured), "no more than the time they took");
+    assert_eq!(expected(&mixed, &[&measured]), is("7", true, Basis::Measured), "own calls before a sibling's");
+    assert_eq!(expected(&telling(workers, [Some(5)]), &[&measured]), is("5", false, Basis::Measured));
+    // Of a deployment without calls: not nothing, and no more on a slower CPU.
+    assert_eq!(expected(&UsageProfile::new(), &[&mute]), is("40", false, Basis::Borrowed));
+    assert_eq!(expected(&UsageProfile::new(), &[&mute, &measured]), is("3", true, Basis::Borrowed));
+    let larger = learned(1_024, 100, 1);
+    assert_eq!(expected(&UsageProfile::new(), &[&larger]), is("100", false, Basis::Borrowed));
+
+    let mut billed = own;
+    let mean = billed.mean_metered().expect("calls were observed");
+    let bill = mean.with(Meter::CpuMs, merit_units::Quantity::from_units(11)).expect("it is billed");
+    assert!(billed.correct(&bill));
+    assert_eq!(expected(&billed, &[&measured]), is("11", false, Basis::Measured), "the bill is the last word");
 }

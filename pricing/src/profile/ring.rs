@@ -19,7 +19,7 @@ pub(crate) struct Ring {
     oldest: u8,
 }
 
-/// Duration, init, CPU time, peak memory in MB (0: not told), egress bytes; and the share of its instance in billionths.
+/// Duration, init, CPU time and a microsecond (0: not measured), peak memory in MB (0: not told), egress bytes; and the share of its instance in billionths.
 pub(super) type Packed = ([u32; 5], u32);
 
 impl Ring {
@@ -64,7 +64,7 @@ fn pack(usage: &Usage) -> Packed {
     let used = [
         pack_time(usage.duration),
         pack_time(usage.init),
-        pack_time(usage.cpu),
+        pack_cpu(usage.cpu),
         usage.memory_peak.map_or(0, MemoryMb::megabytes),
         u32::try_from(usage.egress_bytes).unwrap_or(u32::MAX),
     ];
@@ -75,11 +75,19 @@ fn unpack(([duration, init, cpu, memory, egress], share): Packed) -> Usage {
     Usage {
         duration: unpack_time(duration),
         init: unpack_time(init),
-        cpu: unpack_time(cpu),
+        cpu: unpack_cpu(cpu),
         memory_peak: MemoryMb::try_new(u64::from(memory)).ok(),
         egress_bytes: u64::from(egress),
         share: Share::from_billionths(share.into()),
     }
+}
+
+fn pack_cpu(cpu: Option<Micros>) -> u32 {
+    cpu.map_or(0, |cpu| pack_time(cpu.saturating_add(Micros::new(1))))
+}
+
+fn unpack_cpu(packed: u32) -> Option<Micros> {
+    (packed > 0).then(|| unpack_time(packed).saturating_sub(Micros::new(1)))
 }
 
 fn pack_time(time: Micros) -> u32 {
@@ -110,12 +118,16 @@ mod tests {
         let usage = Usage {
             duration: Micros::new(12_340),
             init: Micros::new(180_200),
-            cpu: Micros::new(7),
+            cpu: Some(Micros::new(7)),
             memory_peak: MemoryMb::try_new(70).ok(),
             egress_bytes: 1_500_000,
             share: Share::of(3),
         };
         assert_eq!(unpack(pack(&usage)), usage);
+        for cpu in [None, Some(Micros::ZERO)] {
+            let other = Usage { cpu, ..usage };
+            assert_eq!(unpack(pack(&other)), other, "nothing used and nothing known are two things");
+        }
         let day = lasting(86_400_000_000);
         assert_eq!(unpack(pack(&day)), day);
     }

@@ -3,7 +3,7 @@
 //! The rule: only the time on the CPU scales, inversely with the CPU share of the size; waiting does not.
 //! A share is the configured vCPU or, without one, memory / 1,769 MB (one vCPU on Lambda, AWS docs,
 //! "Configure Lambda function memory", retrieved 2026-11-21), and no more than one vCPU counts, because most handlers use
-//! one thread. Where the venue tells no CPU time, all of the time is taken to be CPU. The change is bounded to a factor
+//! one thread. Where nobody measured the CPU time, all of the time is taken to be CPU. The change is bounded to a factor
 //! of eight either way. Initialisation is left as it is: providers start functions at full speed. What share of its instance
 //! a call had says nothing of instances that take another number of calls: there it is taken to have been alone.
 
@@ -30,10 +30,8 @@ pub(crate) fn rescale(usage: &Usage, from: &Size, to: &Size) -> Usage {
         return usage;
     }
     let duration = usage.duration.get();
-    let computing = match usage.cpu.get() {
-        0 => duration,
-        cpu => cpu.saturating_mul(FULL_MILLI).div_ceil(from).min(duration),
-    };
+    let on_cpu = |cpu: Micros| cpu.get().saturating_mul(FULL_MILLI).div_ceil(from).min(duration);
+    let computing = usage.cpu.map_or(duration, on_cpu);
     let scaled = u128::from(computing) * u128::from(from) / u128::from(to);
     let scaled = u64::try_from(scaled).unwrap_or(u64::MAX);
     let bounded = scaled.clamp(computing / MAX_FACTOR, computing.saturating_mul(MAX_FACTOR));
@@ -58,10 +56,10 @@ mod tests {
         let busy = Usage { duration: Micros::new(100_000), ..Usage::default() };
         // 512 and 1,024 MB are 289 and 578 thousandths.
         assert_eq!(scaled_micros(&busy, 512, 1_024), 50_000);
-        let waiting = Usage { cpu: Micros::new(2_890), ..busy };
+        let waiting = Usage { cpu: Some(Micros::new(2_890)), ..busy };
         assert_eq!(scaled_micros(&waiting, 512, 1_024), 95_000, "10 ms of 100 are halved");
-        let idle = Usage { cpu: Micros::new(1), ..busy };
-        assert!(scaled_micros(&idle, 128, 3_008) > 99_000);
+        let idle = Usage { cpu: Some(Micros::ZERO), ..busy };
+        assert_eq!(scaled_micros(&idle, 128, 3_008), 100_000);
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn times_are_scaled_when_calls_take_more_than_twice_as_long_as_when_they_were_bi
     let slower = |sheet: &'static PriceSheet, size: &Size, meter: Meter| {
         let mut profile = UsageProfile::new();
         learn(&mut profile, sheet, size, std::iter::repeat_n(100_000, 500));
-        let usage = Usage { cpu: Micros::new(5_000), ..lasting(100_000) };
+        let usage = Usage { cpu: Some(Micros::new(5_000)), ..lasting(100_000) };
         assert!(profile.correct(&sheet.meter(size, &usage).expect("sold")));
         let mean = |profile: &UsageProfile| profile.mean_metered().expect("learned").get(meter).quanta();
         let before = mean(&profile);

@@ -12,14 +12,7 @@ use crate::{
 };
 
 fn workload(megabytes: u64, millis: u64, calls: u64) -> Workload {
-    Workload {
-        size: size(megabytes),
-        usage: lasting(millis * 1000),
-        cpu_given: false,
-        calls,
-        cold_ppm: 0,
-        warm_instances: 0,
-    }
+    Workload { size: size(megabytes), usage: lasting(millis * 1000), calls, cold_ppm: 0, warm_instances: 0 }
 }
 
 fn month(name: &str, workload: &Workload) -> String {
@@ -82,7 +75,8 @@ fn what_nobody_said_is_assumed_and_told() {
     assert_eq!((lambda.size.vcpu_milli, lambda.vcpu_assumed), (None, false));
     let workers = priced("cloudflare-workers", &workload(128, 250, 1_000));
     assert!(workers.cpu_assumed && !workers.vcpu_assumed);
-    let said = Workload { cpu_given: true, ..workload(128, 250, 1_000) };
+    let said = workload(128, 250, 1_000);
+    let said = Workload { usage: Usage { cpu: Some(said.usage.duration), ..said.usage }, ..said };
     assert!(!priced("cloudflare-workers", &said).cpu_assumed);
     let sending = Workload { usage: Usage { egress_bytes: 1, ..lasting(1_000) }, ..workload(512, 1, 1) };
     assert!(priced("alibaba-fc/intl", &sending).egress_unpriced, "its egress is billed apart");
@@ -218,8 +212,8 @@ fn the_cheapest_month_comes_first_and_ties_are_broken_past_the_grant() {
 #[test]
 fn a_crossover_is_found_to_the_microsecond() {
     // Workers pay for each call and 1 ms of CPU in 50; Lambda pays for the time. Both without grants left to speak of.
-    let usage = Usage { cpu: Micros::from_millis(2), ..lasting(100_000) };
-    let workload = Workload { usage, cpu_given: true, ..workload(128, 100, 1_000_000_000) };
+    let usage = Usage { cpu: Some(Micros::from_millis(2)), ..lasting(100_000) };
+    let workload = Workload { usage, ..workload(128, 100, 1_000_000_000) };
     let pair = ["aws-lambda/us-east-1/x86_64", "cloudflare-workers"];
     let pair = pair.map(|name| (Arc::clone(sheet(name)), Adjustments::default(), ExchangeRate::USD));
     let grid: Vec<Micros> = [1, 10, 100, 1_000, 10_000].map(Micros::from_millis).to_vec();
@@ -237,7 +231,7 @@ fn a_crossover_is_found_to_the_microsecond() {
 }
 
 fn split(sheet: &PriceSheet, workload: &Workload, cold: u64) -> Vec<((u64, ()), Metered)> {
-    let usage = |init| Usage { init, cpu: workload.usage.duration, ..workload.usage };
+    let usage = |init| Usage { init, cpu: Some(workload.usage.duration), ..workload.usage };
     let call = |init| sheet.meter(&workload.size, &usage(init)).expect("sold");
     let warm = call(Micros::ZERO).checked_mul(workload.calls - cold).expect("fits");
     vec![((0, ()), warm.checked_add(&call(workload.usage.init).checked_mul(cold).expect("fits")).expect("fits"))]

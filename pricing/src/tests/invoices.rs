@@ -19,7 +19,7 @@ fn month_of(sheet: &PriceSheet, calls: u64, usage: &Usage) -> String {
 #[test]
 fn the_months_of_cloudflares_examples() {
     let sheet = sheet("cloudflare-workers");
-    let cpu = |millis| Usage { cpu: Micros::from_millis(millis), ..Usage::default() };
+    let cpu = |millis| Usage { cpu: Some(Micros::from_millis(millis)), ..Usage::default() };
     assert_eq!(month_of(sheet, 15_000_000, &cpu(7)), "8");
     assert_eq!(month_of(sheet, 720, &cpu(180_000)), "6.992", "the page shows 6.99");
     assert_eq!(month_of(sheet, 100_000_000, &cpu(7)), "45.4");

@@ -30,15 +30,17 @@ fn sold(sheet: &PriceSheet) -> Size {
 }
 
 fn any_usage() -> impl Strategy<Value = Usage> {
-    (0_u64..900_000_000, 0_u64..10_000_000, 0_u64..900_000_000, prop::option::of(1_u64..4_000), 0_u64..7 << 20)
-        .prop_map(|(duration, init, cpu, peak, egress_bytes)| Usage {
+    let cpu = prop::option::of(0_u64..900_000_000);
+    (0_u64..900_000_000, 0_u64..10_000_000, cpu, prop::option::of(1_u64..4_000), 0_u64..7 << 20).prop_map(
+        |(duration, init, cpu, peak, egress_bytes)| Usage {
             duration: Micros::new(duration),
             init: Micros::new(init),
-            cpu: Micros::new(cpu),
+            cpu: cpu.map(Micros::new),
             memory_peak: peak.map(memory),
             egress_bytes,
             ..Usage::default()
-        })
+        },
+    )
 }
 
 /// A sum of so many calls that it crosses grants and tiers: up to 10^11 of them.
@@ -95,7 +97,7 @@ proptest! {
         let larger = Usage {
             duration: usage.duration.saturating_add(more.duration),
             init: usage.init.saturating_add(more.init),
-            cpu: usage.cpu.saturating_add(more.cpu),
+            cpu: usage.cpu.map(|cpu| cpu.saturating_add(more.cpu.unwrap_or_default())),
             memory_peak: usage.memory_peak.max(more.memory_peak.filter(|_| usage.memory_peak.is_some())),
             egress_bytes: usage.egress_bytes + more.egress_bytes,
             ..usage

@@ -64,7 +64,7 @@ fn sized(megabytes: u64, vcpu_milli: u32) -> Size {
 }
 
 fn used(duration: u64, init: u64, cpu: u64) -> Usage {
-    Usage { duration: Micros::new(duration), init: Micros::new(init), cpu: Micros::new(cpu), ..Usage::default() }
+    Usage { duration: Micros::new(duration), init: Micros::new(init), cpu: Some(Micros::new(cpu)), ..Usage::default() }
 }
 
 #[test]

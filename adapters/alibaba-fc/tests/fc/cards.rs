@@ -28,7 +28,7 @@ impl Fixture for Fc {
     /// Initialisation is in the duration, CPU time nowhere.
     fn told_of(&self, usage: Usage) -> Usage {
         let duration = usage.duration.saturating_add(usage.init);
-        Usage { duration, init: Micros::ZERO, cpu: Micros::ZERO, ..usage }
+        Usage { duration, init: Micros::ZERO, cpu: None, ..usage }
     }
 
     fn carries_media_types(&self) -> bool {

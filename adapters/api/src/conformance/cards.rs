@@ -166,7 +166,7 @@ pub async fn card_12_billed_meters(fixture: &dyn Fixture) {
     let told = Usage {
         duration: Micros::from_millis(12),
         init: Micros::from_millis(5),
-        cpu: Micros::from_millis(9),
+        cpu: Some(Micros::from_millis(9)),
         memory_peak: Some(MemoryMb::try_new(70).expect("invariant: a valid size")),
         egress_bytes: 0,
         ..Usage::default()

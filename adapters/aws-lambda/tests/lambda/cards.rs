@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use merit_pricing::Usage;
-use merit_units::Micros;
 use merit_venue::Meters;
 use merit_venue::conformance::{Behaviour, Fixture, Reached, Reaching, Running, SECRET};
 
@@ -25,7 +24,7 @@ impl Fixture for Lambda {
     }
 
     fn told_of(&self, usage: Usage) -> Usage {
-        Usage { cpu: Micros::ZERO, ..usage }
+        Usage { cpu: None, ..usage }
     }
 
     fn carries_media_types(&self) -> bool {

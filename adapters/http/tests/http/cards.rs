@@ -147,7 +147,7 @@ fn metered(usage: &Usage, platform: Platform) -> Vec<(&'static str, String)> {
         Platform::Plain => vec![
             (meter_header::DURATION_US, usage.duration.get().to_string()),
             (meter_header::INIT_US, usage.init.get().to_string()),
-            (meter_header::CPU_US, usage.cpu.get().to_string()),
+            (meter_header::CPU_US, usage.cpu.expect("it is measured").get().to_string()),
             (meter_header::MEMORY_MB, memory),
         ],
         Platform::OpenFaas => vec![("x-duration-seconds", format!("{:.6}", usage.duration.to_std().as_secs_f64()))],

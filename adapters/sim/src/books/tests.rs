@@ -19,7 +19,7 @@ fn call(number: u64) -> Usage {
     Usage {
         duration: Micros::new(12_340 + 777 * number),
         init: Micros::new(if number.is_multiple_of(10) { 15_425 } else { 0 }),
-        cpu: Micros::new(4_321 + number),
+        cpu: Some(Micros::new(4_321 + number)),
         memory_peak: Some(mb(36)),
         egress_bytes: 1_000 + number,
         ..Usage::default()

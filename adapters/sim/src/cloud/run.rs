@@ -83,7 +83,7 @@ fn lay_out(call: &Admitted, used: MachineUsage, result: FunctionResult) -> (Usag
     let usage = Usage {
         duration: told(execution.duration.min(timeout)),
         init: told(draw.init),
-        cpu: execution.cpu.min(timeout),
+        cpu: Some(execution.cpu.min(timeout)),
         memory_peak: Some(memory_peak(call, used.memory_peak)),
         egress_bytes: match &result {
             Ok(output) => output.len() as u64,

@@ -74,7 +74,9 @@ fn function_error(failure: &FunctionFailure) -> Response<Bytes> {
 fn meter_headers(response: &mut Response<Bytes>, usage: &Usage) {
     let headers = response.headers_mut();
     headers.insert(header::DURATION_US, usage.duration.get().into());
-    headers.insert(header::CPU_US, usage.cpu.get().into());
+    if let Some(cpu) = usage.cpu {
+        headers.insert(header::CPU_US, cpu.get().into());
+    }
     if usage.init.get() > 0 {
         headers.insert(header::INIT_US, usage.init.get().into());
     }

@@ -55,7 +55,7 @@ async fn the_bill_is_that_of_the_meters_in_the_replies() {
             init: merit_units::Micros::new(
                 answer.header(header::INIT_US).map_or(0, |text| text.parse().expect("a number")),
             ),
-            cpu: merit_units::Micros::new(answer.number(header::CPU_US)),
+            cpu: Some(merit_units::Micros::new(answer.number(header::CPU_US))),
             memory_peak: Some(mb(answer.number(header::MEMORY_MB))),
             egress_bytes: answer.body.len() as u64,
             ..merit_pricing::Usage::default()

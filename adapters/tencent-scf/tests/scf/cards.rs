@@ -28,7 +28,7 @@ impl Fixture for Scf {
 
     /// Initialisation is not billed, CPU time nowhere told.
     fn told_of(&self, usage: Usage) -> Usage {
-        Usage { init: Micros::ZERO, cpu: Micros::ZERO, ..usage }
+        Usage { init: Micros::ZERO, cpu: None, ..usage }
     }
 }
 

@@ -53,7 +53,6 @@ fn month(deployment: &Deployment) -> Result<String, String> {
     let workload = Workload {
         size: deployment.size,
         usage: Usage::default(),
-        cpu_given: true,
         calls: 0,
         cold_ppm: 0,
         warm_instances: deployment.kept,

@@ -142,7 +142,7 @@ async fn the_report_agrees_with_the_bill() {
         let usage = Usage {
             duration: report.duration,
             init,
-            cpu: Micros::ZERO,
+            cpu: None,
             memory_peak: report.max_memory_used,
             egress_bytes: answer.body.len() as u64,
             ..Usage::default()

@@ -113,7 +113,7 @@ impl CompareArgs {
         let usage = Usage {
             duration: self.duration_ms,
             init: self.init_ms.unwrap_or_default(),
-            cpu: self.cpu_ms.unwrap_or_default(),
+            cpu: self.cpu_ms,
             memory_peak: None,
             egress_bytes: self.egress_bytes,
             share: Share::of(self.concurrency),
@@ -121,7 +121,6 @@ impl CompareArgs {
         Workload {
             size,
             usage,
-            cpu_given: self.cpu_ms.is_some(),
             calls: self.calls,
             cold_ppm: self.cold_percent.unwrap_or(0),
             warm_instances: self.warm_instances,

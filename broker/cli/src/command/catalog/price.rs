@@ -199,7 +199,7 @@ fn call(args: &PriceArgs, sheet: &PriceSheet) -> Result<(Size, Usage), Failure> 
     let usage = Usage {
         duration: args.duration_ms.unwrap_or_default(),
         init: args.init_ms,
-        cpu: args.cpu_ms.unwrap_or_default(),
+        cpu: args.cpu_ms,
         memory_peak: None,
         egress_bytes: args.egress_bytes,
         ..Usage::default()
