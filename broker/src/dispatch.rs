@@ -261,6 +261,9 @@ impl Flight {
         let Attempt { row, duration, .. } =
             *self.land(Landed { result, outcome: Outcome::Ran, message, observation, cost });
         settle::learn(self, row, &usage, basis, duration);
+        if let Some(digest) = &reply.digest {
+            self.broker.ran(&self.admitted.function, self.view.deployment(row), digest);
+        }
     }
 
     fn land_error(&mut self, error: &VenueError) {

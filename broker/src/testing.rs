@@ -39,6 +39,8 @@ pub(crate) enum Step {
     ByClock(Micros),
     /// Replies with this.
     Say(&'static str),
+    /// Replies, and tells that an artefact of this digest ran.
+    Ran(&'static str),
     /// Replies with an error of the function's own.
     FunctionError,
     /// Fails.
@@ -82,6 +84,7 @@ impl Venue for Scripted {
                 Step::Say(text) => {
                     Ok(Reply { payload: Bytes::from_static(text.as_bytes()), ..reply(Micros::from_millis(10)) })
                 }
+                Step::Ran(digest) => Ok(Reply { digest: Some(digest.into()), ..reply(Micros::from_millis(10)) }),
                 Step::FunctionError => {
                     let error = FunctionError { kind: "Boom".to_owned(), message: "no".to_owned() };
                     Ok(Reply { function_error: Some(error), ..reply(Micros::from_millis(10)) })
@@ -121,6 +124,7 @@ fn reply(duration: Micros) -> Reply {
         cold: false,
         log_tail: None,
         version: None,
+        digest: None,
     }
 }
 

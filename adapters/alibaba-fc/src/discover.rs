@@ -82,7 +82,7 @@ fn discovered(function: Function) -> Discovered {
         architecture: Some(Architecture::X86_64),
         timeout: function.timeout.map(Duration::from_secs),
         tags: tags.collect::<BTreeMap<_, _>>(),
-        digest: function.code_checksum.filter(|crc| !crc.is_empty()).map(|crc| format!("crc64:{crc}")),
+        digest: function.code_checksum.and_then(|crc| fc::digest(&crc)),
         instance_concurrency: function.instance_concurrency.and_then(|calls| u16::try_from(calls).ok()),
         ..Discovered::default()
     }

@@ -24,6 +24,11 @@ pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
+/// The digest of the code package that ran, as it is listed; nothing where it is not told.
+pub(crate) fn digest(headers: &HeaderMap) -> Option<Box<str>> {
+    fc::digest(text(headers, fc::CODE_CHECKSUM)?).map(Into::into)
+}
+
 /// What a call of `elapsed` by the own clock used.
 pub(crate) fn measure(headers: &HeaderMap, meters: Meters, elapsed: Micros, reply_bytes: usize) -> Measured {
     let own = |basis| Measured::by_clock(elapsed, reply_bytes, basis);

@@ -176,6 +176,7 @@ impl FcVenue {
             cold: false,
             log_tail: reply::log_tail(&head.headers).filter(|_| call.wants_tail()),
             version: reply::text(&head.headers, fc::SERVICE_VERSION).map(Into::into),
+            digest: reply::digest(&head.headers),
             payload,
         })
     }

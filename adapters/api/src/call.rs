@@ -75,6 +75,8 @@ pub struct Reply {
     pub log_tail: Option<Bytes>,
     /// The version that ran, where the venue tells it.
     pub version: Option<Box<str>>,
+    /// The digest of the artefact that ran, worded as [`Discovered::digest`](crate::Discovered::digest), where the venue tells it.
+    pub digest: Option<Box<str>>,
 }
 
 impl Reply {
@@ -92,6 +94,7 @@ impl Reply {
             cold: false,
             log_tail: None,
             version: None,
+            digest: None,
         }
     }
 }

@@ -25,8 +25,7 @@ pub(crate) struct Told {
 
 pub(crate) fn reply(payload: Bytes, told: Told, measured: Measured) -> Reply {
     let Told { function_error, content_type, log_tail, version, cold } = told;
-    let Measured { usage, basis } = measured;
-    Reply { payload, content_type, status: 200, function_error, usage, meters: basis, cold, log_tail, version }
+    Reply { function_error, cold, log_tail, version, ..Reply::plain(200, content_type, payload, measured) }
 }
 
 /// A function's error from its body; `named` is what the header says, `Handled` or `Unhandled`.

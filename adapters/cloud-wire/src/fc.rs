@@ -39,6 +39,9 @@ pub const MEMORY_MB: &str = "x-fc-max-memory-usage";
 pub const LOG_RESULT: &str = "x-fc-log-result";
 /// The version that ran: `LATEST` or a number.
 pub const SERVICE_VERSION: &str = "x-fc-invocation-service-version";
+/// The CRC-64 of the code package that ran, a decimal number as in [`Function::code_checksum`]. Functions that are images tell
+/// none.
+pub const CODE_CHECKSUM: &str = "x-fc-code-checksum";
 /// Of an HTTP trigger: its own error, such as `FcCommonError`; the function did not run.
 pub const TRIGGER_ERROR: &str = "FcCommonError";
 
@@ -238,6 +241,13 @@ pub struct Function {
     pub tags: Option<Vec<Tag>>,
 }
 
+/// A package's CRC-64 as a digest; `None` where the text is no number of 64 bits.
+#[must_use]
+pub fn digest(checksum: &str) -> Option<String> {
+    let is_number = checksum.bytes().all(|byte| byte.is_ascii_digit()) && checksum.parse::<u64>().is_ok();
+    is_number.then(|| format!("crc64:{checksum}"))
+}
+
 /// A label.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -285,5 +295,9 @@ mod tests {
         assert_eq!(function.cpu.as_ref().map(ToString::to_string).as_deref(), Some("0.35"));
         assert_eq!(function.code_checksum.as_deref(), Some("2825179536350383358"));
         assert_eq!(page.next_token.as_deref(), Some("abc"));
+        assert_eq!(digest("18446744073709551615").as_deref(), Some("crc64:18446744073709551615"));
+        for bad in ["", "18446744073709551616", "-1", "+1", "0x1", "1.0"] {
+            assert_eq!(digest(bad), None, "{bad}");
+        }
     }
 }

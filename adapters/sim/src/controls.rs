@@ -27,6 +27,8 @@ pub(crate) struct Controls {
     pub(crate) error_ppm: u32,
     /// Where AWS Lambda's protocol is spoken, the error that answers every invocation before it runs.
     pub(crate) lambda_error: Option<LambdaFault>,
+    /// Where Function Compute's protocol is spoken, the checksum of every function's code package: another one was deployed.
+    pub(crate) code_checksum: Option<u64>,
     /// Prices in percent of the sheet's.
     pub(crate) price_percent: u32,
 }
@@ -90,6 +92,8 @@ pub(crate) struct Patch {
     error_rate: Option<Option<Share>>,
     #[serde(default, deserialize_with = "present")]
     lambda_error: Option<Option<LambdaFault>>,
+    #[serde(default, deserialize_with = "present")]
+    code_checksum: Option<Option<u64>>,
     /// Evicts every warm instance, once.
     #[serde(default)]
     pub(crate) cold_all: bool,
@@ -156,6 +160,7 @@ impl Default for Controls {
             concurrency: None,
             error_ppm: 0,
             lambda_error: None,
+            code_checksum: None,
             price_percent: 100,
         }
     }
@@ -189,6 +194,7 @@ impl Patch {
             concurrency: self.concurrency.unwrap_or(current.concurrency),
             error_ppm: self.error_rate.map_or(current.error_ppm, |share| share.map_or(0, |Share(ppm)| ppm)),
             lambda_error: self.lambda_error.clone().unwrap_or_else(|| current.lambda_error.clone()),
+            code_checksum: self.code_checksum.unwrap_or(current.code_checksum),
             price_percent: self.price_percent.map_or(current.price_percent, |percent| percent.unwrap_or(100)),
         }
     }

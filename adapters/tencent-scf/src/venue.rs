@@ -183,22 +183,13 @@ impl ScfVenue {
             return Err(VenueError::ran(ErrorKind::MalformedReply, message, usage, basis));
         };
         let (bytes, max) = (returned.payload.len(), self.config.max_reply_bytes);
-        let Measured { usage, basis } = measure(bytes);
+        let measured = measure(bytes);
         if bytes > max {
             let message = format!("`{shown}` sent {bytes} bytes, more than the {max} allowed: raise `max_reply_bytes`");
-            return Err(VenueError::ran(ErrorKind::ReplyTooLarge, message, usage, basis));
+            return Err(VenueError::ran(ErrorKind::ReplyTooLarge, message, measured.usage, measured.basis));
         }
-        Ok(Reply {
-            payload: returned.payload,
-            content_type: returned.content_type,
-            status: returned.status,
-            function_error: returned.function_error,
-            usage,
-            meters: basis,
-            cold: false,
-            log_tail: tail,
-            version: None,
-        })
+        let plain = Reply::plain(returned.status, returned.content_type, returned.payload, measured);
+        Ok(Reply { function_error: returned.function_error, log_tail: tail, ..plain })
     }
 
     fn failed(&self, shown: &str, status: Status, said: &scf::ErrMsg, meaning: Meaning, used: Measured) -> VenueError {

@@ -1,15 +1,22 @@
-//! Deployments whose replies differed: out of every book until an operator has looked at the replies.
+//! Deployments whose replies differed, or that ran other code than they were proven by: out of every book until an operator has
+//! looked at it.
 //!
 //! Replies that differed are counted since the last lift and do not grow old: one that is wrong one time in a hundred
 //! is wrong. Both replies are kept of the first `equivalence.max_divergences`, cut to `equivalence.max_sample_bytes`.
+//!
+//! Where a provider tells with a reply which artefact ran, that is compared with what the deployment is said to have, and one
+//! reply is enough: the proof was of something else.
 
+use std::sync::Arc;
+
+use merit_config::Demand;
 use merit_store::StoreError;
 use merit_store::record::{DivergenceRow, QuarantineRow};
 use merit_units::{DeploymentId, FunctionId, Timestamp};
 
 use super::Known;
 use crate::Broker;
-use crate::function::Function;
+use crate::function::{Deployment, Function};
 
 /// A deployment in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,16 +84,56 @@ impl Broker {
             difference = row.difference.lines().next().unwrap_or_default(), "a shadow call's reply differs"
         );
         let why = format!("{count} of its replies differed from those callers got; the last from `{other}`'s");
-        let quarantine =
-            QuarantineRow { function: function.id.clone(), deployment: deployment.clone(), at: self.clock.now(), why };
+        let quarantine = QuarantineRow { function: function.id.clone(), deployment, at: self.clock.now(), why };
         if is_new {
-            self.equivalence.known().quarantine(quarantine.clone());
-            self.rejudge(function);
-            self.count_quarantined();
-            tracing::error!(function = %function.id, %deployment, why = quarantine.why, "is in quarantine");
+            self.keep_out(function, quarantine.clone());
         }
         self.store.put_divergence(row, kept).await?;
         if is_new { self.store.put_quarantine(quarantine).await } else { Ok(()) }
+    }
+
+    /// Takes a deployment out of the book; writing it down is the caller's.
+    fn keep_out(&self, function: &Function, row: QuarantineRow) {
+        let QuarantineRow { deployment, why, .. } = &row;
+        tracing::error!(function = %function.id, %deployment, why, "is in quarantine");
+        self.equivalence.known().quarantine(row);
+        self.rejudge(function);
+        self.count_quarantined();
+    }
+
+    /// Looks at which artefact ran, where a reply tells it: a deployment that is taken for equal and ran another one than it is
+    /// said to have is put in quarantine, if its function demands proofs. Never waits.
+    pub(crate) fn ran(self: &Arc<Self>, function: &Function, deployment: &Deployment, digest: &str) {
+        let differs = |stated: &str| scheme(stated) == scheme(digest) && stated != digest;
+        if function.equality.demand == Demand::Proven && deployment.digest.as_deref().is_some_and(differs) {
+            self.ran_another(function, deployment, digest);
+        }
+    }
+
+    #[cold]
+    fn ran_another(self: &Arc<Self>, function: &Function, called: &Deployment, digest: &str) {
+        // What was put since the call began is judged by its own calls.
+        let Some(function) = self.functions.find(function.id.as_str()) else { return };
+        let places = function.places();
+        let Some(deployment) = places.iter().find(|place| place.id == called.id) else { return };
+        let Some(stated) = deployment.digest.as_deref().filter(|_| deployment.digest == called.digest) else { return };
+        if deployment.target != called.target || deployment.equality.is_quarantined() {
+            return;
+        }
+        let why = format!(
+            "`{digest}` ran there, and it is taken for equal as `{stated}`; see what was deployed, tell Merit its digest \
+             (`merit venues discover {} --apply`), and lift this",
+            deployment.venue.id
+        );
+        let (function_id, at) = (function.id.clone(), self.clock.now());
+        let row = QuarantineRow { function: function_id, deployment: deployment.id.clone(), at, why };
+        self.keep_out(&function, row.clone());
+        let broker = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = broker.store.put_quarantine(row).await {
+                tracing::error!(%error, "a quarantine could not be written; it ends with this process");
+            }
+        });
     }
 
     /// Lifts a quarantine and forgets the replies that differed. Returns whether there was one. Answers when it is on
@@ -112,4 +159,9 @@ impl Broker {
         let count = self.equivalence.known().quarantined.values().map(Vec::len).sum::<usize>();
         self.metrics.equivalence.quarantined.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
+}
+
+/// By what digests are compared, such as `crc64` of `crc64:1`.
+fn scheme(digest: &str) -> &str {
+    digest.split(':').next().unwrap_or_default()
 }

@@ -320,3 +320,35 @@ async fn shadow_calls_are_made_only_where_the_call_could_have_gone_and_as_far_as
     assert_eq!(careful.broker.in_flight.load(Ordering::Relaxed), 0);
     shadows.abort();
 }
+
+#[tokio::test]
+async fn a_deployment_that_ran_other_code_than_it_was_proven_by_is_in_quarantine() {
+    let stage = Stage::new(true, &["0.001"]).await;
+    stage.digest("a", "crc64:1");
+    stage.vouch("a").await;
+    stage.demand_proof();
+    let runs = async |digest| {
+        stage.venues[0].then([Step::Ran(digest)]);
+        stage.runs_at().await
+    };
+    let at_a = || Ok("a".to_owned());
+    assert_eq!(runs("crc64:1").await, at_a());
+    assert_eq!(runs("sha256:2").await, at_a());
+    assert_eq!(runs("crc64:2").await, at_a(), "another scheme says nothing");
+    assert_eq!(stage.runs_at().await, Err(vec!["quarantined".to_owned()]), "what ran was not what was proven");
+    let quarantined = stage.broker.equivalence.quarantine_of(&stage.work().id, &id("a")).expect("it is");
+    let says = "`crc64:2` ran there, and it is taken for equal as `crc64:1`; see what was deployed, tell Merit its digest \
+                (`merit venues discover a --apply`), and lift this";
+    assert_eq!(quarantined.why, says);
+    // It is written down beside the call.
+    while stage.broker.store.quarantines().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stage.digest("a", "crc64:2");
+    stage.vouch("a").await;
+    assert!(stage.broker.lift_quarantine(&stage.work(), &id("a")).await.unwrap());
+    assert_eq!(runs("crc64:2").await, at_a());
+    stage.change(|spec| spec.equivalence = Some("declared".to_owned()));
+    assert_eq!(runs("crc64:3").await, at_a());
+    assert_eq!(runs("crc64:3").await, at_a(), "who demands no proof gets none taken away");
+}

@@ -126,3 +126,14 @@ async fn a_target_of_another_place_and_a_venue_without_keys_send_nothing() {
     anonymous.invoke(call(&server.url(), "x")).await.expect("an anonymous trigger");
     assert_eq!(server.calls(), 1);
 }
+
+#[tokio::test]
+async fn the_checksum_of_the_code_that_ran_is_its_digest_as_it_is_listed() {
+    for (told, digest) in [("2825179536350383358", Some("crc64:2825179536350383358")), ("soon", None), ("", None)] {
+        let server = TestServer::start(move |_| Answer::Send(ok(&[("x-fc-code-checksum", told)], "done"))).await;
+        let reply = invoke(&venue_at(&server.url(), |_| {}), "x").await.expect("a reply");
+        assert_eq!(reply.digest.as_deref(), digest, "{told}");
+    }
+    let server = TestServer::start(|_| Answer::Send(ok(&[], "done"))).await;
+    assert_eq!(invoke(&venue_at(&server.url(), |_| {}), "x").await.expect("a reply").digest, None);
+}

@@ -6,6 +6,7 @@
 //! | InvokeFunction | `Sync` 200, `Async` 202; a failed function is a 200 with `X-Fc-Error-Type` |
 //! | GetAsyncTask, GetAsyncInvokeConfig | how an asynchronous call is doing; 409 to a second one of the same id |
 //! | meters | `X-Fc-Invocation-Duration`, initialisation in it, in whole milliseconds; `X-Fc-Max-Memory-Usage` |
+//! | `X-Fc-Code-Checksum` | with every reply, as it is listed: a number made of the function's name, until `code_checksum` says another |
 //! | log | with `X-Fc-Log-Type: Tail` the lines Function Compute itself writes |
 //! | ListFunctions | pages of at most 100 |
 //! | over the concurrency limit | 429 `ResourceExhausted` |
@@ -38,7 +39,7 @@ use super::{payload, wrong};
 use crate::clock::SimClock;
 use crate::cloud::{Answer, Cloud, FunctionFailure, Outcome, Refusal};
 use crate::config::{FcAccount, FunctionSize, KeyPair};
-use crate::controls::WrongAnswer;
+use crate::controls::{Controls, WrongAnswer};
 
 /// Seconds that a caller who was turned away is told to wait.
 const WAIT_S: u64 = 1;
@@ -180,10 +181,10 @@ async fn run(
     };
     let wants_log = headers.get(wire::LOG_TYPE).is_some_and(|kind| kind == "Tail");
     let log = wants_log.then(|| log(&answer, id));
-    Ok(reply(answer, log.as_deref()))
+    Ok(reply(name, answer, log.as_deref()))
 }
 
-fn reply(Answer { usage, result, controls, .. }: Answer, log: Option<&str>) -> Response<Body> {
+fn reply(name: &str, Answer { usage, result, controls, .. }: Answer, log: Option<&str>) -> Response<Body> {
     let failed = result.as_ref().err().map(error_type);
     let body = result.unwrap_or_else(|failure| failure.body());
     let mut response = match controls.wrong_answer {
@@ -194,6 +195,7 @@ fn reply(Answer { usage, result, controls, .. }: Answer, log: Option<&str>) -> R
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     insert(headers, wire::SERVICE_VERSION, "LATEST");
+    insert(headers, wire::CODE_CHECKSUM, &code_checksum(name, &controls));
     let took = usage.duration.saturating_add(usage.init).millis_ceil().to_string();
     let malformed = controls.wrong_answer == WrongAnswer::MalformedMeters;
     insert(headers, wire::DURATION_MS, if malformed { "a while" } else { &took });
@@ -207,6 +209,14 @@ fn reply(Answer { usage, result, controls, .. }: Answer, log: Option<&str>) -> R
         insert(headers, wire::LOG_RESULT, log);
     }
     spoil(response, &controls)
+}
+
+/// What stands for the CRC-64 of a code package, which a played cloud has none of: FNV-1a of the function's name.
+fn code_checksum(name: &str, controls: &Controls) -> String {
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let of_name = || name.bytes().fold(BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    controls.code_checksum.unwrap_or_else(of_name).to_string()
 }
 
 fn error_type(failure: &FunctionFailure) -> &'static str {
@@ -245,6 +255,7 @@ fn list(cloud: &Cloud, query: Option<&str>) -> FunctionsPage {
 }
 
 fn function(cloud: &Cloud, function_name: String) -> Function {
+    let code_checksum = code_checksum(&function_name, &cloud.controls());
     let listed = cloud.listed(&function_name);
     let FunctionSize { memory, vcpu_milli, timeout } = listed.map_or(cloud.config.size, |function| function.size);
     let tags = listed.map(|function| {
@@ -257,8 +268,7 @@ fn function(cloud: &Cloud, function_name: String) -> Function {
         cpu: vcpu_milli.and_then(|milli| vcpu_text(milli).parse().ok()),
         timeout: Some(timeout.millis_ceil().div_ceil(1000)),
         instance_concurrency: Some(1),
-        // A played cloud has no code package that could have one.
-        code_checksum: None,
+        code_checksum: Some(code_checksum),
         runtime: Some(cloud.config.runtime.clone()),
         tags,
     }

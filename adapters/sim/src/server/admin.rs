@@ -24,7 +24,7 @@ use crate::controls::Patch;
 use crate::model::data::measured;
 use crate::protocol::native::refusal;
 
-/// A control has nine fields; this is plenty.
+/// A control has ten fields; this is plenty.
 const MOST_CONTROL_BYTES: usize = 16 * 1024;
 
 pub(super) async fn serve(sim: &Sim, path: &[&str], request: Request<Incoming>) -> Response<Bytes> {

@@ -190,4 +190,12 @@ async fn functions_are_listed_page_by_page() {
     let picture = page("?prefix=pic").await.functions.remove(0);
     assert_eq!((picture.memory_size, picture.cpu.expect("a share").to_string().as_str()), (Some(1024), "0.5"));
     assert_eq!(picture.tags.expect("labels")[0].value, "thumbnail");
+    let ran = async || {
+        let answer = invoke(&sim, "picture/invocations", &[], b"xyz").await;
+        answer.header("x-fc-code-checksum").expect("it is told").to_owned()
+    };
+    assert_eq!(picture.code_checksum, Some(ran().await), "what runs is what is listed");
+    sim.control(json!({ "code_checksum": 42 })).await;
+    let redeployed = page("?prefix=pic").await.functions.remove(0).code_checksum;
+    assert_eq!((ran().await.as_str(), redeployed.as_deref()), ("42", Some("42")));
 }
