@@ -12,14 +12,21 @@
 //! | 401, 403 `AccessDenied` | `NotStarted` | bad credentials, of this function |
 //! | 404 | `NotStarted` | not found |
 //! | 409, 412 `FunctionNotReady` | `NotStarted` | unavailable |
-//! | 429 `ResourceExhausted`: too many calls at once | `NotStarted` | throttled |
-//! | 503 `ResourceThrottled`: instances can't be had fast enough | `NotStarted` | throttled |
+//! | 429 `ResourceExhausted`: too many instances, or more of them at once than may be added | `NotStarted` | throttled |
+//! | 503 `ResourceThrottled`: Function Compute itself is short of machines | `NotStarted` | throttled |
 //! | 499, 408, 504 | `Unknown` | timeout |
 //! | 500, 502, other 5xx | `Unknown` | unavailable |
 //! | 3xx, other 4xx | `Unknown` | misconfigured |
 //!
+//! A burst (instances can't be had as fast) and a limit on concurrency are kept apart where a provider tells them apart. Function
+//! Compute answers both with the one 429: "if the total number of instances or the scaling speed exceeds the limit". So it is
+//! taken for the limit: fewer calls at once are right for it, and after a burst the cap grows back with the calls that go well. The
+//! 503 is neither ("Function Compute resources are insufficient", not billed), and lasts as long as it lasts: a pause alone would
+//! meet it with all calls again, so it too lowers how many are sent at once.
+//!
 //! Sources: help.aliyun.com, Function Compute, "Error codes" and "Billing overview" (requests with a bad signature are
-//! not charged), read 2026-11-21.
+//! not charged), read 2026-11-21; "Instance scaling limits" and "Configure a retry mechanism" (what 429 and 503
+//! are), read 2026-11-22.
 
 use merit_cloud_wire::fc::ErrorCode;
 use merit_venue::{ErrorKind, Outcome};

@@ -137,13 +137,13 @@ codes! {
     AsyncTaskAlreadyExists = "StatefulAsyncInvocationAlreadyExists", 409;
     /// The function is not ready: its image is being prepared, or it failed to be.
     FunctionNotReady = "FunctionNotReady", 412;
-    /// Too many calls at once.
+    /// Too many instances, or more of them at once than may be added.
     ResourceExhausted = "ResourceExhausted", 429;
     /// The caller closed the connection.
     ClientClosedRequest = "ClientClosedRequest", 499;
     /// The service failed.
     InternalServerError = "InternalServerError", 500;
-    /// Instances can't be had fast enough.
+    /// The service is short of machines.
     ResourceThrottled = "ResourceThrottled", 503;
 }
 
