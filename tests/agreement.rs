@@ -10,5 +10,6 @@ fn venues_and_readers_use_the_same_header_names() {
     assert_eq!(sent::CPU_US, read::CPU_US);
     assert_eq!(sent::MEMORY_MB, read::MEMORY_MB);
     assert_eq!(sent::FUNCTION_ERROR, read::FUNCTION_ERROR);
+    assert_eq!(sent::REFUSED, read::REFUSED);
     assert_eq!(sent::INVOCATION_ID, header::INVOCATION_ID);
 }

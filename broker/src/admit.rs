@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use merit_units::{InvocationId, Timestamp};
+use merit_venue::HttpHead;
 
 use crate::Broker;
 use crate::clock::Stopwatch;
@@ -187,6 +188,13 @@ impl Admission {
     pub(crate) fn waiting_for_the_function(mut self, broker: &Broker) -> Self {
         let wait = self.0.function.timeout.max(broker.settings.load().default_timeout);
         self.0.stated.deadline.get_or_insert(wait);
+        self
+    }
+
+    /// As a request of plain HTTP.
+    #[must_use]
+    pub(crate) fn asking(mut self, http: Arc<HttpHead>) -> Self {
+        self.0.headers.http = Some(http);
         self
     }
 

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use merit_market::{Observation, Pick, Reservation};
 use merit_pricing::{Share, Usage};
 use merit_units::{Micros, Money};
-use merit_venue::{Call, ErrorKind, LambdaContext, MeterBasis, Outcome, Reply, VenueError};
+use merit_venue::{Call, ErrorKind, HttpHead, LambdaContext, MeterBasis, Outcome, Reply, VenueError};
 use tokio::time::Instant;
 
 use crate::Broker;
@@ -190,6 +190,7 @@ impl Flight {
             tracestate: self.admitted.headers.tracestate.clone(),
             deadline: self.deadline.min(Instant::now() + self.admitted.function.timeout.to_std()),
             lambda: self.admitted.headers.lambda.clone(),
+            http: self.admitted.headers.http.clone(),
         };
         let venue = Arc::clone(&deployment.venue);
         self.terms.mark_tried(row);
@@ -358,6 +359,8 @@ pub struct PassedOn {
     pub tracestate: Option<HeaderValue>,
     /// What only the Lambda-compatible door takes in.
     pub lambda: Option<Arc<LambdaContext>>,
+    /// The request, where it came by the door of plain HTTP.
+    pub http: Option<Arc<HttpHead>>,
 }
 
 impl PassedOn {
@@ -367,7 +370,7 @@ impl PassedOn {
         const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
         const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
         let (traceparent, tracestate) = (headers.get(TRACEPARENT).cloned(), headers.get(TRACESTATE).cloned());
-        Self { content_type, traceparent, tracestate, lambda: None }
+        Self { content_type, traceparent, tracestate, lambda: None, http: None }
     }
 }
 

@@ -127,6 +127,10 @@ fn request_hash(admitted: &Admitted) -> [u8; 32] {
     let mut request = Vec::with_capacity(admitted.payload.len() + 64);
     request.extend_from_slice(admitted.function.id.as_str().as_bytes());
     request.push(0);
+    if let Some(http) = &admitted.headers.http {
+        let query = http.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
+        request.extend_from_slice(format!("{} {}{query}\0", http.method, http.below).as_bytes());
+    }
     request.extend_from_slice(&admitted.payload);
     sha256(&request)
 }
@@ -135,7 +139,7 @@ fn unavailable(error: &merit_store::StoreError) -> Refused {
     Refusal::Internal(format!("the idempotency key could not be stored: {error}")).into()
 }
 
-/// The head of a kept reply: one line of JSON, which the body follows.
+/// The head of a kept reply: one line of JSON, which the body follows. A character of a value is a byte of it.
 #[derive(Serialize, Deserialize)]
 struct Head {
     status: u16,
@@ -145,7 +149,7 @@ struct Head {
 async fn keep(reply: Reply) -> (Vec<u8>, Reply) {
     let (parts, body) = reply.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect();
     let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let head = Head { status: parts.status.as_u16(), headers };
     let mut kept = serde_json::to_vec(&head).expect("invariant: a reply's head is serialisable");
@@ -162,8 +166,10 @@ fn replay(kept: &[u8]) -> Result<Reply, Refusal> {
     *reply.status_mut() = StatusCode::from_u16(head.status).map_err(|error| unreadable(error.to_string()))?;
     for (name, value) in &head.headers {
         let name = HeaderName::try_from(name.as_str()).map_err(|error| unreadable(error.to_string()))?;
-        let value = HeaderValue::from_str(value).map_err(|error| unreadable(error.to_string()))?;
-        reply.headers_mut().insert(name, value);
+        let value: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
+        let value = value.map_err(|error| unreadable(error.to_string()))?;
+        let value = HeaderValue::from_bytes(&value).map_err(|error| unreadable(error.to_string()))?;
+        reply.headers_mut().append(name, value);
     }
     reply.headers_mut().insert(header::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     Ok(reply)
@@ -179,10 +185,15 @@ mod tests {
         let mut reply = Response::new(Full::new(body.clone()));
         *reply.status_mut() = StatusCode::BAD_GATEWAY;
         reply.headers_mut().insert("content-type", HeaderValue::from_static("image/png"));
+        for cookie in [&b"a=1"[..], b"b=\xfc"] {
+            reply.headers_mut().append("set-cookie", HeaderValue::from_bytes(cookie).expect("a value"));
+        }
         let (kept, sent) = keep(reply).await;
         let replayed = replay(&kept).expect("readable");
         assert_eq!(replayed.status(), sent.status());
         assert_eq!(replayed.headers()["content-type"], "image/png");
+        let cookies = |reply: &Reply| reply.headers().get_all("set-cookie").iter().cloned().collect::<Vec<_>>();
+        assert_eq!((cookies(&replayed).len(), cookies(&replayed)), (2, cookies(&sent)));
         assert_eq!(replayed.headers()[header::IDEMPOTENCY_REPLAYED], "true");
         assert_eq!(replayed.into_body().collect().await.expect("a body").to_bytes(), body);
     }

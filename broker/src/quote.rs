@@ -73,7 +73,7 @@ pub struct Quoted {
 /// [`Refusal::MalformedTerms`] for names nobody has, [`Refusal::NoEligibleVenue`], [`Refusal::BudgetExhausted`].
 pub async fn quote(broker: Arc<Broker>, admitted: Box<Admitted>) -> Result<Quoted, Refusal> {
     let value_of_time = admitted.stated.value_of_time.unwrap_or(admitted.function.value_of_time);
-    let terms = broker.directory.load().resolve(&admitted.stated, value_of_time.pico_saturating_i64())?;
+    let mut terms = broker.directory.load().resolve(&admitted.stated, value_of_time.pico_saturating_i64())?;
     let wait = {
         let settings = broker.settings.load();
         broker.retry_budget.earn(&settings.market);
@@ -81,8 +81,8 @@ pub async fn quote(broker: Arc<Broker>, admitted: Box<Admitted>) -> Result<Quote
     };
     let deadline = Instant::now() + wait.to_std();
     let matched = match admitted.stated.kind {
-        OrderKind::Market | OrderKind::Limit => decide(&broker, &admitted, &terms),
-        OrderKind::Rest => rest(&broker, &admitted, &terms, deadline).await,
+        OrderKind::Market | OrderKind::Limit => decide(&broker, &admitted, &mut terms),
+        OrderKind::Rest => rest(&broker, &admitted, &mut terms, deadline).await,
     };
     let (view, pick, exclusions) = match matched {
         Ok(matched) => matched,
@@ -133,8 +133,12 @@ fn no_money(admitted: &Admitted, error: HoldError) -> Refusal {
 
 type Matched = (Arc<View>, Pick, Exclusions);
 
-fn decide(broker: &Broker, admitted: &Admitted, terms: &Terms) -> Result<Matched, Refusal> {
+/// Finds the place. The terms are told which rows of the book can't take the call.
+fn decide(broker: &Broker, admitted: &Admitted, terms: &mut Terms) -> Result<Matched, Refusal> {
     let view = admitted.function.view();
+    if admitted.headers.http.is_some() {
+        terms.unfit = view.without_plain_http();
+    }
     let now = broker.clock.now();
     let exclusions = Exclusions::of(&view.book, terms, now);
     match view.book.decide(terms, now, fastrand::u64(..)) {
@@ -149,7 +153,7 @@ fn decide(broker: &Broker, admitted: &Admitted, terms: &Terms) -> Result<Matched
 }
 
 /// Waits until an ask meets the terms, or the deadline passes.
-async fn rest(broker: &Broker, admitted: &Admitted, terms: &Terms, deadline: Instant) -> Result<Matched, Refusal> {
+async fn rest(broker: &Broker, admitted: &Admitted, terms: &mut Terms, deadline: Instant) -> Result<Matched, Refusal> {
     loop {
         let changed = admitted.function.changed.notified();
         let refusal = match decide(broker, admitted, terms) {

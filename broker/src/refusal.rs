@@ -1,7 +1,7 @@
 //! Why a request was refused, as values.
 //!
 //! Precedence, first match wins: overloaded, unauthenticated, forbidden, rate limited, unknown
-//! function, malformed terms, payload too large, idempotency conflict, event queue full, no eligible
+//! function, malformed terms, path or headers too long, payload too large, idempotency conflict, event queue full, no eligible
 //! deployment, budget exhausted, venues failed, deadline passed. What the client sees of each is decided
 //! in one place, `doors::problem`.
 
@@ -128,6 +128,18 @@ pub enum Refusal {
     PayloadTooLarge {
         /// What sets the limit.
         named: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The path and query of a request of plain HTTP exceed the limit.
+    #[error("path and query are over server.max_url_bytes, {limit} bytes; send what is long in the body")]
+    UrlTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The headers of a request of plain HTTP exceed the limit.
+    #[error("the headers are over server.max_header_bytes, {limit} bytes; send fewer cookies, or shorter ones")]
+    HeadersTooLarge {
         /// The limit in bytes.
         limit: usize,
     },

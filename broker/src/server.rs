@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::Broker;
-use crate::doors::{aws, control, native};
+use crate::doors::{aws, control, native, plain};
 use crate::lanes::{self, Lanes};
 
 type Reply = Response<Either<Full<Bytes>, axum::body::Body>>;
@@ -170,6 +170,8 @@ fn service(
         // The router is only cloned for the requests that need it.
         let door = if invoked_function(&request).is_some() {
             Door::Native
+        } else if plain::parts_of(request.uri().path()).is_some() {
+            Door::Plain
         } else if aws::is_asked(&request) {
             Door::Aws
         } else {
@@ -178,6 +180,7 @@ fn service(
         async move {
             match door {
                 Door::Native => Ok(native::invoke(broker, request).await.map(Either::Left)),
+                Door::Plain => Ok(plain::serve(broker, request).await.map(Either::Left)),
                 Door::Aws => Ok(aws::serve(broker, request).await),
                 Door::Control(Control { router, shared }) => {
                     let answer = router.oneshot(request.map(axum::body::Body::new));
@@ -191,6 +194,7 @@ fn service(
 /// Whose request it is.
 enum Door {
     Native,
+    Plain,
     Aws,
     Control(Control),
 }

@@ -38,6 +38,10 @@ pub struct Settings {
     pub max_payload_bytes: usize,
     /// Bytes of a reply.
     pub max_reply_bytes: usize,
+    /// Bytes of path and query of a request of plain HTTP.
+    pub max_url_bytes: usize,
+    /// Bytes of its headers.
+    pub max_header_bytes: usize,
     /// Tags of one call.
     pub max_tags: usize,
     /// Functions.
@@ -106,6 +110,8 @@ impl Settings {
             receipts_kept: Micros::from_secs(u64::from(config.store.receipts_retention_days) * 86_400),
             max_payload_bytes: server.max_payload_bytes,
             max_reply_bytes: server.max_reply_bytes,
+            max_url_bytes: server.max_url_bytes,
+            max_header_bytes: server.max_header_bytes,
             max_tags: limits.max_tags,
             max_functions: limits.max_functions,
             max_deployments: limits.max_deployments_per_function,

@@ -125,6 +125,7 @@ fn reply(duration: Micros) -> Reply {
         log_tail: None,
         version: None,
         digest: None,
+        headers: None,
     }
 }
 

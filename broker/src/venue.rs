@@ -172,6 +172,7 @@ impl Directory {
             max_latency_p95: stated.max_latency,
             value_of_time_pico_per_s,
             tried: 0,
+            unfit: 0,
         })
     }
 

@@ -208,8 +208,8 @@ impl Book {
             Exclusion::OverMaxPrice { cost_pico: ask.cost_pico, max_pico }
         } else if let Some(max) = terms.max_latency_p95.filter(|&max| ask.latency_p95 > max) {
             Exclusion::OverLatency { p95: ask.latency_p95, max }
-        } else if terms.tried & bit(row) != 0 {
-            Exclusion::AlreadyTried
+        } else if (terms.tried | terms.unfit) & bit(row) != 0 {
+            if terms.is_unfit(row) { Exclusion::NoPlainHttp } else { Exclusion::AlreadyTried }
         } else {
             return None;
         };

@@ -56,6 +56,8 @@ pub enum Exclusion {
         /// The longest the terms allow.
         max: Micros,
     },
+    /// The call is a request of plain HTTP, and it is called by a provider's own API.
+    NoPlainHttp,
     /// This invocation was tried there before.
     AlreadyTried,
     /// Its venue is on trial, and this call is not in the small share that it gets.
@@ -125,6 +127,7 @@ impl Exclusion {
             Self::ArchitectureNotAllowed => "architecture-not-allowed",
             Self::OverMaxPrice { .. } => "over-max-price",
             Self::OverLatency { .. } => "over-latency",
+            Self::NoPlainHttp => "no-plain-http",
             Self::AlreadyTried => "already-tried",
             Self::OnTrial => "on-trial",
             Self::Ejected { .. } => "ejected",
@@ -181,6 +184,10 @@ impl fmt::Display for Exclusion {
                 write!(f, "expected to cost {cost} USD, and the terms allow {max}")
             }
             Self::OverLatency { p95, max } => write!(f, "its p95 latency is {p95}, and the terms allow {max}"),
+            Self::NoPlainHttp => f.write_str(
+                "what it is called by carries no method, path and headers: deploy it behind a URL, or post a payload to \
+                 /v1/functions/FUNCTION/invocations",
+            ),
             Self::AlreadyTried => f.write_str("this invocation was tried there before"),
             Self::OnTrial => f.write_str("its venue is on trial and gets a small share of the calls"),
             Self::Ejected { .. } => f.write_str("ejected after failures"),

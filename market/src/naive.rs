@@ -350,6 +350,7 @@ impl NaiveBook {
             (!terms.architecture.contains(ask.architecture)).then_some(Exclusion::ArchitectureNotAllowed),
             over_price.map(|max_pico| Exclusion::OverMaxPrice { cost_pico: ask.cost_pico, max_pico }),
             over_latency.map(|max| Exclusion::OverLatency { p95: ask.latency_p95, max }),
+            terms.is_unfit(row).then_some(Exclusion::NoPlainHttp),
             terms.has_tried(row).then_some(Exclusion::AlreadyTried),
         ];
         broken.into_iter().flatten().collect()

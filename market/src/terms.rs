@@ -26,6 +26,8 @@ pub struct Terms {
     pub value_of_time_pico_per_s: i64,
     /// Rows of the book this invocation has already been tried at, bit `n` for row `n`.
     pub tried: u128,
+    /// Rows that can't take such a call, as those that speak no plain HTTP; bit `n` for row `n`.
+    pub unfit: u128,
 }
 
 impl Default for Terms {
@@ -39,6 +41,7 @@ impl Default for Terms {
             max_latency_p95: None,
             value_of_time_pico_per_s: 0,
             tried: 0,
+            unfit: 0,
         }
     }
 }
@@ -53,6 +56,12 @@ impl Terms {
     #[must_use]
     pub fn has_tried(&self, row: usize) -> bool {
         self.tried & bit(row) != 0
+    }
+
+    /// Whether `row` can't take such a call.
+    #[must_use]
+    pub fn is_unfit(&self, row: usize) -> bool {
+        self.unfit & bit(row) != 0
     }
 
     pub(crate) fn value_of_time(&self) -> u64 {

@@ -35,6 +35,7 @@ mod overload;
 mod overspend;
 mod own_platforms;
 mod passed_on;
+mod plain_http;
 mod pool_death;
 mod pool_joined;
 mod prices;

@@ -45,6 +45,7 @@ async fn every_route_that_answers_is_documented_and_every_documented_route_answe
     }
     for known in [
         "/v1/functions/{function}/invocations",
+        "/fn/{function}/{path}",
         "/v1/functions/{function}/quotes",
         "/v1/functions/{function}/book",
         "/v1/feed",

@@ -178,6 +178,7 @@ impl FcVenue {
             version: reply::text(&head.headers, fc::SERVICE_VERSION).map(Into::into),
             digest: reply::digest(&head.headers),
             payload,
+            headers: None,
         })
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, Method};
 use merit_pricing::Usage;
 use merit_units::{FunctionId, InvocationId};
 use tokio::time::Instant;
 
-use crate::{Measured, Target};
+use crate::{HttpHead, Measured, Target};
 
 /// One attempt to run a function at one deployment.
 #[derive(Clone, Debug)]
@@ -33,9 +33,17 @@ pub struct Call {
     pub deadline: Instant,
     /// What a caller of the Lambda-compatible door added; other protocols have no place for it.
     pub lambda: Option<Arc<LambdaContext>>,
+    /// The request, where it is one of plain HTTP. Only a venue that [takes them](crate::Venue::takes_http) gets one.
+    pub http: Option<Arc<HttpHead>>,
 }
 
 impl Call {
+    /// The method to call a venue of plain HTTP by: `POST`, unless the caller sent another.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.http.as_ref().map_or(Method::POST, |http| http.method.clone())
+    }
+
     /// Whether the caller wants the end of the function's log.
     #[must_use]
     pub fn wants_tail(&self) -> bool {
@@ -77,6 +85,8 @@ pub struct Reply {
     pub version: Option<Box<str>>,
     /// The digest of the artefact that ran, worded as [`Discovered::digest`](crate::Discovered::digest), where the venue tells it.
     pub digest: Option<Box<str>>,
+    /// All headers, where the call was a request of plain HTTP.
+    pub headers: Option<Box<HeaderMap>>,
 }
 
 impl Reply {
@@ -95,7 +105,14 @@ impl Reply {
             log_tail: None,
             version: None,
             digest: None,
+            headers: None,
         }
+    }
+
+    /// This reply, with all its headers if `call` was a request of plain HTTP.
+    #[must_use]
+    pub fn with_headers_for(self, call: &Call, headers: HeaderMap) -> Self {
+        Self { headers: call.http.is_some().then(|| Box::new(headers)), ..self }
     }
 }
 

@@ -171,6 +171,7 @@ pub fn absent(invocation: InvocationId, deadline: Instant) -> Call {
         tracestate: None,
         deadline,
         lambda: None,
+        http: None,
     }
 }
 

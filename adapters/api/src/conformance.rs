@@ -159,6 +159,7 @@ fn call(target: &Arc<Target>, payload: impl Into<Bytes>) -> Call {
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(10),
         lambda: None,
+        http: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod http_head;
 pub mod lane;
 mod lockout;
 mod measured;
@@ -32,6 +33,7 @@ pub use call::{Call, FunctionError, LambdaContext, MeterBasis, Reply};
 pub use check::{Step, StepResult, absent};
 pub use config::{ConfigError, ConfigErrors, check_url, no_call, no_time, shown_url};
 pub use error::{ErrorKind, Outcome, VenueError};
+pub use http_head::HttpHead;
 pub use lockout::Lockout;
 pub use measured::{Measured, Meters};
 pub use streamed::{Piece, Streamed};

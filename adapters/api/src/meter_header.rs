@@ -13,6 +13,8 @@ pub const CPU_US: &str = "merit-meter-cpu-us";
 pub const MEMORY_MB: &str = "merit-meter-memory-mb";
 /// The error the function reported: its kind, such as `Trap` or `Timeout`.
 pub const FUNCTION_ERROR: &str = "merit-function-error";
+/// Why no function ran, such as `FunctionNotFound`: the answer is the venue's own. Of plain HTTP a status does not tell.
+pub const REFUSED: &str = "merit-refused";
 
 /// Sent with a call: the invocation's id.
 pub const INVOCATION_ID: &str = "merit-invocation-id";

@@ -56,6 +56,13 @@ pub trait Venue: Send + Sync {
     /// What the venue takes.
     fn limits(&self) -> Limits;
 
+    /// Whether calls of that target may be requests of plain HTTP, with a method, a path and headers of the caller's:
+    /// [`Call::http`]. The default takes none.
+    fn takes_http(&self, target: &Target) -> bool {
+        let _ = target;
+        false
+    }
+
     /// Why no call can be made there now, such as credentials that expired; `None` when one can.
     ///
     /// The broker takes the venue's asks out of the books while it lasts, and asks again every

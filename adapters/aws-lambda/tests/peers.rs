@@ -85,6 +85,7 @@ async fn invoke(venue: &LambdaVenue, target: &str, payload: &'static str) -> Res
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(30),
         lambda: None,
+        http: None,
     };
     venue.invoke(call).await
 }

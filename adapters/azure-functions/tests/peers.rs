@@ -60,6 +60,7 @@ async fn ours(from: EntraFrom, scope: &str, authority: &str) -> Asked {
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(30),
         lambda: None,
+        http: None,
     };
     venue.invoke(call).await.expect("an echo");
     let asked = service.received(0);

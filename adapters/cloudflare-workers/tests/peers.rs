@@ -128,6 +128,7 @@ async fn invoke(venue: &WorkersVenue, target: &str, payload: &'static [u8]) -> R
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(30),
         lambda: None,
+        http: None,
     };
     venue.invoke(call).await
 }

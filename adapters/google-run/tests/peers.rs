@@ -55,6 +55,7 @@ async fn invoke(venue: &GoogleRunVenue, target: &str, payload: &'static str) -> 
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(30),
         lambda: None,
+        http: None,
     };
     venue.invoke(call).await
 }

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use crate::preset::Preset;
 use crate::signature::Signing;
 
-/// `POST` with the payload, the configured headers, then what belongs to the call, and its signature under an id.
+/// `POST`, or the method the caller sent, with the payload, the caller's headers where they are passed on, the configured
+/// ones, then what belongs to the call, and its signature under an id.
 pub(crate) fn invoke(
     call: &Call,
     route: &Route,
@@ -29,7 +30,8 @@ pub(crate) fn invoke(
     if let Some((signing, id)) = signed {
         signing.sign(id, &call.payload, &mut headers);
     }
-    route.request(Method::POST, headers, call.payload.clone())
+    merit_transport::headers::beneath(call, &mut headers);
+    route.request(call.method(), headers, call.payload.clone())
 }
 
 /// `GET` with the configured headers.

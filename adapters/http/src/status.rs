@@ -14,6 +14,18 @@
 //! | 503 without, 502, other 5xx | a gateway's error page: the function may have run | `Unknown` |
 //! | 3xx | wrong URL; not followed | `Unknown` |
 //!
+//! To a request of plain HTTP, whose caller asked for a page and not for a reply to a payload, most statuses are the
+//! function's own word: a redirect, a page that is not there, a caller it does not let in.
+//!
+//! | status of a request of plain HTTP | meaning | outcome |
+//! |---|---|---|
+//! | any, with `merit-function-error` | the function's own error | it ran |
+//! | any, with `merit-refused`, or from what stands before the gateway of a platform that is known by name | as above | |
+//! | any other, with meters that are believed | its class decides, as in the last two rows | it ran |
+//! | 407, 408, 421, 429, 502, 503, 504 | as above; 421 is `NotStarted` | |
+//! | other 5xx | the function's own error | it ran |
+//! | all others | success: the status is the function's to choose | it ran |
+//!
 //! Refused credentials stand against the whole venue only where they are surely those that a gateway refused, for a
 //! function may check its callers itself. That is 407, which only a proxy says; and 401 and 403 of a queue, of what stands
 //! before a platform's gateway ([`Preset::refused_before`]), and of a venue whose gateway is configured to check.
@@ -22,7 +34,8 @@
 //! instance that crashed half-way shows as 502 or plain 503.
 //!
 //! Known limitation: a function that itself answers 401, 403, 404, 413 or 429 is taken for its
-//! gateway, and not billed. One that must answer so sets `merit-function-error` too.
+//! gateway, and not billed. One that must answer so sets `merit-function-error` too. Of plain HTTP it is the other way: a
+//! gateway without a function says 404, and it is taken for the function's unless the venue is known by name.
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use merit_venue::{ErrorKind, FunctionError, Meters, Outcome, meter_header};
@@ -32,6 +45,7 @@ use crate::meters;
 use crate::preset::Preset;
 
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static(meter_header::FUNCTION_ERROR);
+const REFUSED: HeaderName = HeaderName::from_static(meter_header::REFUSED);
 
 /// The meaning of a reply's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +59,21 @@ pub(crate) enum Meaning {
 }
 
 impl Meaning {
+    /// Of an answer to a request of plain HTTP.
+    pub(crate) fn of_http(status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {
+        if headers.contains_key(FUNCTION_ERROR) {
+            return Self::FunctionError;
+        }
+        let told = meters::are_told(headers, meters);
+        match status.as_u16() {
+            421 if !told => Self::Refusal(Outcome::NotStarted, ErrorKind::NotFound),
+            407 | 408 | 429 | 502..=504 if !told => Self::of(status, headers, meters),
+            _ if !told && headers.contains_key(REFUSED) => Self::of(status, headers, meters),
+            500..=599 => Self::FunctionError,
+            _ => Self::Success,
+        }
+    }
+
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {
         use {ErrorKind as Kind, Outcome::NotStarted, Outcome::Unknown};
         if headers.contains_key(FUNCTION_ERROR) {

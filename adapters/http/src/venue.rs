@@ -103,7 +103,7 @@ impl HttpVenue {
         let (route, ends) = self.prepare(&call)?;
         let _place = self.transport.admit(&route, ends).await?;
         let (answer, failed) = self.answer_to(&call, &route, ends).await?;
-        self.receive(&route, answer, ends, failed).await
+        self.receive(&call, &route, answer, ends, failed).await
     }
 
     async fn attempt_streamed(&self, call: Call) -> Result<Streamed, VenueError> {
@@ -115,7 +115,7 @@ impl HttpVenue {
         let place = self.transport.admit_owned(&route, ends).await?;
         let (answer, failed) = self.answer_to(&call, &route, ends).await?;
         if failed {
-            return self.receive(&route, answer, ends, failed).await.map(Streamed::whole);
+            return self.receive(&call, &route, answer, ends, failed).await.map(Streamed::whole);
         }
         let Answer { head, body, sent } = answer.answer;
         let (max, meters) = (self.max_streamed_bytes, self.meters);
@@ -131,6 +131,10 @@ impl HttpVenue {
     pub(crate) fn prepare(&self, call: &Call) -> Result<(Route, Instant), VenueError> {
         let begun = Instant::now();
         let route = self.routes.of(&call.target, &call.function)?;
+        let route = match &call.http {
+            None => route,
+            Some(http) => route.below(http)?,
+        };
         let ends = self.limits.admit(call, begun, &route)?;
         self.lockout.check(&route)?;
         Ok((route, ends))
@@ -148,7 +152,11 @@ impl HttpVenue {
         }
         let answer = Signed { answer, id };
         let Answer { head, .. } = &answer.answer;
-        match Meaning::of(head.status, &head.headers, self.meters) {
+        let meaning = match &call.http {
+            None => Meaning::of(head.status, &head.headers, self.meters),
+            Some(_) => self.meaning_of_http(head),
+        };
+        match meaning {
             Meaning::Success => Ok((answer, false)),
             Meaning::FunctionError => Ok((answer, true)),
             Meaning::Refusal(outcome, kind) => {
@@ -159,8 +167,25 @@ impl HttpVenue {
         }
     }
 
+    /// What an answer to a request of plain HTTP means.
+    #[cold]
+    fn meaning_of_http(&self, head: &response::Parts) -> Meaning {
+        let refuses_all = status::refuses_all(head.status, self.gateway_checks, self.preset.as_ref(), &head.headers);
+        if refuses_all || self.preset.as_ref().is_some_and(|preset| preset.refused_before(&head.headers)) {
+            return Meaning::of(head.status, &head.headers, self.meters);
+        }
+        Meaning::of_http(head.status, &head.headers, self.meters)
+    }
+
     /// Reads the reply of a function that ran.
-    async fn receive(&self, route: &Route, signed: Signed, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
+    async fn receive(
+        &self,
+        call: &Call,
+        route: &Route,
+        signed: Signed,
+        ends: Instant,
+        failed: bool,
+    ) -> Result<Reply, VenueError> {
         let Signed { answer: Answer { head, sent, body }, id } = signed;
         let measure = |done: Instant, bytes| {
             meters::measure(&head.headers, self.meters, Micros::from_std(done.duration_since(sent)), bytes)
@@ -175,7 +200,8 @@ impl HttpVenue {
         }
         let measured = measure(done, payload.len());
         let function_error = failed.then(|| status::function_error(head.status, &head.headers, &payload));
-        Ok(Reply { function_error, ..meters::reply(head.status, &head.headers, payload, measured) })
+        let reply = Reply { function_error, ..meters::reply(head.status, &head.headers, payload, measured) };
+        Ok(reply.with_headers_for(call, head.headers))
     }
 
     /// The error of an answer that is not the function's.
@@ -299,6 +325,11 @@ impl Venue for HttpVenue {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// A signature is over the payload alone, and a queue takes nothing but that.
+    fn takes_http(&self, target: &Target) -> bool {
+        self.signing.is_none() && !self.is_queued(target)
     }
 
     fn unready(&self) -> Option<Arc<str>> {

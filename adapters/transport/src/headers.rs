@@ -14,6 +14,15 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// `user-agent` of requests to venues.
 pub const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 
+/// The caller's own headers, where it sent a request of plain HTTP. Those that are set already win: credentials among them.
+pub fn beneath(call: &Call, set: &mut HeaderMap) {
+    if let Some(http) = &call.http {
+        let own = std::mem::replace(set, http.headers.clone());
+        // Of one name, the first value replaces the caller's and the next ones are added.
+        set.extend(own);
+    }
+}
+
 /// Which attempt of which invocation it is and how long it may take, and [what is passed on](passed_on).
 ///
 /// # Panics

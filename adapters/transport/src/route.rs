@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body_util::Full;
+use merit_venue::{ErrorKind, HttpHead, VenueError};
 
 /// A server to connect to; connections to it are interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,25 @@ impl Route {
         Self { origin: Arc::clone(origin), uri: Uri::from(path), host: origin.host_header() }
     }
 
+    /// This route, with the path and the query of a request of plain HTTP behind its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PayloadRefused`] when the two together are no path.
+    pub fn below(self, http: &HttpHead) -> Result<Self, VenueError> {
+        let own = if http.below.is_empty() { self.uri.path() } else { self.uri.path().trim_end_matches('/') };
+        let queries = [self.uri.query(), http.query.as_deref()];
+        let mut joined = [own, &http.below].concat();
+        for (query, mark) in queries.into_iter().flatten().zip(["?", "&"]) {
+            joined.push_str(mark);
+            joined.push_str(query);
+        }
+        let path = PathAndQuery::from_maybe_shared(Bytes::from(joined)).map_err(|error| {
+            let message = format!("what is asked for below `{self}` is no path of a URL: {error}");
+            VenueError::not_started(ErrorKind::PayloadRefused, message)
+        })?;
+        Ok(Self { uri: Uri::from(path), ..self })
+    }
+
     /// As in messages.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -115,8 +135,8 @@ impl Route {
         if !headers.contains_key(header::HOST) {
             headers.insert(header::HOST, self.host.clone());
         }
-        if payload.is_empty() && method != Method::GET {
-            // hyper leaves it out, and strict gateways answer 411 to a POST without it.
+        if payload.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
+            // hyper leaves it out, and strict gateways answer 411 to a POST without it (RFC 9110, 8.6).
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let mut request = Request::new(Full::new(payload));
@@ -151,6 +171,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_stands_behind_the_route() {
+        let origin = Arc::new(Origin::of_url(&"http://gw:1/".parse().expect("a URI")).expect("a server"));
+        let asked = |own: &'static str, below: &str, query: Option<&str>| {
+            let query = query.map(Into::into);
+            let http = HttpHead { method: Method::GET, below: below.into(), query, headers: HeaderMap::new() };
+            Route::new(&origin, PathAndQuery::from_static(own)).below(&http).map(|route| route.uri.to_string())
+        };
+        for (own, below, query, whole) in [
+            ("/", "", None, "/"),
+            ("/", "/", None, "/"),
+            ("/f", "", None, "/f"),
+            ("/f", "/", None, "/f/"),
+            ("/f/", "/a/b%2Fc", None, "/f/a/b%2Fc"),
+            ("/f?code=x", "/a", None, "/f/a?code=x"),
+            ("/f?code=x", "/a", Some("y=%20&z"), "/f/a?code=x&y=%20&z"),
+            ("/", "//a", Some(""), "//a?"),
+        ] {
+            assert_eq!(asked(own, below, query).expect("a path"), whole);
+        }
+        assert!(asked("/f", "/a b", None).expect_err("a space").message.contains("no path"));
+    }
+
+    #[test]
     fn a_request_says_its_host_and_the_length_of_nothing() {
         let origin = Arc::new(Origin::of_url(&"http://gw:1/".parse().expect("a URI")).expect("a server"));
         let route = Route::new(&origin, PathAndQuery::from_static("/f?key=secret"));
@@ -162,5 +205,7 @@ mod tests {
         );
         let get = route.request(Method::GET, HeaderMap::new(), Bytes::new());
         assert!(!get.headers().contains_key("content-length") && get.uri() == "/f?key=secret");
+        let delete = route.request(Method::DELETE, HeaderMap::new(), Bytes::new());
+        assert!(!delete.headers().contains_key("content-length"), "it may have no content at all");
     }
 }

@@ -103,6 +103,7 @@ fn call() -> anyhow::Result<Call> {
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(10),
         lambda: None,
+        http: None,
     })
 }
 

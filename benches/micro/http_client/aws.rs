@@ -52,6 +52,7 @@ impl Lambda {
             tracestate: None,
             deadline: Instant::now(),
             lambda: None,
+            http: None,
         };
         Ok(Self { venue: LambdaVenue::try_new(config).await?, call })
     }

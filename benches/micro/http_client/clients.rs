@@ -50,6 +50,7 @@ impl Merit {
             tracestate: None,
             deadline: Instant::now(),
             lambda: None,
+            http: None,
         };
         Ok(Self { venue: HttpVenue::try_new(config)?, call })
     }

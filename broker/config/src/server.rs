@@ -22,6 +22,10 @@ pub struct Server {
     pub max_reply_bytes: usize,
     /// Bytes a venue's reply may have that is passed on while it arrives.
     pub max_streamed_bytes: usize,
+    /// Bytes that path and query of a request of plain HTTP may have.
+    pub max_url_bytes: usize,
+    /// Bytes that names and values of its headers may have together.
+    pub max_header_bytes: usize,
     /// Milliseconds a client has to send its request's headers.
     pub header_timeout_ms: u64,
     /// Milliseconds that what a refused client is still sending is read and thrown away.
@@ -45,6 +49,8 @@ impl Server {
             max_payload_bytes: section.number("max_payload_bytes", 1..=1 << 30),
             max_reply_bytes: section.number("max_reply_bytes", 1..=1 << 30),
             max_streamed_bytes: section.number("max_streamed_bytes", 1..=1 << 40),
+            max_url_bytes: section.number("max_url_bytes", 1..=65_534),
+            max_header_bytes: section.number("max_header_bytes", 1..=1 << 18),
             header_timeout_ms: section.number("header_timeout_ms", 10..=600_000),
             linger_ms: section.number("linger_ms", 0..=600_000),
             drain_timeout_ms: section.number("drain_timeout_ms", 0..=3_600_000),

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use http_body_util::Full;
 use hyper::body::Incoming;
 use merit_units::InvocationId;
+use merit_venue::FunctionError;
 use merit_wire::header;
 
 use crate::Broker;
@@ -108,7 +109,7 @@ impl idempotent::Door for Native {
     }
 }
 
-fn refuse(broker: &Broker, refused: &Refused, id: InvocationId, rate: Option<RateLeft>) -> Reply {
+pub(super) fn refuse(broker: &Broker, refused: &Refused, id: InvocationId, rate: Option<RateLeft>) -> Reply {
     broker.metrics.refusal(problem::word(&refused.refusal));
     if let Refusal::Internal(message) = &*refused.refusal {
         tracing::error!(request = %refused.invocation.unwrap_or(id), message, "a call failed by a fault of the broker's own");
@@ -142,9 +143,20 @@ fn reply(replied: Replied) -> Reply {
         headers.insert(http_header::CONTENT_TYPE, content_type);
     }
     if let Some(error) = &reply.function_error {
-        let kind: String = error.kind.chars().filter(|c| c.is_ascii_graphic()).collect();
-        headers.insert(FUNCTION_ERROR, value(&kind));
+        tell_error(headers, error);
     }
+    tell_account(headers, account);
+    response
+}
+
+/// That the function reported an error of its own.
+pub(super) fn tell_error(headers: &mut HeaderMap, error: &FunctionError) {
+    let kind: String = error.kind.chars().filter(|c| c.is_ascii_graphic()).collect();
+    headers.insert(FUNCTION_ERROR, value(&kind));
+}
+
+/// Where the call ran, and its figures.
+pub(super) fn tell_account(headers: &mut HeaderMap, account: ReplyAccount) {
     let ReplyAccount { invocation, deployment, charge, attempts, overhead, duration } = account;
     headers.insert(INVOCATION_ID, HeaderValue::from_bytes(&invocation.text()).unwrap_or(EMPTY));
     headers.insert(VENUE, deployment.venue.shown.clone());
@@ -154,8 +166,8 @@ fn reply(replied: Replied) -> Reply {
     headers.insert(OVERHEAD_US, HeaderValue::from(overhead.get()));
     let at_venues = duration.saturating_sub(overhead);
     let timing = Line::new().text("merit;dur=").millis(overhead).text(", venue;dur=").millis(at_venues);
-    headers.insert(SERVER_TIMING, timing.value());
-    response
+    // A function behind a URL may have timings of its own.
+    headers.append(SERVER_TIMING, timing.value());
 }
 
 const RESPOND_ASYNC: &str = "respond-async";
@@ -174,9 +186,9 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The rate in the form of the IETF's RateLimit header fields draft: quota a second, and what is left of the burst.
 pub(super) fn tell_rate(headers: &mut HeaderMap, rate: RateLeft) {
     let policy = Line::new().text("\"calls\";q=").number(rate.per_second).text(";w=1");
-    headers.insert(RATE_LIMIT_POLICY, policy.value());
+    headers.append(RATE_LIMIT_POLICY, policy.value());
     let left = Line::new().text("\"calls\";r=").number(rate.remaining).text(";t=1");
-    headers.insert(RATE_LIMIT, left.value());
+    headers.append(RATE_LIMIT, left.value());
 }
 
 /// A header value of text known to be ASCII.

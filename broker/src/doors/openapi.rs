@@ -1,4 +1,4 @@
-//! The OpenAPI document: the control API as it is routed, and the invocation beside it.
+//! The OpenAPI document: the control API as it is routed, and the doors of invocations beside it.
 
 use merit_wire::Problem;
 use utoipa::OpenApi as _;
@@ -45,10 +45,40 @@ use utoipa::OpenApi as _;
 #[expect(dead_code, reason = "documents what doors::native serves")]
 fn invoke() {}
 
+/// Passes a request on to a function that is an app behind a URL: the method, the path below the function's name, which may
+/// be nothing or have any number of parts, the query, the end-to-end headers and the body. Any method but CONNECT and TRACE.
+/// The answer has the function's own status and headers.
+#[utoipa::path(method(get, put, post, delete, patch, head, options), path = "/fn/{function}/{path}", tag = "invoke",
+    params(
+        ("function" = String, Path, description = "the function's name"),
+        ("path" = String, Path, description = "the path that the function gets"),
+        ("merit-authorization" = Option<String>, Header, description = "Bearer and the API key; then authorization is passed on, which else holds it"),
+        ("idempotency-key" = Option<String>, Header, description = "the same key, method, path, query and body again get the same reply; passed on too"),
+    ),
+    request_body(content = String, content_type = "*/*", description = "passed on as it is"),
+    responses(
+        (status = "default", description = "the function's own answer, with Merit's headers as for an invocation",
+            headers(
+                ("merit-invocation-id" = String, description = "finds the receipt"),
+                ("merit-venue" = String, description = "where it ran"),
+                ("merit-deployment" = String, description = "which deployment ran it"),
+                ("merit-charge" = String, description = "dollars charged over all attempts"),
+                ("merit-attempts" = u32, description = "attempts made"),
+                ("merit-overhead-us" = u64, description = "Merit's own microseconds"),
+            )),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 402, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 405, body = Problem),
+        (status = 409, body = Problem), (status = 413, body = Problem), (status = 414, body = Problem),
+        (status = 422, body = Problem), (status = 429, body = Problem), (status = 431, body = Problem),
+        (status = 502, body = Problem), (status = 503, body = Problem), (status = 504, body = Problem),
+    ))]
+#[expect(dead_code, reason = "documents what doors::plain serves")]
+fn plain() {}
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Merit", description = "An exchange for function calls."),
-    paths(invoke),
+    paths(invoke, plain),
     components(schemas(merit_wire::ReceiptView)),
     modifiers(&BearerKey),
     security(("key" = []))

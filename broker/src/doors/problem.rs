@@ -35,7 +35,7 @@ pub fn response(refusal: &Refusal, request_id: InvocationId) -> Response<Full<By
             native::tell_rate(headers, RateLeft { per_second: *limit, remaining: 0 });
         }
         // The rest of the payload is not read, so the connection can't be used again.
-        Refusal::PayloadTooLarge { .. } => {
+        Refusal::PayloadTooLarge { .. } | Refusal::UrlTooLong { .. } | Refusal::HeadersTooLarge { .. } => {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}
@@ -100,6 +100,8 @@ fn classify(refusal: &Refusal) -> (u16, &'static str, &'static str, bool) {
         Refusal::BadRequest(_) => (400, "bad-request", "Bad request", false),
         Refusal::MethodNotAllowed { .. } => (405, "method-not-allowed", "Method not allowed", false),
         Refusal::PayloadTooLarge { .. } => (413, "payload-too-large", "Payload too large", false),
+        Refusal::UrlTooLong { .. } => (414, "url-too-long", "Path and query too long", false),
+        Refusal::HeadersTooLarge { .. } => (431, "headers-too-large", "Headers too large", false),
         Refusal::IdempotencyInFlight => (409, "idempotency-in-flight", "Still running", true),
         Refusal::IdempotencyOutcomeUnknown => (409, "idempotency-outcome-unknown", "Outcome unknown", false),
         Refusal::IdempotencyMismatch => (422, "idempotency-mismatch", "Another payload", false),

@@ -1,6 +1,6 @@
 //! Shadow calls: some of a function's calls are repeated at another deployment, and the replies are compared.
 //!
-//! Only calls of idempotent functions, whose reply was whole, and only to deployments that the caller's terms allow: the
+//! Only calls of idempotent functions by their payload alone (not requests of plain HTTP), whose reply was whole, and only to deployments that the caller's terms allow: the
 //! payload goes nowhere it could not have gone. A shadow call begins [`AFTERWARDS`] after its call was settled, on the
 //! broker's own threads, and nobody waits for it; when there are too many at once, or the queue is full, it is left out
 //! and counted.
@@ -77,7 +77,7 @@ impl Queue {
 pub(crate) fn of(flight: &Flight, reply: &Reply) -> Option<Job> {
     let admitted = &flight.admitted;
     let function = &admitted.function;
-    if !function.idempotent || admitted.kind != Purpose::Call {
+    if !function.idempotent || admitted.kind != Purpose::Call || admitted.headers.http.is_some() {
         return None;
     }
     let share = function.equality.shadow_ppm.unwrap_or_else(|| flight.broker.settings.load().equivalence.shadow_ppm);

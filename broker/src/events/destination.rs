@@ -62,6 +62,7 @@ impl Destinations {
             tracestate: None,
             deadline: Instant::now() + limits.destination_timeout.to_std(),
             lambda: None,
+            http: None,
         };
         let reply = client.invoke(call).await.map_err(|error| error.to_string())?;
         match reply.function_error {

@@ -87,6 +87,7 @@ impl Envelope {
             traceparent: value(&self.traceparent),
             tracestate: value(&self.tracestate),
             lambda: self.lambda(),
+            http: None,
         }
     }
 
@@ -175,6 +176,7 @@ mod tests {
             traceparent: Some(HeaderValue::from_static("00-1-2-01")),
             tracestate: None,
             lambda: None,
+            http: None,
         };
         let lambda = LambdaContext { client_context: Some("e30=".into()), tenant: Some("blue".into()), log_tail: true };
         let envelope = Envelope::of(&stated, &passed_on, Some(&lambda));

@@ -71,6 +71,14 @@ impl View {
         self.places.iter().position(|place| place.id == *deployment)
     }
 
+    /// The rows that no request of plain HTTP can be sent to, bit `n` for row `n`.
+    #[cold]
+    pub(crate) fn without_plain_http(&self) -> u128 {
+        let takes = |place: &Deployment| place.venue.adapter.takes_http(&place.target);
+        let rows = self.places.iter().enumerate().filter(|(_, place)| !takes(place));
+        rows.fold(0, |rows, (row, _)| rows | 1 << row)
+    }
+
     /// The prices a call at that row is quoted under.
     #[must_use]
     pub fn prices(&self, row: usize) -> &InForce {

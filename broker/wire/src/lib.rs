@@ -70,6 +70,8 @@ pub mod header {
     pub const MAX_LATENCY: &str = "merit-max-latency";
     /// Labels for spend reports: `team=search,env=prod`.
     pub const TAGS: &str = "merit-tags";
+    /// The key where `authorization` is passed on to the function: `/fn/{function}/...`.
+    pub const AUTHORIZATION: &str = "merit-authorization";
     /// The caller's key for safe repetition.
     pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
     /// Set to `true` on a reply that is replayed for a repeated idempotency key.
@@ -108,4 +110,6 @@ pub mod meter_header {
     pub const MEMORY_MB: &str = "merit-meter-memory-mb";
     /// The error the function reported: its kind, such as `Trap` or `Timeout`.
     pub const FUNCTION_ERROR: &str = "merit-function-error";
+    /// Why no function ran: the answer is the venue's own.
+    pub const REFUSED: &str = "merit-refused";
 }

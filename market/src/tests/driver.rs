@@ -16,6 +16,8 @@ use crate::{
 const VENUES: usize = 6;
 const SLOTS: usize = 12;
 const MOST_CALLS: usize = 60;
+/// Every other row of a book.
+const ODD_ROWS: u128 = u128::MAX / 3 * 2;
 const ARCHITECTURES: [Architecture; 2] = [Architecture::X86_64, Architecture::Arm64];
 const GROUNDS: [Basis; 3] = [Basis::Measured, Basis::Borrowed, Basis::Assumed];
 
@@ -296,7 +298,10 @@ impl Driver {
             3 => terms.architecture = ArchitectureSet::NONE.with(ARCHITECTURES[rng.usize(0..2)]),
             4 => terms.max_cost_pico = Some(rng.i64(0..40) * 50_000),
             5 => terms.max_latency_p95 = Some(Micros::new(rng.u64(0..900_000))),
-            6 => terms.tried = rng.u128(..) & rng.u128(..),
+            6 => {
+                let rows = rng.u128(..) & rng.u128(..);
+                (terms.tried, terms.unfit) = (rows & ODD_ROWS, rows & !ODD_ROWS);
+            }
             _ => {}
         }
         if rng.bool() {
@@ -348,7 +353,7 @@ impl Driver {
                     !on_trial || luck.explore_ppm < self.scenario.config.trial_ppm,
                     "{pick:?} beyond the trial's share"
                 );
-                assert_eq!(terms.tried & bit(pick.row), 0);
+                assert_eq!((terms.tried | terms.unfit) & bit(pick.row), 0);
                 self.seen.on_trial += u32::from(on_trial);
                 self.seen.picks += 1;
                 self.seen.explored += u32::from(pick.explored);

@@ -22,8 +22,13 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 pub const DEADLINE_MS: &str = "merit-deadline-ms";
 
 /// What a function can't say of itself.
-const METERS: [&str; 4] =
-    [meter_header::DURATION_US, meter_header::INIT_US, meter_header::CPU_US, meter_header::MEMORY_MB];
+const METERS: [&str; 5] = [
+    meter_header::REFUSED,
+    meter_header::DURATION_US,
+    meter_header::INIT_US,
+    meter_header::CPU_US,
+    meter_header::MEMORY_MB,
+];
 
 /// Seconds after which a caller over the concurrency should try again: calls are short.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -90,6 +95,7 @@ impl Refusal {
 pub(crate) fn refused(refusal: &Refusal) -> Reply {
     let mut reply = error(refusal.status(), refusal.kind(), &refusal.to_string());
     let headers = reply.headers_mut();
+    headers.insert(HeaderName::from_static(meter_header::REFUSED), HeaderValue::from_static(refusal.kind()));
     match refusal {
         Refusal::TooManyRequests(_) | Refusal::NotStarted(_) | Refusal::Draining => {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS)

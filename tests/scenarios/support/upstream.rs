@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,8 +25,12 @@ use tokio::time::Instant;
 pub(crate) struct Seen {
     /// When it came.
     pub(crate) at: Instant,
+    /// The method.
+    pub(crate) method: Method,
     /// The path.
     pub(crate) path: String,
+    /// The query.
+    pub(crate) query: Option<String>,
     /// The headers.
     pub(crate) headers: HeaderMap,
     /// The payload.
@@ -257,7 +261,8 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
     let payload = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let seen = {
         let mut all = lock(&state.seen);
-        let seen = Seen { at: Instant::now(), path: head.uri.path().to_owned(), headers: head.headers, payload };
+        let (path, query) = (head.uri.path().to_owned(), head.uri.query().map(str::to_owned));
+        let seen = Seen { at: Instant::now(), method: head.method, path, query, headers: head.headers, payload };
         all.push(seen.clone());
         seen
     };

@@ -34,6 +34,7 @@ pub fn call_of(at: &str, payload: &'static str) -> Call {
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(10),
         lambda: None,
+        http: None,
     }
 }
 

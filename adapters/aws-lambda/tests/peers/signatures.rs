@@ -60,6 +60,7 @@ async fn sent(made: &Value) -> Received {
         tracestate: None,
         deadline: Instant::now() + Duration::from_secs(30),
         lambda: Some(Arc::new(lambda)),
+        http: None,
     };
     venue.invoke(call).await.unwrap_or_else(|error| panic!("{made}: {error}"));
     server.received(0)

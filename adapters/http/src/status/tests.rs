@@ -67,3 +67,36 @@ fn names_the_functions_error() {
         "a lossy end may add one replacement"
     );
 }
+
+#[test]
+fn to_a_request_of_plain_http_most_statuses_are_the_functions_own() {
+    use {ErrorKind as Kind, Outcome::NotStarted, Outcome::Unknown};
+    let meaning = |status, pairs: &[(&'static str, &'static str)]| {
+        Meaning::of_http(StatusCode::from_u16(status).expect("a status"), &headers(pairs), Meters::Reported)
+    };
+    for status in [200, 206, 301, 304, 400, 401, 403, 404, 405, 413, 418, 422, 451] {
+        assert_eq!(meaning(status, &[]), Meaning::Success, "{status}");
+        assert_eq!(meaning(status, &[("merit-function-error", "Trap")]), Meaning::FunctionError, "{status}");
+    }
+    for status in [500, 501, 505, 507, 599] {
+        assert_eq!(meaning(status, &[]), Meaning::FunctionError, "{status}");
+    }
+    let told = [("merit-meter-duration-us", "5")];
+    for (status, expected) in [
+        (407, Meaning::Refusal(NotStarted, Kind::BadCredentials)),
+        (408, Meaning::Refusal(Unknown, Kind::Timeout)),
+        (421, Meaning::Refusal(NotStarted, Kind::NotFound)),
+        (429, Meaning::Refusal(NotStarted, Kind::Throttled)),
+        (502, Meaning::Refusal(Unknown, Kind::Unavailable)),
+        (503, Meaning::Refusal(Unknown, Kind::Unavailable)),
+        (504, Meaning::Refusal(Unknown, Kind::Timeout)),
+    ] {
+        assert_eq!(meaning(status, &[]), expected, "{status}");
+        let own = if status < 500 { Meaning::Success } else { Meaning::FunctionError };
+        assert_eq!(meaning(status, &told), own, "{status}: it ran, for its meters are told");
+    }
+    // A pool has no such function, and says that it is the pool who says so.
+    let refused = [("merit-refused", "FunctionNotFound")];
+    assert_eq!(meaning(404, &refused), Meaning::Refusal(NotStarted, Kind::NotFound));
+    assert_eq!(meaning(404, &[refused[0], told[0]]), Meaning::Success, "what ran was not refused");
+}

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use merit_venue::{Target, Venue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use merit_venue::{Call, HttpHead, Target, Venue};
+use merit_venue_http::{OpenFaas, Preset, SharedSecret, Signing};
 use tokio::time::Instant;
 
-use crate::server::{TestServer, call, echo, invoke};
+use crate::server::{Answer, TestServer, call, echo, invoke};
 
 #[tokio::test]
 async fn sends_the_call_its_trace_and_the_configured_headers() {
@@ -84,4 +85,72 @@ async fn a_payload_above_the_configured_limit_is_not_sent() {
     assert_eq!(error.kind, merit_venue::ErrorKind::PayloadTooLarge);
     assert_eq!((error.outcome, server.connections()), (merit_venue::Outcome::NotStarted, 0));
     assert_eq!(venue.limits().request_bytes, 3);
+}
+
+fn asked(word: Method, below: &str, query: Option<&str>, headers: &[(&'static str, &'static str)]) -> Call {
+    let mut own = HeaderMap::new();
+    for (name, value) in headers {
+        own.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let http = HttpHead { method: word, below: below.into(), query: query.map(Into::into), headers: own };
+    Call { http: Some(Arc::new(http)), ..call("") }
+}
+
+#[tokio::test]
+async fn a_request_of_plain_http_arrives_as_it_was_sent_but_for_the_venues_credentials() {
+    let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\r\nnone";
+    let server = TestServer::start(|_| Answer::Send(answer.to_vec())).await;
+    let venue = server.venue(|config| {
+        config.base_url.push_str("/base/");
+        config.headers.push(("authorization".to_owned(), "Bearer venue".to_owned()));
+        config.headers.push(("x-list".to_owned(), "one".to_owned()));
+    });
+    let sent = [
+        ("authorization", "Basic caller"),
+        ("x-list", "other"),
+        ("accept", "text/html"),
+        ("content-type", "text/plain"),
+        ("merit-attempt", "9"),
+    ];
+    let reply = venue.invoke(asked(Method::DELETE, "/orders/1%2F2", Some("x=1&y"), &sent)).await.expect("a reply");
+    assert_eq!((reply.status, &reply.payload[..], reply.function_error), (404, &b"none"[..], None));
+    let cookies = reply.headers.expect("all headers");
+    assert_eq!(cookies.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
+    let received = server.received(0);
+    assert_eq!(received.request_line(), "DELETE /base/fn/orders/1%2F2?x=1&y HTTP/1.1");
+    for (name, value) in [
+        ("authorization", "Bearer venue"),
+        ("x-list", "one"),
+        ("accept", "text/html"),
+        ("content-type", "text/plain"),
+        ("merit-attempt", "2"),
+        ("host", server.address.to_string().as_str()),
+    ] {
+        assert_eq!(received.header(name), Some(value), "{name}");
+    }
+    assert_eq!(received.header("content-length"), None, "a DELETE without a body has none");
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_a_length_and_no_body_and_the_connection_goes_on() {
+    let server = TestServer::start(|_| Answer::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 12345\r\n\r\n".to_vec())).await;
+    let venue = server.venue(|_| {});
+    for _ in 0..2 {
+        let reply = venue.invoke(asked(Method::HEAD, "", None, &[])).await.expect("a reply");
+        let length = reply.headers.expect("all headers").get("content-length").cloned();
+        assert_eq!((reply.payload.len(), length), (0, Some(HeaderValue::from(12345))));
+    }
+    assert_eq!((server.calls(), server.connections()), (2, 1));
+}
+
+#[tokio::test]
+async fn calls_that_are_signed_or_queued_are_no_requests_of_plain_http() {
+    let server = TestServer::start(echo).await;
+    let takes = |venue: &dyn Venue, target: &str| venue.takes_http(&Target::try_new(target).expect("a target"));
+    assert!(takes(&*server.venue(|_| {}), "fn"));
+    let gateway = server.venue(|config| config.preset = Some(Preset::OpenFaas(OpenFaas::default())));
+    assert!(takes(&*gateway, "fn") && !takes(&*gateway, "async/fn"));
+    let secret = SharedSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjUPD8ILA==").expect("one");
+    let signed = server.venue(|config| config.signing = Some(Signing { secret, clock: || 0 }));
+    assert!(!takes(&*signed, "fn"));
 }

@@ -40,6 +40,8 @@ fn the_defaults_change_only_on_purpose() {
     server.max_payload_bytes = 6291456
     server.max_reply_bytes = 6291456
     server.max_streamed_bytes = 209715200
+    server.max_url_bytes = 8192
+    server.max_header_bytes = 32768
     server.header_timeout_ms = 10000
     server.linger_ms = 2000
     server.drain_timeout_ms = 30000

@@ -128,7 +128,10 @@ fn error(refusal: &Refusal, arn: &str) -> LambdaError {
         Refusal::MalformedTerms { header, reason } => {
             LambdaError::new(Code::InvalidParameterValue, format!("header `x-{header}`: {reason}"))
         }
-        Refusal::BadRequest(_) | Refusal::MethodNotAllowed { .. } => plain(Code::InvalidRequestContent),
+        Refusal::BadRequest(_)
+        | Refusal::MethodNotAllowed { .. }
+        | Refusal::UrlTooLong { .. }
+        | Refusal::HeadersTooLarge { .. } => plain(Code::InvalidRequestContent),
         Refusal::PayloadTooLarge { named, limit } => {
             let message =
                 format!("Request must be smaller than {limit} bytes for the InvokeFunction operation ({named})");

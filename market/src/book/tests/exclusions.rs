@@ -37,6 +37,7 @@ fn everything_against_it() -> (Town, Pick, Terms) {
         max_latency_p95: Some(Micros::from_millis(99)),
         value_of_time_pico_per_s: 0,
         tried: 1,
+        unfit: 1,
     };
     (town, held, terms)
 }
@@ -86,6 +87,9 @@ fn each_broken_term_gives_way_to_the_next_and_all_come_before_health() {
     let over = Exclusion::OverLatency { p95: Micros::from_millis(100), max: Micros::from_millis(99) };
     expect(&town, &terms, over, "over-latency", "its p95 latency is 100 ms, and the terms allow 99 ms");
     terms.max_latency_p95 = Some(Micros::from_millis(100));
+    assert_eq!(verdict(&town, &terms), Err(Exclusion::NoPlainHttp));
+    assert_eq!(Exclusion::NoPlainHttp.word(), "no-plain-http");
+    terms.unfit = 0;
     let detail = "this invocation was tried there before";
     expect(&town, &terms, Exclusion::AlreadyTried, "already-tried", detail);
     terms.tried = 0;
