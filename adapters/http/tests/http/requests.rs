@@ -133,7 +133,8 @@ async fn a_request_of_plain_http_arrives_as_it_was_sent_but_for_the_venues_crede
 
 #[tokio::test]
 async fn an_answer_to_head_has_a_length_and_no_body_and_the_connection_goes_on() {
-    let server = TestServer::start(|_| Answer::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 12345\r\n\r\n".to_vec())).await;
+    let server =
+        TestServer::start(|_| Answer::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 12345\r\n\r\n".to_vec())).await;
     let venue = server.venue(|_| {});
     for _ in 0..2 {
         let reply = venue.invoke(asked(Method::HEAD, "", None, &[])).await.expect("a reply");
