@@ -21,6 +21,7 @@ mod adapters;
 pub mod adjustments;
 pub mod admit;
 mod alternatives;
+mod beyond_calls;
 mod body;
 pub mod catalog;
 pub mod clock;

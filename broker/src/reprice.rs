@@ -161,7 +161,35 @@ impl<'a> AsCharged<'a> {
     /// # Errors
     /// When they can't be.
     pub(crate) fn dollars(&self, quantities: &[(Meter, Quantity)]) -> Result<Money, RepriceError> {
-        Ok(self.exact(quantities)?.saturating_sub(committed(self.applied)).to_usd(self.rate)?)
+        Ok(self.after_commitments(quantities)?.to_usd(self.rate)?)
+    }
+
+    /// The same in the sheet's currency.
+    ///
+    /// # Errors
+    /// When they can't be.
+    pub(crate) fn after_commitments(&self, quantities: &[(Meter, Quantity)]) -> Result<Exact, RepriceError> {
+        Ok(self.exact(quantities)?.saturating_sub(committed(self.applied)))
+    }
+
+    /// Dollars for one unit of the sheet's currency on its day.
+    pub(crate) const fn rate(&self) -> ExchangeRate {
+        self.rate
+    }
+
+    /// Where each line stood when the quantities had been counted. Of a grant that had as much as they took, there is taken
+    /// to have been more.
+    pub(crate) fn positions_after(&self, quantities: &[(Meter, Quantity)]) -> Vec<Position> {
+        let after = |(at, (_, quantity)): (&Position, &(Meter, Quantity))| {
+            let covered = at.grant_left.min(*quantity);
+            let more = covered == *quantity && covered > Quantity::ZERO;
+            let billable = quantity.saturating_sub(covered);
+            Position {
+                grant_left: if more { Quantity::MAX } else { Quantity::ZERO },
+                tier_used: at.tier_used.checked_add(billable).unwrap_or(Quantity::MAX),
+            }
+        };
+        self.positions.iter().zip(quantities).map(after).collect()
     }
 
     /// What they cost before commitments, in the sheet's currency.

@@ -11,6 +11,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod adjust;
+mod beyond;
 mod catalogue;
 mod change;
 mod charge;

@@ -102,7 +102,7 @@ pub enum Command {
     /// Look into price sheets, price a call with them, and keep them up with the providers' price lists
     #[command(subcommand)]
     Catalog(CatalogCommand),
-    /// Report what was spent
+    /// Report what was spent, and what providers' invoices come to beyond that
     Spend(SpendArgs),
     /// Show and set the monthly budget of an account
     #[command(subcommand)]

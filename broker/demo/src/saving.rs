@@ -113,7 +113,8 @@ pub(crate) mod tests {
             explored: explored.to_owned(),
         };
         let rows = vec![explored("0.0000001"), explored("0.0000002")];
-        let spend = SpendReport { from: String::new(), to: String::new(), total: String::new(), rows };
+        let (from, to, total) = <(String, String, String)>::default();
+        let spend = SpendReport { from, to, total, rows, beyond_calls: Vec::new() };
         Saving::of(&report, &spend, vec![(POOL.to_owned(), 1)])
     }
 

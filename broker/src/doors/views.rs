@@ -11,8 +11,8 @@ use merit_market::{HealthState, Slot};
 use merit_store::record::{self, GroupBy, KeyRow, SpendQuery};
 use merit_units::{DeploymentId, Month, Timestamp};
 use merit_wire::{
-    AdjustmentView, AskView, BudgetView, DeploymentView, FunctionSpec, FunctionView, KeyView, SpendReport, SpendRow,
-    VenueView,
+    AdjustmentView, AskView, BeyondCallsRow, BudgetView, DeploymentView, FunctionSpec, FunctionView, KeyView,
+    SpendReport, SpendRow, VenueView,
 };
 
 use crate::Broker;
@@ -182,12 +182,13 @@ pub(super) fn key(key: &KeyRow) -> KeyView {
 }
 
 /// A spend report.
-pub(super) fn spend(query: &SpendQuery, rows: &[record::SpendRow]) -> SpendReport {
+pub(super) fn spend(query: &SpendQuery, rows: &[record::SpendRow], beyond_calls: Vec<BeyondCallsRow>) -> SpendReport {
     SpendReport {
         from: rfc3339(query.from),
         to: rfc3339(query.to),
         total: rows.iter().map(|row| row.charge).sum::<merit_units::Money>().to_string(),
         rows: rows.iter().map(|row| spend_row(query, row)).collect(),
+        beyond_calls,
     }
 }
 

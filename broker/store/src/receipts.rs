@@ -98,6 +98,32 @@ impl Store {
         })
     }
 
+    /// As [`Self::receipts_between`], of the calls that ended at one venue.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn receipts_of_venue(
+        &self,
+        venue: &VenueId,
+        period: Range<Timestamp>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(u64, ReceiptRow)>, StoreError> {
+        self.read(|connection| {
+            let numbers = numbers_of(&period);
+            let first = after.and_then(|after| i64::try_from(after).ok()).map_or(numbers.start, |after| after + 1);
+            let mut statement = connection.prepare_cached(&format!(
+                "{SELECT} WHERE receipt.number >= ?1 AND receipt.number < ?2 AND at >= ?3 AND at < ?4
+                 AND receipt.venue = (SELECT number FROM name WHERE text = ?6) AND status <> ?7
+                 ORDER BY receipt.number LIMIT ?5"
+            ))?;
+            let (from, to) = (integer(period.start), integer(period.end));
+            let correction = ReceiptStatus::Correction.code();
+            let values = params![first, numbers.end, from, to, limit, venue.as_str(), correction];
+            statement.query_and_then(values, |row| Ok((row.get(16)?, receipt(row)?)))?.collect()
+        })
+    }
+
     /// Deletes up to `limit` receipts admitted before a time, oldest first. How many were.
     pub fn delete_receipts_before(&self, before: Timestamp, limit: u32) -> crate::Durable<usize> {
         self.write(move |connection| {

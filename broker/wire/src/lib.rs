@@ -34,8 +34,8 @@ pub use equivalence::{
 pub use events::{DeliveryView, EventDetail, EventList, EventSelection, EventView, EventsChanged};
 pub use functions::{DeploymentSpec, DeploymentView, EventSpec, FunctionList, FunctionSpec, FunctionView};
 pub use money::{
-    AlternativeRow, AlternativesReport, BudgetSpec, BudgetView, KeyCreated, KeyList, KeySpec, KeyView, SpendReport,
-    SpendRow,
+    AlternativeRow, AlternativesReport, BeyondCallsRow, BudgetSpec, BudgetView, KeyCreated, KeyList, KeySpec, KeyView,
+    SpendReport, SpendRow,
 };
 pub use offers::{
     CapsSpec, EndpointSpec, FillView, KillSpec, KillView, KilledView, OfferList, OfferReason, OfferSpec, OfferView,

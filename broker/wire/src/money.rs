@@ -47,6 +47,34 @@ pub struct SpendReport {
     pub total: String,
     /// One row a group and step, in order of time and then charge.
     pub rows: Vec<SpendRow>,
+    /// What providers' invoices come to beyond the charges of calls. It is in no row and not in the total, and only told
+    /// to who may see every account's spend and asked for no single one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond_calls: Vec<BeyondCallsRow>,
+}
+
+/// What a sheet's invoice of one month comes to beyond the charges of calls, as far as Merit can tell: a cost, not a charge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BeyondCallsRow {
+    /// The calendar month (UTC), such as `2026-11`. Of one that the period does not have whole, hours outside are left out.
+    pub month: String,
+    /// The venues that are billed by it.
+    pub venues: Vec<String>,
+    /// The billing account; absent for that of venues that name none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub billing_account: String,
+    /// The price sheet.
+    pub sheet: String,
+    /// The plan's fee for the month, in dollars; absent where there is none. Due in whole, once for all its venues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<String>,
+    /// What hours of functions come to beyond their calls, in dollars: rounded up, or to the least for an hour. Absent
+    /// where hours are not rounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
+    /// How many hours of functions these are.
+    #[serde(default)]
+    pub function_hours: u64,
 }
 
 /// One group of a spend report.

@@ -1,10 +1,10 @@
-//! `merit spend`: what was charged, against what was expected.
+//! `merit spend`: what was charged, against what was expected, and what invoices come to beyond calls.
 
 use std::collections::BTreeSet;
 
 use clap::Args;
 use merit_units::{AccountId, Money};
-use merit_wire::{AlternativesReport, SpendReport};
+use merit_wire::{AlternativesReport, BeyondCallsRow, SpendReport};
 use reqwest::Method;
 
 use crate::Exit;
@@ -62,7 +62,33 @@ pub(crate) async fn spend(args: &SpendArgs, client: &Client, output: &mut Output
         output.table(&table(&report, &args.group_by))?;
     }
     output.line(&format!("{} from {} to {}", dollars(&report.total), report.from, report.to))?;
+    if !report.beyond_calls.is_empty() {
+        output.line("providers' invoices beyond calls, in no row and not in the sum:")?;
+        output.table(&beyond_calls(&report.beyond_calls))?;
+    }
     Ok(Exit::Ok)
+}
+
+fn beyond_calls(rows: &[BeyondCallsRow]) -> Table {
+    let accounts = rows.iter().any(|row| !row.billing_account.is_empty());
+    let mut headings = vec!["month", "sheet", "venues", "fee", "hours rounded up"];
+    if accounts {
+        headings.push("billing account");
+    }
+    let mut table = Table::new(&headings);
+    for row in rows {
+        let amount = |text: &Option<String>| or_dash(text.as_deref().map(dollars).as_deref());
+        let hours = match row.function_hours {
+            0 => amount(&row.hours),
+            many => format!("{} for {many}", amount(&row.hours)),
+        };
+        let mut cells = vec![row.month.clone(), row.sheet.clone(), row.venues.join(", "), amount(&row.fee), hours];
+        if accounts {
+            cells.push(or_dash(Some(row.billing_account.as_str()).filter(|name| !name.is_empty())));
+        }
+        table.row(cells);
+    }
+    table
 }
 
 fn show_alternatives(report: &AlternativesReport, output: &mut Output<'_>) -> Result<Exit, Failure> {

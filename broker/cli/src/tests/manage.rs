@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use merit_wire::{
-    AlternativeRow, AlternativesReport, BudgetView, DeploymentSpec, DeploymentView, EqualView, FunctionList,
-    FunctionView, KeyCreated, KeyList, KeyView, PriceChangeView, SpendReport, SpendRow, VenueList, VenueView,
+    AlternativeRow, AlternativesReport, BeyondCallsRow, BudgetView, DeploymentSpec, DeploymentView, EqualView,
+    FunctionList, FunctionView, KeyCreated, KeyList, KeyView, PriceChangeView, SpendReport, SpendRow, VenueList,
+    VenueView,
 };
 
 use super::broker::Broker;
@@ -228,6 +229,7 @@ async fn spend_is_grouped() {
             row("2026-11-20T00:00:00Z", "thumbnail", "0.0025", "0.0024"),
             row("2026-11-20T01:00:00Z", "render", "0.012", "0.0125"),
         ],
+        beyond_calls: Vec::new(),
     };
     broker.json("GET /v1/spend?from=2026-11-01T00%3A00%3A00Z&step=hour&group_by=venue%2Cfunction", &report);
     let line = ["spend", "--from", "2026-11-01T00:00:00Z", "--step", "hour", "--group-by", "venue,function"];
@@ -239,8 +241,30 @@ async fn spend_is_grouped() {
     ---
     --- Ok
     "#);
-    broker.json("GET /v1/spend", &SpendReport { rows: Vec::new(), total: "0".to_owned(), ..report });
+    let mut report = SpendReport { rows: Vec::new(), total: "0".to_owned(), ..report };
+    broker.json("GET /v1/spend", &report);
     assert_eq!(broker.run(&["spend"]).await.out, "$0 from 2026-11-01T00:00:00Z to 2026-11-21T00:00:00Z\n");
+    let beyond = |sheet: &str, fee: Option<&str>, hours: Option<&str>| BeyondCallsRow {
+        month: "2026-11".to_owned(),
+        venues: vec!["one".to_owned(), "two".to_owned()],
+        billing_account: String::new(),
+        sheet: sheet.to_owned(),
+        fee: fee.map(str::to_owned),
+        hours: hours.map(str::to_owned),
+        function_hours: hours.map_or(0, |_| 12),
+    };
+    report.beyond_calls =
+        vec![beyond("cloudflare-workers", Some("5"), None), beyond("alibaba-fc/cn", None, Some("0.0168"))];
+    broker.json("GET /v1/spend", &report);
+    insta::assert_snapshot!(broker.run(&["spend"]).await.shown(), @r#"
+    $0 from 2026-11-01T00:00:00Z to 2026-11-21T00:00:00Z
+    providers' invoices beyond calls, in no row and not in the sum:
+    MONTH    SHEET               VENUES    FEE  HOURS ROUNDED UP
+    2026-11  cloudflare-workers  one, two   $5                 -
+    2026-11  alibaba-fc/cn       one, two    -    $0.0168 for 12
+    ---
+    --- Ok
+    "#);
 }
 
 #[tokio::test]

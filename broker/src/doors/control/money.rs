@@ -1,5 +1,7 @@
 //! Spend, what it would have been elsewhere, and budgets.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use merit_ledger::Budget;
 use merit_store::record::{GroupBy, SpendQuery, Step};
@@ -10,6 +12,7 @@ use utoipa::IntoParams;
 
 use super::{Body, Caller, Denied, Json, Query, Shared, blocking};
 use crate::alternatives::Alternatives;
+use crate::beyond_calls::beyond_calls;
 use crate::clock::{self, month_of};
 use crate::doors::views;
 use crate::keys::Role;
@@ -31,7 +34,7 @@ pub(super) struct Period {
     step: Option<String>,
 }
 
-/// What was charged, grouped as asked.
+/// What was charged, grouped as asked; beside it, what providers' invoices come to beyond the charges of calls.
 #[utoipa::path(get, path = "/v1/spend", tag = "money", params(Period),
     responses((status = 200, body = SpendReport), (status = 400, body = Problem)))]
 pub(super) async fn spend(
@@ -40,9 +43,15 @@ pub(super) async fn spend(
     Query(period): Query<Period>,
 ) -> Result<Json<SpendReport>, Denied> {
     let query = spend_query(&broker, &caller, &period)?;
-    let (store, asked) = (broker.store.clone(), query.clone());
-    let rows = blocking(move || store.spend(&asked)).await?;
-    Ok(Json(views::spend(&query, &rows)))
+    let whole = query.account.is_none() && caller.sees_all_money();
+    let (reader, asked) = (Arc::clone(&broker), query.clone());
+    let read = move || {
+        let rows = reader.store.spend(&asked)?;
+        let beyond = if whole { beyond_calls(&reader, &(asked.from..asked.to))? } else { Vec::new() };
+        Ok((rows, beyond))
+    };
+    let (rows, beyond) = blocking(read).await?;
+    Ok(Json(views::spend(&query, &rows, beyond)))
 }
 
 /// What the answered calls would have cost, had one venue run them all.

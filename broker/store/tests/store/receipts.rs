@@ -98,6 +98,13 @@ fn pages_of_a_period_are_in_order_and_whole() {
     }
     store.flush().wait().unwrap();
     let period = NOW + Micros::from_millis(2)..NOW + Micros::from_millis(7);
+    let venue = receipt(0).venue.expect("it ended somewhere");
+    let there = store.receipts_of_venue(&venue, period.clone(), None, 100).unwrap();
+    assert_eq!(there, store.receipts_between(period.clone(), None, 100).unwrap());
+    let next = store.receipts_of_venue(&venue, period.clone(), Some(there[0].0), 2).unwrap();
+    assert_eq!(next, there[1..3]);
+    let nowhere = "nowhere".parse().expect("a name");
+    assert!(store.receipts_of_venue(&nowhere, period.clone(), None, 100).unwrap().is_empty());
     let first = store.receipts_between(period.clone(), None, 3).unwrap();
     let rest = store.receipts_between(period, Some(first[2].0), 3).unwrap();
     let millis: Vec<_> = first.iter().chain(&rest).map(|(_, row)| row.at.since(NOW).get() / 1000).collect();
