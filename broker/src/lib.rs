@@ -34,6 +34,7 @@ pub mod events;
 pub mod feed;
 pub mod function;
 pub mod functions;
+mod guest;
 mod idempotent;
 pub mod keys;
 pub mod lanes;

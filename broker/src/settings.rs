@@ -126,6 +126,7 @@ impl Settings {
             equivalence: config.equivalence.clone(),
             server: ServerLimits {
                 max_connections: server.max_connections,
+                max_strangers: server.max_strangers,
                 header_timeout: Duration::from_millis(server.header_timeout_ms),
                 linger_timeout: Duration::from_millis(server.linger_ms),
                 drain_timeout: Duration::from_millis(server.drain_timeout_ms),

@@ -45,5 +45,6 @@ mod reconciled;
 mod refusals;
 mod retries;
 mod shared_instances;
+mod strangers;
 mod unready;
 mod venue_death;

@@ -14,6 +14,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Connections open at once.
     pub max_connections: usize,
+    /// Connections at once on which no request came yet with a key that holds.
+    pub max_strangers: usize,
     /// Calls in progress at once; more are answered 503.
     pub max_in_flight: usize,
     /// Bytes a payload may have; larger ones are answered 413.
@@ -45,6 +47,7 @@ impl Server {
         Self {
             listen: section.value("listen", &[Kind::String], address),
             max_connections: section.number("max_connections", 1..=1_000_000),
+            max_strangers: section.number("max_strangers", 1..=1_000_000),
             max_in_flight: section.number("max_in_flight", 1..=1_000_000),
             max_payload_bytes: section.number("max_payload_bytes", 1..=1 << 30),
             max_reply_bytes: section.number("max_reply_bytes", 1..=1 << 30),

@@ -1,4 +1,4 @@
-//! A client's connection that is not closed in the client's face.
+//! A server's end of connections: one that is not closed in the client's face, and the bound on [`Strangers`].
 //!
 //! Whoever refuses a request before it is sent whole closes a socket with unread input; the kernel
 //! answers what still comes by a reset, and the reset throws away the refusal before the client has read
@@ -7,6 +7,8 @@
 //!
 //! Invariants: a connection that lingers holds one of its server's places, and is closed at once when none is free. It
 //! lingers for a bounded time.
+
+mod strangers;
 
 use std::io;
 use std::pin::Pin;
@@ -18,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+
+pub use strangers::{Stranger, Strangers};
 
 /// How a server's connections linger.
 #[derive(Debug)]

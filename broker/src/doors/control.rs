@@ -33,6 +33,7 @@ use utoipa_axum::routes;
 use crate::Broker;
 use crate::doors::problem;
 use crate::keys::{Key, Role};
+use crate::guest;
 use crate::refusal::Refusal;
 
 /// Bytes of a control request's body: a function with 128 deployments has about 40 kB.
@@ -229,4 +230,5 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(answer) => answer.map_err(Denied::from),
         Err(error) => Err(Refusal::Internal(error.to_string()).into()),
     }
+        guest::known(&parts.extensions);
 }

@@ -25,7 +25,7 @@ use crate::events::{self, EventId, NewEvent};
 use crate::keys::RateLeft;
 use crate::refusal::{Refusal, Refused};
 use crate::settle::{Replied, ReplyAccount};
-use crate::{body, idempotent, server, stages};
+use crate::{body, guest, idempotent, server, stages};
 
 /// A reply of the native door.
 pub type Reply = Response<Full<Bytes>>;
@@ -40,6 +40,7 @@ pub async fn invoke(broker: Arc<Broker>, request: Request<Incoming>) -> Reply {
         Ok(admission) => admission,
         Err(refusal) => return refuse(&broker, &refusal.into(), id, None),
     };
+    guest::known(&parts.extensions);
     let rate = admission.rate();
     let served = serve(&broker, admission, &parts.headers, payload).await;
     let mut reply = served.unwrap_or_else(|refused| refuse(&broker, &refused, id, Some(rate)));

@@ -30,7 +30,7 @@ use crate::doors::problem;
 use crate::refusal::{Refusal, Refused};
 use crate::settle::Replied;
 use crate::terms::Stated;
-use crate::{body, idempotent, stages};
+use crate::{body, guest, idempotent, stages};
 
 /// Where it is served.
 const PREFIX: &str = "/fn/";
@@ -54,6 +54,7 @@ pub async fn serve(broker: Arc<Broker>, request: Request<Incoming>) -> Reply {
         Ok(admission) => admission,
         Err(refusal) => return native::refuse(&broker, &refusal.into(), id, None),
     };
+    guest::known(&parts.extensions);
     let rate = admission.rate();
     match run(&broker, admission, parts, payload).await {
         Ok(mut reply) => {

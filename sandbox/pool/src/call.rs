@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use merit_linger::Stranger;
 use merit_units::Micros;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,7 +19,6 @@ use crate::reply::{self, DEADLINE_MS, Refusal, Reply};
 use crate::runner::{Call, Ran};
 use crate::schedule::Refused;
 use crate::sign::{self, Given, Signer};
-use crate::strangers::Stranger;
 
 /// Merit's name of the invocation, by which the function's own log can be found.
 const INVOCATION_ID: &str = "merit-invocation-id";
@@ -37,7 +37,7 @@ struct Order<'a> {
 }
 
 impl Door {
-    pub(crate) async fn call(&self, request: Request<Incoming>, stranger: &Stranger<'_>) -> Result<Reply, Refusal> {
+    pub(crate) async fn call(&self, request: Request<Incoming>, stranger: &Stranger) -> Result<Reply, Refusal> {
         let (head, body) = request.into_parts();
         if let Some(signer) = &self.signer {
             return self.signed(head, body, signer, stranger).await;
@@ -59,7 +59,7 @@ impl Door {
         head: Parts,
         body: Incoming,
         signer: &Signer,
-        stranger: &Stranger<'_>,
+        stranger: &Stranger,
     ) -> Result<Reply, Refusal> {
         let given = Given::read(&head.headers, (self.clock)()).map_err(Refusal::Unsigned)?;
         let arrives = Instant::now() + deadline(&head.headers)?.unwrap_or(PAYLOAD_WAIT).min(PAYLOAD_WAIT).to_std();
@@ -138,7 +138,7 @@ impl Door {
         &self,
         body: Incoming,
         deadline: Instant,
-        stranger: &Stranger<'_>,
+        stranger: &Stranger,
     ) -> Result<Bytes, Refusal> {
         let (arrival, given_up) = self.unverified.begin();
         let counted = body.map_frame(|frame| {

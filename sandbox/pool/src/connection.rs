@@ -1,7 +1,7 @@
 //! One connection to the pool's door.
 //!
 //! A stranger's has [`PoolConfig::stranger_idle`](crate::PoolConfig::stranger_idle) for each request's head, and may be
-//! closed for others ([`crate::strangers`]); one on which a request was allowed may be idle for [`IDLE`].
+//! closed for others ([`merit_linger::Strangers`]); one on which a request was allowed may be idle for [`IDLE`].
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -12,11 +12,10 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use merit_linger::{Linger, Lingering};
+use merit_linger::{Linger, Lingering, Stranger};
 use tokio::sync::{Semaphore, watch};
 
 use crate::door::Door;
-use crate::strangers::Stranger;
 
 /// How long a connection may take over its next request's head, idle time included.
 const IDLE: Duration = Duration::from_secs(90);
@@ -63,7 +62,7 @@ pub(crate) async fn serve(door: Arc<Door>, stream: Lingering, from: IpAddr, mut 
 }
 
 /// Ends when a stranger has asked nothing for as long as it may.
-async fn still(stranger: &Stranger<'_>, asking: &AtomicBool, most: Duration) {
+async fn still(stranger: &Stranger, asking: &AtomicBool, most: Duration) {
     loop {
         let number = stranger.number();
         tokio::time::sleep(most).await;

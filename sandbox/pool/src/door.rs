@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
+use merit_linger::{Stranger, Strangers};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,6 @@ use crate::reply::{self, Refusal, Reply};
 use crate::runner::Runner;
 use crate::schedule::FunctionIndex;
 use crate::sign::Signer;
-use crate::strangers::{Stranger, Strangers};
 use crate::unverified::Unverified;
 
 /// Seconds since 1970.
@@ -37,7 +37,7 @@ pub(crate) struct Door {
     pub(crate) signer: Option<Signer>,
     pub(crate) clock: Clock,
     pub(crate) unverified: Unverified,
-    pub(crate) strangers: Strangers,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) stranger_idle: Duration,
     key_digest: Option<[u8; 32]>,
     closed: AtomicBool,
@@ -68,7 +68,7 @@ impl Door {
         self.closed.load(Ordering::Relaxed)
     }
 
-    pub(crate) async fn handle(&self, request: Request<Incoming>, stranger: &Stranger<'_>) -> Reply {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, stranger: &Stranger) -> Reply {
         let answered = match (request.method(), request.uri().path()) {
             (&Method::GET, "/healthz") => self.health(),
             (_, "/healthz") => Err(Refusal::MethodNotAllowed("GET")),
@@ -80,7 +80,7 @@ impl Door {
         answered.unwrap_or_else(|refusal| reply::refused(&refusal))
     }
 
-    async fn authorized(&self, request: Request<Incoming>, stranger: &Stranger<'_>) -> Result<Reply, Refusal> {
+    async fn authorized(&self, request: Request<Incoming>, stranger: &Stranger) -> Result<Reply, Refusal> {
         if self.signer.is_none() && !stranger.introduce() {
             return Err(Refusal::Crowded);
         }

@@ -35,7 +35,6 @@ mod reply;
 mod runner;
 mod schedule;
 mod sign;
-mod strangers;
 mod unverified;
 
 use std::future::Future;

@@ -36,6 +36,11 @@ impl Raw {
         self.write(head.as_bytes()).await;
     }
 
+    /// Forgets the answer that was read, for the next request.
+    pub(crate) fn forget(&mut self) {
+        self.received.clear();
+    }
+
     /// Reads one answer.
     pub(crate) async fn read(&mut self) -> Reply {
         timeout(PATIENCE, self.read_one()).await.expect("the broker answers without the rest")

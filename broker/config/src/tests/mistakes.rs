@@ -58,7 +58,7 @@ fn unknown_keys_are_refused_with_a_hint() {
     insta::assert_snapshot!(mistakes(&text), @r#"
     merit.toml:1:1: listen: unknown key; it belongs in [server]
     merit.toml:2:2: servre: unknown section; did you mean `server`?
-    merit.toml:4:1: server.port: unknown key; known here: listen, max_connections, max_in_flight, max_payload_bytes, max_reply_bytes, max_streamed_bytes, max_url_bytes, max_header_bytes, header_timeout_ms, linger_ms, drain_timeout_ms, worker_threads, callback_url, max_callbacks
+    merit.toml:4:1: server.port: unknown key; known here: listen, max_connections, max_strangers, max_in_flight, max_payload_bytes, max_reply_bytes, max_streamed_bytes, max_url_bytes, max_header_bytes, header_timeout_ms, linger_ms, drain_timeout_ms, worker_threads, callback_url, max_callbacks
     merit.toml:9:1: venues.a.sheets: unknown key; did you mean `sheet`?
     merit.toml:10:1: venues.a.colour: unknown key; known here: kind, url, headers, allow_addresses, private_addresses, target_hosts, ca_file, host, http2, http2_calls, http2_window_bytes, http2_ping_ms, http2_ping_timeout_ms, credentials_checked_by, credentials_retry_ms, preset, region, isolation, architecture, meters, sheet, sheet_file, billing_account, month_to_date, concurrency, connect_timeout_ms, first_byte_timeout_ms, timeout_ms, max_connections
     merit.toml:12:1: exchange_rates.stale_after_day: unknown key; did you mean `stale_after_days`?

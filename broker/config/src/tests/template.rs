@@ -36,6 +36,7 @@ fn the_defaults_change_only_on_purpose() {
     insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r#"
     server.listen = 127.0.0.1:8780
     server.max_connections = 10000
+    server.max_strangers = 4096
     server.max_in_flight = 4096
     server.max_payload_bytes = 6291456
     server.max_reply_bytes = 6291456

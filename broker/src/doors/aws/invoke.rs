@@ -16,7 +16,7 @@ use crate::admit::{self, Admitted, Arrived, Ticket};
 use crate::body::Limit;
 use crate::dispatch::PassedOn;
 use crate::idempotent::Door as _;
-use crate::{idempotent, quote};
+use crate::{guest, idempotent, quote};
 
 /// Lambda's events are JSON, whatever media type a client gives them: the JavaScript SDK says octets.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -64,6 +64,7 @@ fn admit(
     ticket: Ticket,
     signed: &Signed,
 ) -> Result<admit::Admission, Denied> {
+    guest::known(&asked.parts.extensions);
     let headers = &asked.parts.headers;
     let arrived = Arrived { ticket, id: asked.id, stopwatch: asked.stopwatch, key: signed.key() };
     let passed_on = PassedOn { lambda: head.lambda.clone(), ..PassedOn::traced(Some(JSON), headers) };

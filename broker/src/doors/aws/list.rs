@@ -20,6 +20,7 @@ use super::{Answer, Asked, Denied, function};
 use crate::Broker;
 use crate::body::Limit;
 use crate::function::Function;
+use crate::guest;
 
 /// Functions on a page, as on Lambda's.
 const PAGE: usize = 50;
@@ -32,6 +33,7 @@ pub(super) async fn answer(asked: &Asked<'_>, operation: &Operation<'_>, body: U
     let signed = Signed::of_head(asked, &body)?;
     body.check_declared(LIMIT)?;
     body.read(asked.broker, &signed, LIMIT).await?;
+    guest::known(&asked.parts.extensions);
     signed.admit()?;
     let (broker, query) = (&**asked.broker, asked.parts.uri.query());
     let named = |segment: &str| -> Result<_, Denied> { Ok(broker.functions.get(&function::name(segment, query)?)?) };

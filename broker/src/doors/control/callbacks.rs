@@ -11,6 +11,7 @@ use http::StatusCode;
 use merit_venue_http::Callback;
 
 use super::{Denied, Shared};
+use crate::guest;
 use crate::refusal::Refusal;
 
 /// For a reply to arrive in.
@@ -38,6 +39,7 @@ pub(super) async fn bring(
     };
     let limit = broker.callbacks.awaited(&token).ok_or_else(nobody)?;
     let (head, body) = request.into_parts();
+    guest::known(&head.extensions);
     if body.size_hint().lower() > limit as u64 {
         count("too-large");
         broker.callbacks.bring(&token, Callback::TooLarge);

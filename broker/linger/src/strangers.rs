@@ -1,14 +1,14 @@
 //! Connections of which nobody knows yet whose they are: they are bounded, so that they never keep others out.
 //!
-//! A connection is a stranger's until a request on it was allowed: by its signature, by the key, or at once where the
-//! pool asks for neither. When there are too many, the one of them that has asked nothing for the longest is closed:
+//! A connection is a stranger's until its server says that it is known: because a request on it was allowed, by a key or a
+//! signature. When there are too many, the one of them that has asked nothing for the longest is closed:
 //! of the address that has the most, so that an address that opens thousands closes its own.
 //!
 //! Known limitation: behind a proxy all connections have one address, and then its own bound is the one that counts.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ const NETWORK_BITS: u32 = 64;
 
 /// All connections of strangers.
 #[derive(Debug)]
-pub(crate) struct Strangers {
+pub struct Strangers {
     most: usize,
     most_of_one: usize,
     waiting: Mutex<Waiting>,
@@ -33,8 +33,8 @@ struct Waiting {
 
 /// One connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Stranger<'a> {
-    all: &'a Strangers,
+pub struct Stranger {
+    all: Arc<Strangers>,
     address: IpAddr,
     /// Its place among the others; `None` once it is known.
     number: Mutex<Option<u64>>,
@@ -43,12 +43,14 @@ pub(crate) struct Stranger<'a> {
 
 impl Strangers {
     /// At most `most`, and `most_of_one` of an address; both at least one.
-    pub(crate) fn new(most: usize, most_of_one: usize) -> Self {
-        Self { most, most_of_one, waiting: Mutex::default() }
+    #[must_use]
+    pub fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+        Arc::new(Self { most, most_of_one, waiting: Mutex::default() })
     }
 
     /// One more comes in, and another may have to go for it.
-    pub(crate) fn enter(&self, address: IpAddr) -> Stranger<'_> {
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Stranger {
         let address = network(address);
         let (send_away, sent_away) = watch::channel(false);
         let mut waiting = self.waiting();
@@ -59,7 +61,7 @@ impl Strangers {
             let fullest = waiting.of.iter().max_by_key(|(_, those)| those.len()).map(|(address, _)| *address);
             fullest.into_iter().for_each(|address| waiting.send_away(address));
         }
-        Stranger { all: self, address, number: Mutex::new(Some(number)), sent_away }
+        Stranger { all: Arc::clone(self), address, number: Mutex::new(Some(number)), sent_away }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -95,9 +97,9 @@ impl Waiting {
     }
 }
 
-impl Stranger<'_> {
+impl Stranger {
     /// Somebody who may be here: it is no stranger any more, and stays. Not if it had been sent away before.
-    pub(crate) fn introduce(&self) -> bool {
+    pub fn introduce(&self) -> bool {
         let mut place = self.place();
         let Some(number) = *place else { return true };
         let stays = self.all.waiting().remove(self.address, number).is_some();
@@ -108,7 +110,7 @@ impl Stranger<'_> {
     }
 
     /// It asks something, and goes to the end of the row.
-    pub(crate) fn asks(&self) {
+    pub fn asks(&self) {
         let mut number = self.place();
         let Some(old) = *number else { return };
         let mut waiting = self.all.waiting();
@@ -118,12 +120,13 @@ impl Stranger<'_> {
     }
 
     /// Its place in the row, another one whenever it asks; `None` once it is known.
-    pub(crate) fn number(&self) -> Option<u64> {
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
         *self.place()
     }
 
     /// Ends when it has to go; never for one that is known.
-    pub(crate) async fn sent_away(&self) {
+    pub async fn sent_away(&self) {
         if self.sent_away.clone().wait_for(|away| *away).await.is_err() {
             // It is known: what could have sent it away is gone.
             std::future::pending().await
@@ -135,7 +138,7 @@ impl Stranger<'_> {
     }
 }
 
-impl Drop for Stranger<'_> {
+impl Drop for Stranger {
     fn drop(&mut self) {
         self.introduce();
     }
@@ -151,16 +154,14 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
-    fn is_sent_away(stranger: &Stranger<'_>) -> bool {
-        stranger.sent_away().now_or_never().is_some()
+    fn is_sent_away(stranger: &Stranger) -> bool {
+        *stranger.sent_away.borrow()
     }
 
     #[test]
@@ -168,14 +169,14 @@ mod tests {
         let all = Strangers::new(4, 3);
         let (one, two) = (address("192.0.2.1"), address("192.0.2.2"));
         let few = all.enter(two);
-        let many: Vec<Stranger<'_>> = (0..3).map(|_| all.enter(one)).collect();
+        let many: Vec<Stranger> = (0..3).map(|_| all.enter(one)).collect();
         many[0].asks();
         assert!(!many.iter().any(is_sent_away), "there is room");
         let another = all.enter(two);
         assert_eq!(many.iter().map(is_sent_away).collect::<Vec<_>>(), [false, true, false]);
         assert!(!is_sent_away(&few) && !is_sent_away(&another));
         drop(many);
-        let one_more: Vec<Stranger<'_>> = (0..2).map(|_| all.enter(two)).collect();
+        let one_more: Vec<Stranger> = (0..2).map(|_| all.enter(two)).collect();
         assert!(is_sent_away(&few), "an address has its own bound");
         assert!(!one_more.iter().any(is_sent_away));
     }
@@ -185,7 +186,7 @@ mod tests {
         let all = Strangers::new(1, 1);
         let known = all.enter(address("192.0.2.1"));
         assert!(known.introduce());
-        let others: Vec<Stranger<'_>> = (0..3).map(|_| all.enter(address("192.0.2.1"))).collect();
+        let others: Vec<Stranger> = (0..3).map(|_| all.enter(address("192.0.2.1"))).collect();
         assert!(known.number().is_none() && !is_sent_away(&known));
         assert_eq!(others.iter().map(is_sent_away).collect::<Vec<_>>(), [true, true, false]);
         assert!(!others[0].introduce() && others[2].introduce(), "too late for one");
