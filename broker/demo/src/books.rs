@@ -5,14 +5,15 @@
 //! one picodollar a call. A call that is under way while its price is changed is charged by the sheet it
 //! was quoted under here, and billed by the new one there; how much that can make is known, too. So is what was charged
 //! at most for attempts before the one that answered: a refusal that leaves open whether the function ran is charged as
-//! such a call is expected to cost, and belongs to the invocation; the cloud that refused it bills it or does not.
+//! such a call is expected to cost, and belongs to the invocation; the cloud that refused it bills it or does not. The same
+//! holds for every attempt of a call that no venue answered, as one that was under way when its cloud went away.
 //! Anything beyond is a mistake in one of the books, except at a cloud that tells no meters with its replies: what is
 //! charged there is an estimate, until its bill is imported and corrects it. Whether what is left is rounding is told, too.
 
 use std::collections::BTreeMap;
 
 use merit_units::{ExchangeRate, Money, Overflow};
-use merit_wire::SpendReport;
+use merit_wire::{AttemptView, SpendReport};
 
 use crate::DemoError;
 use crate::broker::{Answer, Broker};
@@ -43,7 +44,7 @@ pub(crate) struct Comparison {
     /// How much more attempts that may have run elsewhere, before the one that answered here, can make, or the other way
     /// round.
     pub(crate) in_doubt: Money,
-    /// Attempts that may have run here, of calls that another venue answered.
+    /// Attempts that may have run here, of calls that another venue answered, or none.
     pub(crate) attempts_in_doubt: u64,
     /// What the cloud's bill has corrected: below zero when its calls had been charged too much. Part of `charged`.
     pub(crate) corrected: Money,
@@ -82,7 +83,7 @@ impl Comparison {
         } else if self.difference() <= self.rounding + self.under_way {
             Some("calls were under way at the change of price")
         } else {
-            Some("attempts that may have run at two clouds were charged")
+            Some("attempts that may have run and gave no answer were charged")
         }
     }
 }
@@ -179,20 +180,45 @@ fn repeated(calls: &[Call], venue: &str) -> Money {
     repeated.filter(|(at, _)| *at == venue).map(|(_, charge)| charge).sum()
 }
 
-/// Attempts that may have run at a venue before another answered the call, and what they were charged, by venue.
-async fn doubts(broker: &Broker, calls: &[Call]) -> Result<BTreeMap<String, (u64, Money)>, DemoError> {
-    let mut doubts = BTreeMap::<String, (u64, Money)>::new();
-    for call in calls.iter().filter(|call| call.was_repeated()) {
-        let Answer::Replied { invocation, .. } = &call.answer else { continue };
-        let receipt = broker.receipt(invocation).await?;
-        let before = receipt.attempts.iter().rev().skip(1);
-        for attempt in before.filter(|attempt| attempt.outcome != "not-started") {
-            let (attempts, charges) = doubts.entry(attempt.venue.clone()).or_default();
-            *attempts += 1;
-            *charges += attempt.charge.parse().unwrap_or(Money::ZERO);
+/// Attempts that may have run at a venue and gave no answer, and what they were charged, by venue.
+async fn doubts(broker: &Broker, calls: &[Call]) -> Result<Doubts, DemoError> {
+    let mut doubts = Doubts::new();
+    for call in calls {
+        match &call.answer {
+            Answer::Failed { attempts, .. } => doubt_unanswered(&mut doubts, attempts),
+            Answer::Replied { invocation, .. } if call.was_repeated() => {
+                let receipt = broker.receipt(invocation).await?;
+                doubt(&mut doubts, receipt.attempts.split_last().map_or(&[], |(_, before)| before));
+            }
+            Answer::Replied { .. } => {}
         }
     }
     Ok(doubts)
+}
+
+type Doubts = BTreeMap<String, (u64, Money)>;
+
+/// Adds those of these attempts that may have run.
+fn doubt(doubts: &mut Doubts, attempts: &[AttemptView]) {
+    for attempt in attempts.iter().filter(|attempt| attempt.outcome != "not-started") {
+        let (count, charges) = doubts.entry(attempt.venue.clone()).or_default();
+        *count += 1;
+        *charges += charge_of(attempt);
+    }
+}
+
+/// Adds the attempts of a call that none of them answered. What they were charged is in the books of the last one's venue.
+fn doubt_unanswered(doubts: &mut Doubts, attempts: &[AttemptView]) {
+    doubt(doubts, attempts);
+    let Some((last, before)) = attempts.split_last() else { return };
+    let elsewhere: Money = before.iter().filter(|attempt| attempt.venue != last.venue).map(charge_of).sum();
+    if elsewhere > Money::ZERO {
+        doubts.entry(last.venue.clone()).or_default().1 += elsewhere;
+    }
+}
+
+fn charge_of(attempt: &AttemptView) -> Money {
+    attempt.charge.parse().unwrap_or(Money::ZERO)
 }
 
 #[cfg(test)]
@@ -243,7 +269,7 @@ mod tests {
         let mut apart = compared("USD", &invoice(10, "0.000001"), "0.0000012", &[]);
         assert!(!apart.agrees());
         apart.in_doubt = "0.0000003".parse().unwrap();
-        assert_eq!(apart.because(), Some("attempts that may have run at two clouds were charged"));
+        assert_eq!(apart.because(), Some("attempts that may have run and gave no answer were charged"));
         apart.in_doubt = "0.0000001".parse().unwrap();
         assert!(!apart.agrees() && apart.because().is_none());
     }
@@ -257,6 +283,28 @@ mod tests {
         assert!(billed.agrees());
         let fewer = Comparison { billed_calls: 9, ..billed };
         assert!(!fewer.agrees(), "a call is missing");
+    }
+
+    #[test]
+    fn attempts_of_a_call_that_nobody_answered_are_in_doubt_where_they_may_have_run() {
+        let attempt = |venue: &str, outcome: &str, charge: &str| AttemptView {
+            venue: venue.to_owned(),
+            deployment: venue.to_owned(),
+            result: "connection-cut".to_owned(),
+            outcome: outcome.to_owned(),
+            message: String::new(),
+            duration_ms: 1.0,
+            charge: charge.to_owned(),
+            estimated: true,
+        };
+        let attempts =
+            vec![attempt("a", "unknown", "0.3"), attempt("b", "not-started", "0"), attempt("c", "ran", "0.5")];
+        let mut doubts = Doubts::new();
+        doubt_unanswered(&mut doubts, &attempts);
+        let dollars = |text: &str| text.parse::<Money>().unwrap();
+        let expected = [("a", 1, "0.3"), ("c", 1, "0.8")];
+        let expected = expected.map(|(venue, count, charge)| (venue.to_owned(), (count, dollars(charge))));
+        assert_eq!(doubts, Doubts::from(expected), "one was never begun; all is charged where it was tried last");
     }
 
     #[test]

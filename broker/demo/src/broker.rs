@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use merit_units::Money;
 use merit_wire::{
-    AlternativesReport, BookView, KeyCreated, PriceChangeView, ReceiptView, ReconciliationList, SpendReport, header,
+    AlternativesReport, AttemptView, BookView, KeyCreated, PriceChangeView, Problem, ReceiptView, ReconciliationList,
+    SpendReport, header,
 };
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -19,7 +20,7 @@ pub(crate) struct Broker {
 }
 
 /// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     /// The function replied.
     Replied {
@@ -32,8 +33,20 @@ pub(crate) enum Answer {
         /// The invocation, by which its receipt is found.
         invocation: String,
     },
-    /// It did not, for this reason.
-    Failed(String),
+    /// It did not.
+    Failed {
+        /// Why.
+        reason: String,
+        /// What was tried, as far as it is told: such an attempt may have run, and a cloud may bill it.
+        attempts: Vec<AttemptView>,
+    },
+}
+
+impl Answer {
+    /// It failed, and nothing is known of attempts.
+    pub(crate) const fn failed(reason: String) -> Self {
+        Self::Failed { reason, attempts: Vec::new() }
+    }
 }
 
 /// An order that waits for room must name a price; no sample function costs a dollar a call.
@@ -144,22 +157,24 @@ impl Broker {
 async fn answer(request: RequestBuilder) -> Answer {
     let response = match request.send().await {
         Ok(response) => response,
-        Err(error) => return Answer::Failed(chain(&error)),
+        Err(error) => return Answer::failed(chain(&error)),
     };
     let (status, headers) = (response.status(), response.headers().clone());
     match response.bytes().await {
         Ok(body) => read(status, &headers, &body),
-        Err(error) => Answer::Failed(chain(&error)),
+        Err(error) => Answer::failed(chain(&error)),
     }
 }
 
 fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
     let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(kind) = told(header::FUNCTION_ERROR) {
-        return Answer::Failed(format!("function error {kind}: {}", excerpt(body)));
+        return Answer::failed(format!("function error {kind}: {}", excerpt(body)));
     }
     if !status.is_success() {
-        return Answer::Failed(format!("{status}: {}", excerpt(body)));
+        let problem: Option<Problem> = serde_json::from_slice(body).ok();
+        let attempts = problem.map(|problem| problem.attempts).unwrap_or_default();
+        return Answer::Failed { reason: format!("{status}: {}", excerpt(body)), attempts };
     }
     let replied = || {
         Some(Answer::Replied {
@@ -169,12 +184,12 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
             invocation: told(header::INVOCATION_ID)?.to_owned(),
         })
     };
-    replied().unwrap_or_else(|| Answer::Failed("the reply lacks Merit's headers".to_owned()))
+    replied().unwrap_or_else(|| Answer::failed("the reply lacks Merit's headers".to_owned()))
 }
 
 /// What a problem document says, or the beginning of whatever came.
 fn excerpt(body: &[u8]) -> String {
-    match serde_json::from_slice::<merit_wire::Problem>(body) {
+    match serde_json::from_slice::<Problem>(body) {
         Ok(problem) => problem.detail,
         Err(_) => String::from_utf8_lossy(body).chars().take(200).collect(),
     }
@@ -200,15 +215,25 @@ mod tests {
         let charge = Money::from_pico(250_000);
         let expected = Answer::Replied { venue: "aws".to_owned(), charge, attempts: 2, invocation: "i1".to_owned() };
         assert_eq!(read(StatusCode::OK, &told, b""), expected);
-        assert!(matches!(read(StatusCode::OK, &headers(&[]), b""), Answer::Failed(why) if why.contains("lacks")));
+        assert!(
+            matches!(read(StatusCode::OK, &headers(&[]), b""), Answer::Failed { reason, .. } if reason.contains("lacks"))
+        );
     }
 
     #[test]
     fn a_refusal_and_a_function_error_are_failures_with_their_words() {
         let problem = br#"{"type":"/problems/x","title":"t","status":402,"detail":"no money left","request_id":"r","retryable":false}"#;
         let refused = read(StatusCode::PAYMENT_REQUIRED, &headers(&[]), problem);
-        assert_eq!(refused, Answer::Failed("402 Payment Required: no money left".to_owned()));
+        assert_eq!(refused, Answer::failed("402 Payment Required: no money left".to_owned()));
+        let attempt = br#"{"type":"/problems/x","title":"t","status":502,"detail":"all failed","request_id":"r","retryable":false,"attempts":[{"venue":"aws","deployment":"d","result":"cut","outcome":"unknown","duration_ms":1.5,"charge":"0.1","estimated":true}]}"#;
+        let Answer::Failed { attempts, .. } = read(StatusCode::BAD_GATEWAY, &headers(&[]), attempt) else {
+            panic!("it failed")
+        };
+        assert_eq!(
+            attempts.iter().map(|attempt| (&*attempt.venue, &*attempt.charge)).collect::<Vec<_>>(),
+            [("aws", "0.1")]
+        );
         let error = read(StatusCode::OK, &headers(&[(header::FUNCTION_ERROR, "Trap")]), b"unreachable");
-        assert_eq!(error, Answer::Failed("function error Trap: unreachable".to_owned()));
+        assert_eq!(error, Answer::failed("function error Trap: unreachable".to_owned()));
     }
 }

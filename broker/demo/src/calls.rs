@@ -28,7 +28,7 @@ impl Call {
     pub(crate) fn replied(&self) -> Option<(&str, Money)> {
         match &self.answer {
             Answer::Replied { venue, charge, .. } => Some((venue, *charge)),
-            Answer::Failed(_) => None,
+            Answer::Failed { .. } => None,
         }
     }
 
@@ -138,7 +138,7 @@ pub(crate) mod tests {
     fn sums_are_counted_over_replies() {
         let mut calls = vec![call(0, 0, "a", 10), call(0, 5, "b", 20), call(0, 9, "b", 60)];
         calls[1].ended = calls[1].planned + Duration::from_millis(300);
-        calls.push(Call { answer: Answer::Failed("x".to_owned()), ..call(0, 10, "a", 1) });
+        calls.push(Call { answer: Answer::failed("x".to_owned()), ..call(0, 10, "a", 1) });
         let sums = Sums::of(&calls);
         assert_eq!((sums.calls, sums.failed, sums.charged), (4, 1, Money::from_pico(90)));
         assert_eq!(sums.venues, [("b".to_owned(), 2), ("a".to_owned(), 1)]);

@@ -36,7 +36,7 @@ pub(crate) async fn tour(broker: &Broker, venues: &[String], each: u32) -> Resul
                     let turn = at_once.acquire().await.expect("invariant: nobody closes it");
                     let answer = broker.invoke(&sample, sample.payload(place), Demand::At(&venue)).await;
                     drop(turn);
-                    if let Answer::Failed(reason) = answer {
+                    if let Answer::Failed { reason, .. } = answer {
                         return Err(DemoError::Request { request: format!("{} at {venue}", sample.name), reason });
                     }
                 }

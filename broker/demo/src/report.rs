@@ -50,7 +50,7 @@ impl Report {
     /// Why the first few failed calls failed.
     pub(crate) fn failures(&self) -> Vec<String> {
         let failed = self.calls.iter().filter_map(|call| match &call.answer {
-            crate::broker::Answer::Failed(reason) => Some((call, reason)),
+            crate::broker::Answer::Failed { reason, .. } => Some((call, reason)),
             crate::broker::Answer::Replied { .. } => None,
         });
         let told =
@@ -63,7 +63,7 @@ impl Report {
         let repeated = self.calls.iter().find(|call| call.was_repeated());
         match &repeated.or(self.calls.last())?.answer {
             crate::broker::Answer::Replied { invocation, .. } => Some(invocation),
-            crate::broker::Answer::Failed(_) => None,
+            crate::broker::Answer::Failed { .. } => None,
         }
     }
 
@@ -207,7 +207,7 @@ pub(crate) mod tests {
     fn a_failed_call_or_a_missing_receipt_is_not_good() {
         assert!(report().is_good());
         let mut failed = report();
-        failed.calls[1].answer = Answer::Failed("502: gone".to_owned());
+        failed.calls[1].answer = Answer::failed("502: gone".to_owned());
         assert!(!failed.is_good());
         assert_eq!(failed.failures(), ["  2.0 s markdown: 502: gone"]);
         let mut lost = report();

@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn what_happened_names_the_incidents_and_the_failures() {
         let mut report = report();
-        report.calls[1].answer = crate::broker::Answer::Failed("502: gone".to_owned());
+        report.calls[1].answer = crate::broker::Answer::failed("502: gone".to_owned());
         let text = happened(&report);
         assert!(text.contains("2 calls in 3.0 s: 1 answered, 1 failed."), "{text}");
         assert!(text.contains("failed:   2.0 s markdown: 502: gone"), "{text}");
