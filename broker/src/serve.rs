@@ -47,7 +47,7 @@ pub enum StartError {
     #[error("{}", .0.join("\n"))]
     Mistakes(Vec<String>),
     /// The address can't be listened on.
-    #[error("cannot listen on {address}: {source}; is another broker running? choose another with server.listen")]
+    #[error("cannot listen on {address}; is another broker running? choose another with server.listen")]
     Listen {
         /// The address.
         address: SocketAddr,

@@ -149,6 +149,9 @@ fn report_problem(problem: &Problem, output: &mut Output<'_>) -> io::Result<()> 
     if !problem.attempts.is_empty() {
         output.message_table("attempts:", &attempt_table(&problem.attempts))?;
     }
+    if problem.status == 401 {
+        output.message("  the key is what --key gives, or MERIT_KEY")?;
+    }
     if problem.retryable {
         output.message("  the same request may succeed later")?;
     }

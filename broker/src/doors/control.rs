@@ -24,6 +24,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,8 +33,8 @@ use utoipa_axum::routes;
 
 use crate::Broker;
 use crate::doors::problem;
-use crate::keys::{Key, Role};
 use crate::guest;
+use crate::keys::{Key, Role};
 use crate::refusal::Refusal;
 
 /// Bytes of a control request's body: a function with 128 deployments has about 40 kB.
@@ -97,6 +98,8 @@ pub fn router(broker: Shared) -> Router {
     let (router, _) = documented().split_for_parts();
     router
         .route("/openapi.json", axum::routing::get(operations::openapi))
+        // A POST of it comes to another door.
+        .route("/v1/functions/{function}/invocations", MethodRouter::new().fallback(not_posted))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(broker)
@@ -105,6 +108,12 @@ pub fn router(broker: Shared) -> Router {
 async fn no_such_path(request: Request) -> Denied {
     let (method, path) = (request.method(), request.uri().path());
     Denied(Refusal::Unknown { kind: "path", name: format!("{method} {path}"), near: Vec::new() })
+}
+
+async fn not_posted(request: Request) -> Response {
+    let mut answer = wrong_method(request).await.into_response();
+    answer.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("POST"));
+    answer
 }
 
 async fn wrong_method(request: Request) -> Denied {
@@ -187,7 +196,11 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Denied> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(error) => Err(Refusal::BadRequest(error.body_text()).into()),
+            Err(error) => {
+                let told = error.body_text();
+                let told = told.strip_prefix("Failed to deserialize query string: ").unwrap_or(&told);
+                Err(Refusal::BadRequest(format!("the query: {told}")).into())
+            }
         }
     }
 }
@@ -217,6 +230,7 @@ impl FromRequestParts<Shared> for Caller {
     async fn from_request_parts(parts: &mut Parts, broker: &Shared) -> Result<Self, Denied> {
         let authorization = parts.headers.get(http::header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
         let key = broker.keys.authenticate(authorization)?;
+        guest::known(&parts.extensions);
         key.take_call()?;
         Ok(Self(key))
     }
@@ -230,5 +244,4 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(answer) => answer.map_err(Denied::from),
         Err(error) => Err(Refusal::Internal(error.to_string()).into()),
     }
-        guest::known(&parts.extensions);
 }
