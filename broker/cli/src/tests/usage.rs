@@ -28,7 +28,7 @@ fn the_help_says_what_there_is() {
       functions    List, show, register and delete functions and their deployments
       venues       List and show venues, and set their prices
       catalog      Look into price sheets, price a call with them, and keep them up with the providers' price lists
-      spend        Report what was spent
+      spend        Report what was spent, and what providers' invoices come to beyond that
       budgets      Show and set the monthly budget of an account
       keys         Create, list and revoke API keys
       config       Print the default configuration, check a file, show what holds
