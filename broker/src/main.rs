@@ -2,7 +2,6 @@
 
 mod command;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
@@ -59,8 +58,7 @@ fn main() -> ExitCode {
     match result {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            // When stderr is closed too there is nowhere left to say it.
-            drop(writeln!(io::stderr(), "merit: {:#}", failure.error));
+            merit_cli::tell_error(&cli.globals, &format!("{:#}", failure.error), Io::of_process());
             ExitCode::from(failure.exit.code())
         }
     }

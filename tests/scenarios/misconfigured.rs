@@ -34,6 +34,7 @@ budget_hard = \"much\"
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(output.stdout.is_empty());
+    assert!(told.starts_with("error: "), "as every command's: {told}");
     for (line, words) in [
         (2, "nowhere"),
         (3, "max_in_flight"),

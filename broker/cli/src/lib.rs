@@ -132,6 +132,12 @@ pub async fn run(command: Command, globals: &Globals, app: clap::Command, io: Io
     }
 }
 
+/// Tells why a command failed that is a process of its own, as [`run`] does for the others.
+pub fn tell_error(globals: &Globals, why: &str, io: Io<'_>) {
+    // It has nowhere else to go when stderr is closed, too.
+    drop(Output::new(io, globals).error(why));
+}
+
 async fn dispatch(
     command: Command,
     globals: &Globals,
