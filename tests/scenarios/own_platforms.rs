@@ -138,6 +138,13 @@ async fn who_is_full_is_left_for_another_and_what_is_deployed_is_listed() {
         assert_eq!(Reply::of(both).await.expect(200).venue(), other, "{full} is full");
         control(full, json!({ "concurrency": null })).await;
     }
+    control("faas", json!({ "error_rate": 1.0 })).await;
+    let lost = called(&client, "waited-for").await;
+    assert!(lost.status >= 500 && lost.text().contains("Can't reach service for"), "{}", lost.text());
+    assert_eq!(lost.header("merit-function-error"), "", "no function said so");
+    let both = client.order(FUNCTION).header("merit-venues", "waited-for, knative").body(PAYLOAD);
+    assert_eq!(Reply::of(both).await.expect(200).venue(), "knative", "it may be run twice");
+    control("faas", json!({ "error_rate": null })).await;
     for (venue, expected) in [("waited-for", "orders"), ("knative", FUNCTION)] {
         let path = format!("/v1/venues/{venue}/discover");
         let shown: DiscoveryView = Reply::of(client.request(Method::POST, &path)).await.json(200);

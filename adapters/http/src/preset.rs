@@ -5,20 +5,26 @@
 //! | a target | `NAME` or `NAME.NAMESPACE`, called at `/function/TARGET` of the gateway; with `async/` before it, at `/async-function/TARGET` | `NAME` or `NAME.NAMESPACE`, with a path behind it if need be: the `host` header is `NAME.NAMESPACE.DOMAIN` |
 //! | meters | `X-Duration-Seconds`, which its watchdogs send, where meters are believed | none |
 //! | besides | `X-Call-Id` is the attempt's | CloudEvents in binary mode, where configured |
+//! | what it answers itself | told from its functions' errors, as `gateway` says | by status |
 //! | lists by | `GET /system/functions`, with the gateway's user and password | `GET serving.knative.dev/v1` services of the Kubernetes API |
 //!
 //! `X-Duration-Seconds` also tells a function's own 404 from that of the gateway, which has none.
 //!
 //! Known limitation: a function `async` of OpenFaaS is called with a path behind it as `/async/PATH`.
 
+mod gateway;
 mod list;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use merit_transport::{Origin, Transport};
-use merit_venue::{Call, ConfigError, Discovered, Meters, Step, Target, VenueError, meter_header};
+use merit_venue::{Call, ConfigError, Discovered, Meters, Outcome, Step, Target, VenueError, meter_header};
 use tokio::time::Instant;
+
+use crate::status::Meaning;
+
+pub(crate) use gateway::UNKNOWN_FUNCTION;
 
 /// What stands before a function that is called by the queue.
 const QUEUED: &str = "async/";
@@ -135,8 +141,17 @@ impl Preset {
     ///
     /// Source: openfaas/faas, `gateway/handlers/callid_middleware.go`, read 2026-11-22.
     pub(crate) fn refused_before(&self, headers: &HeaderMap) -> bool {
-        let marks = [START_TIME, CALL_ID, DURATION_SECONDS];
-        matches!(self, Self::OpenFaas(_)) && !marks.iter().any(|mark| headers.contains_key(mark))
+        matches!(self, Self::OpenFaas(_)) && !gateway::passed(headers)
+    }
+
+    /// What an answer means that the platform gave of itself; `None` where its status says it, or a function did.
+    pub(crate) fn meaning(&self, status: StatusCode, headers: &HeaderMap) -> Option<Meaning> {
+        if matches!(self, Self::OpenFaas(_)) { gateway::meaning(status, headers) } else { None }
+    }
+
+    /// The outcome of an answer that is not a function's, by its words too.
+    pub(crate) fn outcome(&self, outcome: Outcome, headers: &HeaderMap, said: &[u8]) -> Outcome {
+        if matches!(self, Self::OpenFaas(_)) { gateway::outcome(outcome, headers, said) } else { outcome }
     }
 
     /// Reads what the platform tells of a call as Merit's own meters. What is no number is refused as theirs are.

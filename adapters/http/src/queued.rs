@@ -7,6 +7,7 @@
 //! | the gateway answers otherwise | as the status says, and never that it ran |
 //! | the reply's `X-Function-Status` is 2xx, 500, or 4xx not named in `status` | it ran |
 //! | 404 in the gateway's own words | `NotStarted`: there is no such function |
+//! | what the platform says it answered itself | as `preset::gateway` says |
 //! | any other status | `Unknown`: the gateway's and the function's can't be told apart |
 //! | no reply before time runs out | `Unknown` |
 //!
@@ -23,15 +24,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::callbacks::{Callback, CallbackDoor};
 use crate::meters;
+use crate::preset::UNKNOWN_FUNCTION;
 use crate::request;
 use crate::status::{self, Meaning};
 use crate::venue::{HttpVenue, Signed};
 
 const CALLBACK_URL: HeaderName = HeaderName::from_static("x-callback-url");
 const FUNCTION_STATUS: HeaderName = HeaderName::from_static("x-function-status");
-
-/// How the gateway begins to say that there is no such function.
-const UNKNOWN_FUNCTION: &[u8] = b"error finding function";
 
 const NO_DOOR: &str = "its reply would be brought to Merit, which has no door for it: set server.callback_url";
 
@@ -132,12 +131,21 @@ impl HttpVenue {
             let message = format!("the callback of `{shown}` has no X-Function-Status");
             return Err(VenueError::unknown(ErrorKind::MalformedReply, message));
         };
-        let failed = match Meaning::of(status, &headers, Meters::OwnClock) {
+        let preset = self.preset.as_ref();
+        let failed = match Meaning::at(preset, status, &headers, Meters::OwnClock) {
             Meaning::Success => false,
             Meaning::FunctionError => true,
             Meaning::Refusal(_, kind) => {
-                let unknown = status == StatusCode::NOT_FOUND && payload.starts_with(UNKNOWN_FUNCTION);
-                let outcome = if unknown { Outcome::NotStarted } else { Outcome::Unknown };
+                let told = preset.and_then(|preset| preset.meaning(status, &headers));
+                let outcome = match told {
+                    Some(Meaning::Refusal(outcome, _)) => {
+                        preset.map_or(outcome, |preset| preset.outcome(outcome, &headers, &payload))
+                    }
+                    _ if status == StatusCode::NOT_FOUND && payload.starts_with(UNKNOWN_FUNCTION) => {
+                        Outcome::NotStarted
+                    }
+                    _ => Outcome::Unknown,
+                };
                 let said = merit_transport::excerpt(&headers, &payload);
                 let message = format!("`{shown}` was called by the queue, and answered {status}{said}");
                 return Err(VenueError::new(outcome, kind, message));

@@ -26,6 +26,8 @@
 //! | other 5xx | the function's own error | it ran |
 //! | all others | success: the status is the function's to choose | it ran |
 //!
+//! What OpenFaaS answers of itself is in `preset::gateway`.
+//!
 //! Refused credentials stand against the whole venue only where they are surely those that a gateway refused, for a
 //! function may check its callers itself. That is 407, which only a proxy says; and 401 and 403 of a queue, of what stands
 //! before a platform's gateway ([`Preset::refused_before`]), and of a venue whose gateway is configured to check.
@@ -60,9 +62,12 @@ pub(crate) enum Meaning {
 
 impl Meaning {
     /// Of an answer to a request of plain HTTP.
-    pub(crate) fn of_http(status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {
+    pub(crate) fn of_http(preset: Option<&Preset>, status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {
         if headers.contains_key(FUNCTION_ERROR) {
             return Self::FunctionError;
+        }
+        if let Some(said) = preset.and_then(|preset| preset.meaning(status, headers)) {
+            return said;
         }
         let told = meters::are_told(headers, meters);
         match status.as_u16() {
@@ -72,6 +77,12 @@ impl Meaning {
             500..=599 => Self::FunctionError,
             _ => Self::Success,
         }
+    }
+
+    /// At a platform that is known by name, which may say more than a status does.
+    pub(crate) fn at(preset: Option<&Preset>, status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {
+        let said = preset.filter(|_| !headers.contains_key(FUNCTION_ERROR));
+        said.and_then(|preset| preset.meaning(status, headers)).unwrap_or_else(|| Self::of(status, headers, meters))
     }
 
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap, meters: Meters) -> Self {

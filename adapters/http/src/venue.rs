@@ -153,7 +153,7 @@ impl HttpVenue {
         let answer = Signed { answer, id };
         let Answer { head, .. } = &answer.answer;
         let meaning = match &call.http {
-            None => Meaning::of(head.status, &head.headers, self.meters),
+            None => Meaning::at(preset, head.status, &head.headers, self.meters),
             Some(_) => self.meaning_of_http(head),
         };
         match meaning {
@@ -174,7 +174,7 @@ impl HttpVenue {
         if refuses_all || self.preset.as_ref().is_some_and(|preset| preset.refused_before(&head.headers)) {
             return Meaning::of(head.status, &head.headers, self.meters);
         }
-        Meaning::of_http(head.status, &head.headers, self.meters)
+        Meaning::of_http(self.preset.as_ref(), head.status, &head.headers, self.meters)
     }
 
     /// Reads the reply of a function that ran.
@@ -213,7 +213,11 @@ impl HttpVenue {
             None => self.signing.is_none(),
         };
         // Without a signature anybody could have said so.
-        let outcome = if believed { outcome } else { Outcome::Unknown };
+        let outcome = match (&self.preset, &said) {
+            _ if !believed => Outcome::Unknown,
+            (Some(preset), Some(said)) => preset.outcome(outcome, &head.headers, said),
+            _ => outcome,
+        };
         let said = said.map_or(String::new(), |said| excerpt(&head.headers, &said));
         let message = format!("`{}` answered {}{}{said}", route.shown(), head.status, hint(&head));
         VenueError::new(outcome, kind, message).with_retry_after(retry_after(&head.headers))

@@ -72,7 +72,7 @@ fn names_the_functions_error() {
 fn to_a_request_of_plain_http_most_statuses_are_the_functions_own() {
     use {ErrorKind as Kind, Outcome::NotStarted, Outcome::Unknown};
     let meaning = |status, pairs: &[(&'static str, &'static str)]| {
-        Meaning::of_http(StatusCode::from_u16(status).expect("a status"), &headers(pairs), Meters::Reported)
+        Meaning::of_http(None, StatusCode::from_u16(status).expect("a status"), &headers(pairs), Meters::Reported)
     };
     for status in [200, 206, 301, 304, 400, 401, 403, 404, 405, 413, 418, 422, 451] {
         assert_eq!(meaning(status, &[]), Meaning::Success, "{status}");

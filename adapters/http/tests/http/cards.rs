@@ -105,7 +105,7 @@ async fn start(meters: Meters, platform: Platform, behaviour: Behaviour) -> Runn
 
 fn play(behaviour: &Behaviour, platform: Platform, request: &Received) -> Answer {
     match behaviour {
-        Behaviour::Echo | Behaviour::TakesAtMost(_) => echo(request),
+        Behaviour::Echo | Behaviour::TakesAtMost(_) => echoed(platform, request),
         Behaviour::FunctionError { kind, message } => {
             let body = format!(r#"{{"errorType":"{kind}","errorMessage":"{message}"}}"#);
             let header = match platform {
@@ -127,7 +127,7 @@ fn play(behaviour: &Behaviour, platform: Platform, request: &Received) -> Answer
         }
         Behaviour::CutMidReply => Answer::Last([head(200, &[], 100), vec![b'x'; 50]].concat()),
         Behaviour::CutOnce if request.call == 0 => Answer::Last([head(200, &[], 100), vec![b'x'; 50]].concat()),
-        Behaviour::CutOnce => echo(request),
+        Behaviour::CutOnce => echoed(platform, request),
         Behaviour::Metered(usage) => {
             let work = usage.duration.to_std() + usage.init.to_std();
             let told = metered(usage, platform);
@@ -138,6 +138,13 @@ fn play(behaviour: &Behaviour, platform: Platform, request: &Received) -> Answer
             Answer::Send(reply(404, &[], "error finding function card: server returned non-200 status code (404)"))
         }
     }
+}
+
+/// OpenFaaS's gateway says of every answer that it passes on when it began.
+fn echoed(platform: Platform, request: &Received) -> Answer {
+    let Platform::OpenFaas = platform else { return echo(request) };
+    let content_type = request.header("content-type").unwrap_or("text/plain");
+    Answer::Send(reply(200, &[("x-start-time", "1763800000000000000"), ("content-type", content_type)], &request.body))
 }
 
 /// What a reply tells of its call.

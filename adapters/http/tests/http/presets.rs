@@ -73,6 +73,38 @@ async fn a_function_of_openfaas_is_called_by_its_name_and_its_watchdog_is_believ
 }
 
 #[tokio::test]
+async fn what_openfaas_answers_itself_is_no_error_of_the_function() {
+    use {ErrorKind as K, Outcome::NotStarted, Outcome::Unknown};
+    const PROXY: (&str, &str) = ("x-openfaas-internal", "proxy");
+    const STARTED: (&str, &str) = ("x-start-time", "1763800000000000000");
+    for (status, headers, body, expected) in [
+        (500, &[PROXY, STARTED][..], "Can't reach service for: env.\n", Err((Unknown, K::Unavailable))),
+        (500, &[PROXY, STARTED], "Failed to resolve service: env.\n", Err((NotStarted, K::Unavailable))),
+        (503, &[PROXY, STARTED], "No endpoints available for: env.\n", Err((NotStarted, K::Unavailable))),
+        (500, &[], "error finding function env.openfaas-fn: unreachable", Err((NotStarted, K::Unavailable))),
+        (500, &[], "Internal Server Error", Err((Unknown, K::Unavailable))),
+        (502, &[STARTED], "", Err((Unknown, K::Unavailable))),
+        (200, &[], "", Err((Unknown, K::Unavailable))),
+        (500, &[STARTED], "no such column", Ok("Http500")),
+        (504, &[STARTED, ("x-openfaas-internal", "of-watchdog")], "", Ok("Http504")),
+        (500, &[PROXY, ("merit-function-error", "Boom")], "", Ok("Boom")),
+    ] {
+        let server = TestServer::start(move |_| Answer::Send(reply(status, headers, body))).await;
+        match (called(&faas(&server, "secret"), "env").await, expected) {
+            (Ok(reply), Ok(kind)) => {
+                assert_eq!(reply.function_error.expect("an error of its own").kind, kind, "{body}")
+            }
+            (Err(error), Err(expected)) => assert_eq!((error.outcome, error.kind), expected, "{error}"),
+            (found, expected) => panic!("{status} {headers:?}: {found:?}, not {expected:?}"),
+        }
+    }
+    // Nobody but OpenFaaS is read so.
+    let server = TestServer::start(|_| Answer::Send(reply(500, &[PROXY], "Can't reach service for: env.\n"))).await;
+    let plain = venue_at(&server.url(), |_| {});
+    assert!(called(&plain, "env").await.expect("a reply").function_error.is_some());
+}
+
+#[tokio::test]
 async fn an_openfaas_gateway_lists_its_functions_to_who_has_its_password() {
     let server = TestServer::start(gateway).await;
     let found = faas(&server, "secret").discover().await.expect("a list").expect("it can tell");

@@ -75,7 +75,9 @@ async fn a_call_is_taken_by_the_queue_and_its_reply_is_brought() {
 #[tokio::test]
 async fn what_the_queue_brings_means_what_can_be_known_of_it() {
     use {ErrorKind as K, Outcome::NotStarted, Outcome::Unknown};
-    let status = |status: &'static str| [("x-function-status", status), ("x-duration-seconds", "0.01")];
+    let status = |status: &'static str| [("x-function-status", status), ("x-duration-seconds", "0.01"), ("via", "1")];
+    let proxy =
+        |status| [("x-function-status", status), ("x-duration-seconds", "0.01"), ("x-openfaas-internal", "proxy")];
     for (headers, body, expected) in [
         (status("422"), "no such order", Ok("Http422")),
         (status("500"), r#"{"errorType":"KeyError"}"#, Ok("KeyError")),
@@ -89,7 +91,10 @@ async fn what_the_queue_brings_means_what_can_be_known_of_it() {
         (status("429"), "", Err((Unknown, K::Throttled))),
         (status("503"), "", Err((Unknown, K::Unavailable))),
         (status("200 OK"), "", Err((Unknown, K::MalformedReply))),
-        ([("x-call-id", "1"), ("x-duration-seconds", "0.01")], "", Err((Unknown, K::MalformedReply))),
+        (proxy("500"), "Can't reach service for: env.\n", Err((Unknown, K::Unavailable))),
+        (proxy("500"), "Failed to resolve service: env.\n", Err((NotStarted, K::Unavailable))),
+        (proxy("503"), "No endpoints available for: env.\n", Err((NotStarted, K::Unavailable))),
+        ([("x-call-id", "1"), ("x-duration-seconds", "0.01"), ("via", "1")], "", Err((Unknown, K::MalformedReply))),
     ] {
         let (server, callbacks) = gateway(Box::new(move |_, door, token| {
             assert!(door.bring(token, brought(&headers, body)));

@@ -12,7 +12,7 @@
 //! | unknown function | 404, `error finding function ...` |
 //! | over the concurrency limit | 429 of the watchdog |
 //! | `outage: refuse`, or the machine can't run it | 503, `No endpoints available for: ...`: surely not started |
-//! | `error_rate` | 502 without a body: the gateway lost what is behind it |
+//! | `error_rate` | 500, `Can't reach service for: ...`: a replica was lost, and nobody knows with what |
 //! | payload too large | 413, as of an ingress before the gateway, which has no limit itself |
 //!
 //! Source: openfaas/faas, openfaas/faas-provider, openfaas/of-watchdog and openfaas/nats-queue-worker, read 2026-11-22.
@@ -229,7 +229,10 @@ fn refused(name: &str, gateway: &FaasGateway, reason: &Refusal) -> Response<Byte
         }
         Refusal::UnknownFunction(_) => unknown(name, gateway),
         Refusal::PayloadTooLarge { .. } => go::error(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-        Refusal::Platform => go::bare(StatusCode::BAD_GATEWAY),
+        Refusal::Platform => {
+            let says = format!("Can't reach service for: {name}.");
+            internal(go::error(StatusCode::INTERNAL_SERVER_ERROR, &says), "proxy")
+        }
     }
 }
 
