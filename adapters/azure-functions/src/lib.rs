@@ -14,7 +14,7 @@
 //!
 //! Known limitations: Azure tells no meters with a reply, so usage is by the own clock, less the round trip
 //! that the configuration gives; the memory that the Consumption plan bills is told by its metrics only, so it
-//! is taken to be what the configuration says, and the charge is an estimate. HTTP/1.1 only. Replies are not
+//! is taken to be what the configuration says, and the charge is an estimate. Replies are not
 //! streamed. An orchestration whose caller's time runs out goes on.
 
 mod arm;

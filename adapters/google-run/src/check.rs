@@ -1,6 +1,6 @@
-//! A look at the venue: where targets lead, an ID token for each of them, the way there, and what is listed.
+//! A look at the venue: where targets lead, an ID token for each of them, the way there, what is listed, and who may call.
 //!
-//! Known limitation: whether a service lets the identity call it, only a call shows; Cloud Run has no dry run.
+//! Cloud Run has no dry run; `dry` asks whether a call would be let in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,12 @@ const TODO: &str = "mend credentials_file, the metadata server or the roles of t
 
 impl GoogleRunVenue {
     pub(crate) async fn look(&self, targets: &[Arc<Target>]) -> Vec<Step> {
-        let (mut steps, mut origins, mut audiences) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut steps, mut origins, mut audiences, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (targets, left_out) = Step::first_of(targets);
         for target in targets {
             match self.routes.of(target) {
                 Ok(called) => {
+                    places.push(called.place());
                     origins.push(called.route.origin);
                     audiences.push(called.audience);
                 }
@@ -38,9 +39,7 @@ impl GoogleRunVenue {
         }
         steps.push(Step::of_list(&self.list().await));
         steps.extend(left_out);
-        steps.push(Step::no_dry_run(
-            "Cloud Run has none; only a call shows whether the identity may invoke the service",
-        ));
+        steps.push(self.dry(&places).await);
         steps
     }
 

@@ -37,13 +37,11 @@ const FUNCTION_TAG: &str = "merit:function";
 
 impl GoogleRunVenue {
     pub(crate) async fn list(&self) -> Result<Option<Vec<Discovered>>, VenueError> {
-        let Some(project) = &self.config.project else { return Ok(None) };
-        let parent = format!("projects/{project}/locations/{}", self.config.region);
-        let credentials = identity::access(&self.config.credentials).map_err(|reason| {
-            VenueError::not_started(ErrorKind::BadCredentials, format!("can't list services: {reason}"))
-        })?;
+        let Some(parent) = self.parent() else { return Ok(None) };
+        let credentials = self.access()?;
         let mut found: BTreeMap<String, Discovered> = BTreeMap::new();
-        for service in self.services(&parent, credentials.clone()).await? {
+        let client = self.services_client(credentials.clone()).await?;
+        for service in self.services(&client, &parent).await? {
             found.extend(of_service(&service).map(|one| (one.target.clone(), one)));
         }
         for function in self.functions(&parent, credentials).await? {
@@ -55,12 +53,27 @@ impl GoogleRunVenue {
         Ok(Some(found))
     }
 
-    async fn services(&self, parent: &str, credentials: Credentials) -> Result<Vec<Service>, VenueError> {
+    /// The region of the project, as Google's interfaces name it; nothing without a project.
+    pub(crate) fn parent(&self) -> Option<String> {
+        Some(format!("projects/{}/locations/{}", self.config.project.as_ref()?, self.config.region))
+    }
+
+    /// What Google's interfaces are asked with: of the identity that calls.
+    pub(crate) fn access(&self) -> Result<Credentials, VenueError> {
+        identity::access(&self.config.credentials).map_err(|reason| {
+            VenueError::not_started(ErrorKind::BadCredentials, format!("can't list services: {reason}"))
+        })
+    }
+
+    pub(crate) async fn services_client(&self, credentials: Credentials) -> Result<Services, VenueError> {
         let mut builder = Services::builder().with_credentials(credentials);
         if let Some(url) = &self.config.api_endpoint_url {
             builder = builder.with_endpoint(url.as_str());
         }
-        let client = builder.build().await.map_err(|error| cannot("list services", &error))?;
+        builder.build().await.map_err(|error| cannot("list services", &error))
+    }
+
+    pub(crate) async fn services(&self, client: &Services, parent: &str) -> Result<Vec<Service>, VenueError> {
         let (mut all, mut token) = (Vec::new(), String::new());
         for _ in 0..MOST_PAGES {
             let page = client.list_services().set_parent(parent).set_page_size(100).set_page_token(token).send();

@@ -2,7 +2,8 @@
 //!
 //! A call is `POST` to the service's own URL with an ID token made out to it. Tokens are by Google's own
 //! library (`identity`), had ahead of the calls and kept by audience. What each answer means for money is in
-//! `meaning`; where a target is called, and for which audience, in `route`; what is deployed in `discover`.
+//! `meaning`; where a target is called, and for which audience, in `route`; what is deployed in `discover`; whether a call
+//! would be let in, in `dry`.
 //!
 //! Invariants:
 //! - Nothing is sent twice, except a request that hyper hands back as never begun.
@@ -11,12 +12,13 @@
 //!   error or debug output.
 //!
 //! Known limitations: Google tells no meters with a reply, so usage is by the own clock, less the round trip
-//! that the configuration gives, and the charge is an estimate. HTTP/1.1 only. Replies are not streamed.
+//! that the configuration gives, and the charge is an estimate. Replies are not streamed.
 
 mod assertion;
 mod check;
 mod config;
 mod discover;
+mod dry;
 mod exchange;
 #[cfg(test)]
 #[expect(unreachable_pub, reason = "the target is the library of the fuzzer too")]

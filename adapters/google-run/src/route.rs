@@ -33,6 +33,15 @@ pub(crate) struct Called {
     pub(crate) audience: String,
 }
 
+impl Called {
+    /// The URL that is called, without its query.
+    pub(crate) fn place(&self) -> String {
+        let Route { origin, uri, .. } = &self.route;
+        let scheme = if origin.tls() { "https" } else { "http" };
+        format!("{scheme}://{}{}", origin.authority(), uri.path().trim_end_matches('/'))
+    }
+}
+
 /// The routes a venue's configuration allows.
 #[derive(Debug)]
 pub(crate) struct Routes {

@@ -8,6 +8,7 @@
 //! | `POST /token` | the exchange of an assertion, signed with a service account's key, for an ID or access token |
 //! | `GET /oauth2/v3/certs` | the key that tokens are signed with |
 //! | `GET /v2/projects/P/locations/R/services`, `.../functions` | lists, for access tokens |
+//! | `POST .../services/{function}:testIamPermissions` | whether whoever the access token is of may invoke |
 //!
 //! | a call that | gets |
 //! |---|---|
@@ -72,6 +73,9 @@ pub(crate) async fn serve(
         (Method::POST, ["token"]) => identity::exchange(google, request).await.map(|answer| answer.map(whole)),
         (Method::GET, ["v2", "projects", project, "locations", region, what]) => {
             Ok(describe::list(cloud, google, (project, region, what), &query, request.headers()).map(whole))
+        }
+        (Method::POST, ["v2", "projects", project, "locations", region, "services", service]) => {
+            Ok(describe::permissions(cloud, google, (project, region, service), request.headers()).map(whole))
         }
         (Method::POST, [function, ..]) if !function.is_empty() => call(cloud, google, function, request).await,
         _ => Ok(page(StatusCode::NOT_FOUND).map(whole)),

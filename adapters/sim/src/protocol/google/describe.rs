@@ -9,7 +9,7 @@ use http::header::HOST;
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::identity::has_access;
+use super::identity::caller_of;
 use super::pages::{api_error, json_answer};
 use crate::cloud::Cloud;
 use crate::config::{FunctionSize, GoogleProject};
@@ -26,9 +26,8 @@ pub(super) fn list(
     query: &str,
     headers: &HeaderMap,
 ) -> Response<Bytes> {
-    if !has_access(headers) {
-        let message = "Request had invalid authentication credentials. Expected OAuth 2 access token.";
-        return api_error(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message);
+    if caller_of(headers).is_none() {
+        return unauthenticated();
     }
     if project != google.project {
         let message = format!("Permission denied on resource project {project}.");
@@ -49,6 +48,28 @@ pub(super) fn list(
     json_answer(StatusCode::OK, &json!({ what: all[from..to], "nextPageToken": next }))
 }
 
+/// Which permissions the caller holds on a service: to invoke it or none.
+pub(super) fn permissions(
+    cloud: &Cloud,
+    google: &GoogleProject,
+    (project, region, service): (&str, &str, &str),
+    headers: &HeaderMap,
+) -> Response<Bytes> {
+    let Some(caller) = caller_of(headers) else { return unauthenticated() };
+    let name = service.strip_suffix(":testIamPermissions");
+    let known = |name: &&str| cloud.listed(name).is_some() || cloud.unlisted().iter().any(|own| own == name);
+    if (project, region) != (&*google.project, &*google.region) || name.filter(known).is_none() {
+        return api_error(StatusCode::NOT_FOUND, "NOT_FOUND", "Requested entity was not found.");
+    }
+    let held = google.service_accounts.iter().any(|account| account.email == caller);
+    json_answer(StatusCode::OK, &if held { json!({ "permissions": ["run.routes.invoke"] }) } else { json!({}) })
+}
+
+fn unauthenticated() -> Response<Bytes> {
+    let message = "Request had invalid authentication credentials. Expected OAuth 2 access token.";
+    api_error(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+}
+
 fn services(cloud: &Cloud, google: &GoogleProject, base: &str) -> Vec<Value> {
     let config = &cloud.config;
     let none = BTreeMap::new();
@@ -62,6 +83,7 @@ fn services(cloud: &Cloud, google: &GoogleProject, base: &str) -> Vec<Value> {
                 "name": format!("{parent}/services/{name}"),
                 "uri": format!("{base}/{name}"),
                 "labels": labels,
+                "ingress": "INGRESS_TRAFFIC_ALL",
                 "template": template(size),
             })
         })

@@ -64,9 +64,9 @@ fn access(email: &str) -> serde_json::Value {
     json!({ "access_token": token, "expires_in": LIFETIME_S, "token_type": "Bearer" })
 }
 
-/// Whether a request has an access token.
-pub(super) fn has_access(headers: &HeaderMap) -> bool {
-    bearer(headers).is_some_and(|token| issuer::check(token, ID_ISSUER, &[ACCESS_AUDIENCE]).is_some())
+/// Whose access token a request has, by its address.
+pub(super) fn caller_of(headers: &HeaderMap) -> Option<String> {
+    issuer::check(bearer(headers)?, ID_ISSUER, &[ACCESS_AUDIENCE]).map(|claims| claims.email)
 }
 
 /// The key that tokens are signed with.

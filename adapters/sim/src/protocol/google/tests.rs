@@ -117,4 +117,12 @@ async fn what_is_deployed_is_listed_page_by_page_for_an_access_token() {
     assert_eq!(names(&second).len(), 2);
     let other = ask(&cloud, Method::GET, &path.replace("merit-sim", "other"), &bearer, "").await;
     assert_eq!(other.json()["error"]["status"], "PERMISSION_DENIED");
+
+    let asked = async |service: &str, bearer: &[(&str, &str)]| {
+        let path = format!("/cloud/v2/projects/merit-sim/locations/us-central1/services/{service}:testIamPermissions");
+        ask(&cloud, Method::POST, &path, bearer, r#"{"permissions":["run.routes.invoke"]}"#).await.json()
+    };
+    assert_eq!(asked("echo", &bearer).await["permissions"], serde_json::json!(["run.routes.invoke"]));
+    assert_eq!(asked("nothing", &bearer).await["error"]["status"], "NOT_FOUND");
+    assert_eq!(asked("echo", &[]).await["error"]["status"], "UNAUTHENTICATED");
 }
