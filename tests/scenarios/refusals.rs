@@ -272,7 +272,7 @@ async fn every_error_of_the_control_api_is_a_problem_document_too() {
             "merit-max-price",
         ),
         (Method::PUT, spend, "", 405, "method-not-allowed", "PUT"),
-        (Method::GET, "/v1/functions/thumbnail/invocations", "", 404, "not-found", "GET"),
+        (Method::GET, "/v1/functions/thumbnail/invocations", "", 405, "method-not-allowed", "GET"),
         (Method::PUT, "/v1/functions/f", &long, 413, "payload-too-large", "1048576"),
     ] {
         let at = format!("{method} {path}");
