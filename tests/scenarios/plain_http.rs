@@ -1,6 +1,7 @@
 //! `ANY /fn/{function}/...`: an app behind a URL gets each request as it was sent, and its answers come back as they were
 //! given; beside it everything that an invocation has: terms, money, attempts, a receipt.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use http_body_util::Full;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::{Client, KEY, PATIENCE, Process, Raw, Reply, Setup, Upstream, Worth, script};
+use crate::support::{Client, KEY, PATIENCE, Process, Raw, Reply, Setup, Upstream, Worth, merit_command, script};
 
 async fn one_venue(upstream: &Upstream, worth: Worth) -> (Setup, Process, Client) {
     let setup = Setup::new().flat("a", &upstream.url(), "0.01").function("app", worth, &["a"]);
@@ -199,8 +200,41 @@ async fn an_idempotency_key_is_for_one_request_and_replays_all_of_its_answer() {
     Reply::of(other).await.problem(422, "idempotency-mismatch");
 }
 
+#[tokio::test]
+async fn a_pool_refuses_requests_of_functions_that_are_none_and_another_venue_answers() {
+    let other = Upstream::start(script::replies("another's")).await;
+    let setup = Setup::new();
+    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/functions");
+    let mut command = merit_command(&["pool", "--listen", "127.0.0.1:0", "--functions"]);
+    command.arg(functions);
+    let pool = Process::start(command, &setup.path("pool.log")).await;
+    let setup = setup
+        .venue("pool", &format!("http://{}/", pool.address()), "own/default")
+        .flat("other", &other.url(), "0.05")
+        .function("markdown", Worth::Once, &["pool", "other"])
+        .function("nothing", Worth::Once, &["pool", "other"]);
+    let (_broker, client) = setup.start_with_client().await;
+    let post = client.request(Method::POST, "/fn/markdown").body("# Hello");
+    let reply = Reply::of(post).await.expect(200);
+    assert!(reply.text().contains("<h1>Hello</h1>"), "{}", reply.text());
+    assert_eq!((reply.venue(), reply.header("merit-meter-duration-us")), ("pool", ""));
+    assert!(!client.receipt(reply.invocation()).await.estimated, "its meters are believed, and not passed on");
+    for (word, path, refusal) in [
+        ("GET", "/fn/markdown", "payload-refused"),
+        ("POST", "/fn/markdown/below", "not-found"),
+        ("POST", "/fn/nothing", "not-found"),
+    ] {
+        let reply = Reply::of(client.request(method(word), path)).await.expect(200);
+        assert_eq!((reply.venue(), reply.text().as_str()), ("other", "another's"), "{word} {path}");
+        let receipt = client.receipt(reply.invocation()).await;
+        let first = &receipt.attempts[0];
+        let told = (first.venue.as_str(), first.result.as_str(), first.outcome.as_str(), first.charge.as_str());
+        assert_eq!(told, ("pool", refusal, "not-started", "0"), "{word} {path}");
+    }
+}
+
 /// Python's own server of files, which nobody here wrote.
-async fn python(folder: &std::path::Path) -> (Child, String) {
+async fn python(folder: &Path) -> (Child, String) {
     let mut command = Command::new("python3");
     command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"]).arg(folder);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().expect("python3");

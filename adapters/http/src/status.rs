@@ -20,7 +20,8 @@
 //! | status of a request of plain HTTP | meaning | outcome |
 //! |---|---|---|
 //! | any, with `merit-function-error` | the function's own error | it ran |
-//! | any, with `merit-refused`, or from what stands before the gateway of a platform that is known by name | as above | |
+//! | any, with `merit-refused` | as above, or a request that is not for such a function | `NotStarted` |
+//! | any, from what stands before the gateway of a platform that is known by name | as above | |
 //! | any other, with meters that are believed | its class decides, as in the last two rows | it ran |
 //! | 407, 408, 421, 429, 502, 503, 504 | as above; 421 is `NotStarted` | |
 //! | other 5xx | the function's own error | it ran |
@@ -71,9 +72,12 @@ impl Meaning {
         }
         let told = meters::are_told(headers, meters);
         match status.as_u16() {
+            _ if !told && headers.contains_key(REFUSED) => match Self::of(status, headers, meters) {
+                Self::Refusal(_, kind) => Self::Refusal(Outcome::NotStarted, kind),
+                _ => Self::Refusal(Outcome::NotStarted, ErrorKind::PayloadRefused),
+            },
             421 if !told => Self::Refusal(Outcome::NotStarted, ErrorKind::NotFound),
             407 | 408 | 429 | 502..=504 if !told => Self::of(status, headers, meters),
-            _ if !told && headers.contains_key(REFUSED) => Self::of(status, headers, meters),
             500..=599 => Self::FunctionError,
             _ => Self::Success,
         }

@@ -98,5 +98,7 @@ fn to_a_request_of_plain_http_most_statuses_are_the_functions_own() {
     // A pool has no such function, and says that it is the pool who says so.
     let refused = [("merit-refused", "FunctionNotFound")];
     assert_eq!(meaning(404, &refused), Meaning::Refusal(NotStarted, Kind::NotFound));
+    assert_eq!(meaning(405, &refused), Meaning::Refusal(NotStarted, Kind::PayloadRefused));
+    assert_eq!(meaning(503, &refused), Meaning::Refusal(NotStarted, Kind::Unavailable));
     assert_eq!(meaning(404, &[refused[0], told[0]]), Meaning::Success, "what ran was not refused");
 }
