@@ -15,11 +15,14 @@
 //! | 408, 504 | the request's time ran out | `Unknown` |
 //! | 3xx | wrong URL, or a sign-in page in front; not followed | `Unknown` |
 //!
+//! To a request of plain HTTP most of these are the app's own word. There 408, 429, 502, 503 and 504 mean what they do
+//! above, 401 as a page that names an invalid token is Google's, other 5xx are the function's error, and all else is its reply.
+//!
 //! Sources: cloud.google.com/run/docs/troubleshooting and .../docs/authenticating/service-to-service; the header
 //! of functions-framework 3.10.2 (Python) and 5.0.5 (Node). All read 2026-11-21.
 //!
 //! Known limitation: a function that itself answers 401, 403, 404, 413 or 429 is taken for Google's front end,
-//! and not billed here. Google says of neither 503 nor 504 whether the request was handed over, so both are in
+//! and not billed here. Of plain HTTP it is the other way: Google's own 403 and 404 pass for the app's. Google says of neither 503 nor 504 whether the request was handed over, so both are in
 //! doubt.
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -66,6 +69,17 @@ impl Meaning {
         }
     }
 
+    /// Of an answer to a request of plain HTTP: all but what is Google's own word is the app's.
+    pub(crate) fn of_http(status: StatusCode, headers: &HeaderMap) -> Self {
+        match status.as_u16() {
+            _ if headers.contains_key(GOOGLE_STATUS) => Self::FunctionError,
+            401 if is_page(headers) && names_a_token(headers) => Self::TokenRefused,
+            408 | 429 | 502..=504 => Self::of(status, headers),
+            500..=599 => Self::FunctionError,
+            _ => Self::Success,
+        }
+    }
+
     /// What an operator can do about it; empty where nothing is plain.
     pub(crate) fn hint(self, status: StatusCode) -> &'static str {
         match self {
@@ -78,6 +92,12 @@ impl Meaning {
             _ => "",
         }
     }
+}
+
+/// Whether it is said that the token that was sent does not hold (RFC 6750, 3.1).
+fn names_a_token(headers: &HeaderMap) -> bool {
+    let challenge = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    challenge.is_some_and(|challenge| challenge.starts_with("Bearer") && challenge.contains("invalid_token"))
 }
 
 /// Google's front end writes its errors as pages.
@@ -139,6 +159,25 @@ mod tests {
         ] {
             let found = Meaning::of(StatusCode::from_u16(status).expect("a status"), &headers(with));
             assert_eq!(found, meaning, "{status} {with:?}");
+        }
+    }
+
+    #[test]
+    fn to_a_request_of_plain_http_the_app_answers_itself() {
+        let (page, token) = (("content-type", "text/html"), ("www-authenticate", "Bearer error=\"invalid_token\""));
+        let of = |status: u16, with: &[(&'static str, &'static str)]| {
+            Meaning::of_http(StatusCode::from_u16(status).expect("a status"), &headers(with))
+        };
+        for status in [200, 302, 304, 400, 401, 403, 404, 413] {
+            assert_eq!(of(status, &[page]), Meaning::Success, "{status}");
+        }
+        assert_eq!(of(401, &[token]), Meaning::Success, "an API of the app's that looks at tokens itself");
+        assert_eq!(of(401, &[page, token]), Meaning::TokenRefused);
+        assert_eq!(of(500, &[page]), Meaning::FunctionError);
+        assert_eq!(of(404, &[("x-google-status", "crash")]), Meaning::FunctionError);
+        for status in [408, 429, 502, 503, 504] {
+            let code = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(of(status, &[]), Meaning::of(code, &HeaderMap::new()), "{status}");
         }
     }
 

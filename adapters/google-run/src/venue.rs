@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body_util::Full;
 use merit_pricing::PriceSheet;
 use merit_transport::tokens::Keyring;
@@ -21,6 +21,9 @@ use crate::config::{GoogleRunConfig, MAX_BODY_BYTES, MAX_DURATION};
 use crate::identity::IdTokens;
 use crate::meaning::{self, Meaning};
 use crate::route::{Called, Routes};
+
+/// Where a token may be besides `authorization`.
+const SERVERLESS_AUTHORIZATION: HeaderName = HeaderName::from_static("x-serverless-authorization");
 
 /// The services and functions of one project in one region of Google Cloud.
 #[derive(Debug)]
@@ -83,16 +86,23 @@ impl GoogleRunVenue {
         let Admitted { called: Called { route, .. }, shown, ends, .. } = &admitted;
         let _place = self.transport.admit(route, *ends).await?;
         let answer = self.transport.send(route, *ends, |now| request(&call, &admitted, now)).await?;
-        match Meaning::of(answer.head.status, &answer.head.headers) {
-            Meaning::Success => self.receive(shown, answer, *ends, false).await,
-            Meaning::FunctionError => self.receive(shown, answer, *ends, true).await,
+        let meaning = match &call.http {
+            None => Meaning::of(answer.head.status, &answer.head.headers),
+            Some(_) => Meaning::of_http(answer.head.status, &answer.head.headers),
+        };
+        match meaning {
+            Meaning::Success => self.receive(&call, shown, answer, *ends, false).await,
+            Meaning::FunctionError => self.receive(&call, shown, answer, *ends, true).await,
             refusal => Err(Box::pin(refuse(&admitted, answer, refusal)).await),
         }
     }
 
     /// Everything that must be so before anything is sent.
     async fn admit(&self, call: &Call) -> Result<Admitted, VenueError> {
-        let called = self.routes.of(&call.target)?;
+        let mut called = self.routes.of(&call.target)?;
+        if let Some(http) = &call.http {
+            called.route = called.route.below(http)?;
+        }
         let shown = called.route.shown();
         let ends = self.limits.admit(call, Instant::now(), &shown)?;
         let keyring = self.keyring(&called.audience);
@@ -114,7 +124,14 @@ impl GoogleRunVenue {
     }
 
     /// Reads the reply of a function that ran.
-    async fn receive(&self, shown: &str, answer: Answer, ends: Instant, failed: bool) -> Result<Reply, VenueError> {
+    async fn receive(
+        &self,
+        call: &Call,
+        shown: &str,
+        answer: Answer,
+        ends: Instant,
+        failed: bool,
+    ) -> Result<Reply, VenueError> {
         let Answer { head, sent, body } = answer;
         let max = self.config.max_reply_bytes;
         let (payload, done) = body
@@ -124,7 +141,8 @@ impl GoogleRunVenue {
         let measured = self.measure(sent, done, payload.len());
         let function_error = failed.then(|| meaning::function_error(head.status, &head.headers, &payload));
         let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
-        Ok(Reply { function_error, ..Reply::plain(head.status.as_u16(), content_type, payload, measured) })
+        let reply = Reply { function_error, ..Reply::plain(head.status.as_u16(), content_type, payload, measured) };
+        Ok(reply.with_headers_for(call, head.headers))
     }
 
     /// What a call used, by the own clock: Google tells no meters. A lower bound of one microsecond keeps a
@@ -135,14 +153,19 @@ impl GoogleRunVenue {
     }
 }
 
-/// `POST` with the payload, the token, and what belongs to the call.
+/// `POST`, or the method the caller sent, with the payload, the token, and what belongs to the call. To a request of plain
+/// HTTP the token goes in a header of Google's own, which counts before `authorization`: that is left to the app.
+///
+/// Source: GoogleCloudPlatform/cloud-run-proxy, pull request 25, read 2026-11-22.
 fn request(call: &Call, admitted: &Admitted, now: Instant) -> Request<Full<Bytes>> {
     let Admitted { called, token, ends, .. } = admitted;
     let mut headers = HeaderMap::with_capacity(10);
-    headers.insert(header::AUTHORIZATION, token.clone());
+    let name = if call.http.is_some() { SERVERLESS_AUTHORIZATION } else { header::AUTHORIZATION };
+    headers.insert(name, token.clone());
     headers.insert(header::USER_AGENT, headers::USER_AGENT);
     headers::of_call(call, *ends, now, &mut headers);
-    called.route.request(Method::POST, headers, call.payload.clone())
+    headers::beneath(call, &mut headers);
+    called.route.request(call.method(), headers, call.payload.clone())
 }
 
 /// The error of an answer that is not the function's; a token it refuses is not sent again.
@@ -181,6 +204,11 @@ impl Venue for GoogleRunVenue {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Services and HTTP functions are apps behind URLs.
+    fn takes_http(&self, _: &Target) -> bool {
+        true
     }
 
     /// A service whose token is refused is that service's affair; the venue is unready when no service has one, or none

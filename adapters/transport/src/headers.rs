@@ -14,9 +14,13 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// `user-agent` of requests to venues.
 pub const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("merit/", env!("CARGO_PKG_VERSION")));
 
-/// The caller's own headers, where it sent a request of plain HTTP. Those that are set already win: credentials among them.
+/// The caller's own headers, where it sent a request of plain HTTP. Those that are set already win: credentials among them,
+/// but not the [`USER_AGENT`] of Merit, since an app looks at its users'.
 pub fn beneath(call: &Call, set: &mut HeaderMap) {
     if let Some(http) = &call.http {
+        if http.headers.contains_key(header::USER_AGENT) && set.get(header::USER_AGENT) == Some(&USER_AGENT) {
+            set.remove(header::USER_AGENT);
+        }
         let own = std::mem::replace(set, http.headers.clone());
         // Of one name, the first value replaces the caller's and the next ones are added.
         set.extend(own);

@@ -1,9 +1,11 @@
 //! What is sent, and whose time counts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue, Method};
 use merit_units::Micros;
-use merit_venue::{ErrorKind, MeterBasis, Outcome, Venue};
+use merit_venue::{Call, ErrorKind, HttpHead, MeterBasis, Outcome, Venue};
 
 use crate::server::{Answer, TestServer, call, echo, invoke, reply, target, token, venue_at, venue_with};
 
@@ -30,6 +32,30 @@ async fn a_call_carries_its_token_and_what_belongs_to_it() {
     let audience = format!("{}/gcp/resize", server.url()).replace(':', "%3A").replace('/', "%2F");
     let path = "/computeMetadata/v1/instance/service-accounts/default/identity";
     assert!(asked.request_line().contains(&format!("{path}?audience={audience}")), "{}", asked.request_line());
+}
+
+#[tokio::test]
+async fn a_request_of_plain_http_arrives_as_it_was_sent_and_its_authorization_is_the_apps() {
+    let answer = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\nset-cookie: a=1\r\n\r\nno";
+    let server = TestServer::start(|_| Answer::Send(answer.to_vec())).await;
+    let venue = venue_at(&server.url(), |_| {}).await;
+    let mut headers = HeaderMap::new();
+    for (name, value) in
+        [("authorization", "Basic dTpw"), ("x-serverless-authorization", "Bearer mine"), ("user-agent", "browser/1")]
+    {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let http = HttpHead { method: Method::PUT, below: "/a%2Fb".into(), query: Some("x=1".into()), headers };
+    assert!(venue.takes_http(&call("").target));
+    let reply = venue.invoke(Call { http: Some(Arc::new(http)), ..call("body") }).await.expect("the app's own refusal");
+    assert_eq!((reply.status, &reply.payload[..], reply.function_error), (401, &b"no"[..], None));
+    assert_eq!(reply.headers.expect("all headers")["set-cookie"], "a=1");
+    let sent = server.received(0);
+    assert_eq!((sent.request_line(), &sent.body[..]), ("PUT /resize/a%2Fb?x=1 HTTP/1.1", &b"body"[..]));
+    assert_eq!((sent.header("authorization"), sent.header("user-agent")), (Some("Basic dTpw"), Some("browser/1")));
+    let token = sent.header("x-serverless-authorization").expect("the venue's token");
+    assert!(token.starts_with("Bearer ey"), "{token}");
+    assert!(venue.unready().is_none(), "an app that refuses a user says nothing about the venue");
 }
 
 #[tokio::test]

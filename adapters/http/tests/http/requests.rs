@@ -110,6 +110,7 @@ async fn a_request_of_plain_http_arrives_as_it_was_sent_but_for_the_venues_crede
         ("x-list", "other"),
         ("accept", "text/html"),
         ("content-type", "text/plain"),
+        ("user-agent", "browser/1"),
         ("merit-attempt", "9"),
     ];
     let reply = venue.invoke(asked(Method::DELETE, "/orders/1%2F2", Some("x=1&y"), &sent)).await.expect("a reply");
@@ -123,6 +124,7 @@ async fn a_request_of_plain_http_arrives_as_it_was_sent_but_for_the_venues_crede
         ("x-list", "one"),
         ("accept", "text/html"),
         ("content-type", "text/plain"),
+        ("user-agent", "browser/1"),
         ("merit-attempt", "2"),
         ("host", server.address.to_string().as_str()),
     ] {
