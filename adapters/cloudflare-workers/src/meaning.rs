@@ -22,6 +22,9 @@
 //! | 3xx | `Unknown` | misconfigured |
 //! | other 5xx | `Unknown` | unavailable |
 //!
+//! To a request of plain HTTP pages, redirects to Access, 408, 429, 502 to 504 and 520 to 530 mean the same, other 5xx are
+//! the Worker's own error, and all else is its reply: 401, 403 and 404 too, so that refused credentials pass for its own word.
+//!
 //! Sources: developers.cloudflare.com, Workers "Errors and exceptions", "Cloudflare 1xxx errors", read 2026-11-21.
 
 use http::{HeaderMap, header};
@@ -79,6 +82,18 @@ pub(crate) fn of(status: u16, headers: &HeaderMap, body: &[u8]) -> Meaning {
     }
 }
 
+/// The meaning of an answer to a request of plain HTTP: all but what Cloudflare itself says is the Worker's.
+pub(crate) fn of_http(status: u16, headers: &HeaderMap, body: &[u8]) -> Meaning {
+    let is_cloudflares = PageError::named(status, body).is_some()
+        || (300..=399).contains(&status) && is_login(headers)
+        || matches!(status, 408 | 429 | 502..=504 | 520..=530);
+    match status {
+        _ if is_cloudflares => of(status, headers, body),
+        500..=599 => Meaning::FunctionError(None),
+        _ => Meaning::Success,
+    }
+}
+
 /// Where Access sends who has no token.
 fn is_login(headers: &HeaderMap) -> bool {
     let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
@@ -113,6 +128,35 @@ mod tests {
         match of(status, &headers, body.as_bytes()) {
             Meaning::Failure { outcome, kind, .. } => (Some(outcome), kind),
             other => panic!("{status} {body}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn to_a_request_of_plain_http_the_worker_answers_itself() {
+        let none = HeaderMap::new();
+        for status in [200, 301, 304, 400, 401, 403, 404, 413, 451] {
+            assert_eq!(of_http(status, &none, b"<p>own</p>"), Meaning::Success, "{status}");
+        }
+        for status in [500, 501, 599] {
+            assert_eq!(of_http(status, &none, b""), Meaning::FunctionError(None), "{status}");
+        }
+        let login =
+            [(header::LOCATION, HeaderValue::from_static("https://a.cloudflareaccess.com/cdn-cgi/access/login"))];
+        let login: HeaderMap = login.into_iter().collect();
+        for (status, headers, body) in [
+            (302, &login, ""),
+            (429, &none, ""),
+            (502, &none, ""),
+            (522, &none, ""),
+            (PageError::Exception.status(), &none, "error code: 1101"),
+            (PageError::DailyLimit.status(), &none, "error code: 1027"),
+        ] {
+            assert_eq!(
+                of_http(status, headers, body.as_bytes()),
+                of(status, headers, body.as_bytes()),
+                "{status} {body}"
+            );
+            assert_ne!(of_http(status, headers, body.as_bytes()), Meaning::Success, "{status} {body}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, response};
+use http::{HeaderMap, HeaderName, HeaderValue, response};
 use merit_cloud_wire::workers;
 use merit_pricing::PriceSheet;
 use merit_transport::{Answer, Origin, Route, Transport, excerpt, failure, headers, retry_after};
@@ -52,11 +52,14 @@ impl WorkersVenue {
 
     async fn attempt(&self, call: Call) -> Result<Reply, VenueError> {
         let begun = Instant::now();
-        let Called { route, script } = target::called(&call.target, &self.config, self.base.as_ref())?;
+        let Called { mut route, script } = target::called(&call.target, &self.config, self.base.as_ref())?;
+        if let Some(http) = &call.http {
+            route = route.below(http)?;
+        }
         let ends = self.limits.admit(&call, begun, &route)?;
         self.lockout.check(&route)?;
         let _place = self.transport.admit(&route, ends).await?;
-        let build = |_| route.request(Method::POST, self.headers(&call), call.payload.clone());
+        let build = |_| route.request(call.method(), self.headers(&call), call.payload.clone());
         let Answer { head, sent, body } = self.transport.send(&route, ends, build).await?;
         let max = self.config.max_reply_bytes;
         let measure =
@@ -68,7 +71,8 @@ impl WorkersVenue {
                 return Err(if head.status.is_success() { broken } else { doubtful(broken) });
             }
         };
-        self.received(&route, &head, payload, |bytes| measure(done, bytes))
+        let reply = self.received(&call, &route, &head, payload, |bytes| measure(done, bytes))?;
+        Ok(reply.with_headers_for(&call, head.headers))
     }
 
     /// What was sent with the call, and by whom.
@@ -77,19 +81,25 @@ impl WorkersVenue {
         headers.insert(USER_AGENT, headers::USER_AGENT);
         headers.extend(self.credentials.iter().cloned());
         headers::passed_on(call, &mut headers);
+        headers::beneath(call, &mut headers);
         headers
     }
 
     /// A reply or a failure, from an answer that came whole.
     fn received(
         &self,
+        call: &Call,
         route: &Route,
         head: &response::Parts,
         payload: Bytes,
         measure: impl Fn(usize) -> Measured,
     ) -> Result<Reply, VenueError> {
         let status = head.status.as_u16();
-        let function_error = match meaning::of(status, &head.headers, &payload) {
+        let meaning = match &call.http {
+            None => meaning::of(status, &head.headers, &payload),
+            Some(_) => meaning::of_http(status, &head.headers, &payload),
+        };
+        let function_error = match meaning {
             Meaning::Success => None,
             Meaning::FunctionError(named) => {
                 let kind = named.map_or_else(|| format!("Http{status}"), str::to_owned);
@@ -153,6 +163,11 @@ impl Venue for WorkersVenue {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Workers answer requests and nothing else.
+    fn takes_http(&self, _: &Target) -> bool {
+        true
     }
 
     fn unready(&self) -> Option<Arc<str>> {

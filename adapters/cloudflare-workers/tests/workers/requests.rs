@@ -1,7 +1,10 @@
 //! What is sent, what a call is taken to have used, and the list of scripts.
 
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method};
 use merit_units::Micros;
-use merit_venue::{ErrorKind, Outcome, Venue};
+use merit_venue::{Call, ErrorKind, HttpHead, Outcome, Venue};
 use merit_venue_cloudflare_workers::{AccessToken, Api, CpuEstimate, Secret};
 
 use crate::server::{Answer, TestServer, call, invoke, reply, venue_at};
@@ -25,6 +28,28 @@ async fn a_call_carries_its_credentials_and_its_trace() {
         ("content-type", "text/plain"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ] {
+        assert_eq!(request.header(name), Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_plain_http_arrives_as_it_was_sent() {
+    let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\nset-cookie: a=1\r\n\r\nnone";
+    let server = TestServer::start(|_| Answer::Send(answer.to_vec())).await;
+    let venue = venue_at(&server.url(), |_| {});
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("authorization", "Basic dTpw"), ("user-agent", "browser/1"), ("accept", "text/html")] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let http = HttpHead { method: Method::DELETE, below: "/a%2Fb".into(), query: Some("y=2".into()), headers };
+    let asked = Call { http: Some(Arc::new(http)), ..call("resize/v2?x=1", "") };
+    assert!(venue.takes_http(&asked.target));
+    let reply = venue.invoke(asked).await.expect("the Worker's own 404");
+    assert_eq!((reply.status, &reply.payload[..], reply.function_error), (404, &b"none"[..], None));
+    assert_eq!(reply.headers.expect("all headers")["set-cookie"], "a=1");
+    let request = server.received(0);
+    assert_eq!(request.request_line(), "DELETE /resize/v2/a%2Fb?x=1&y=2 HTTP/1.1");
+    for (name, value) in [("authorization", "Basic dTpw"), ("user-agent", "browser/1"), ("accept", "text/html")] {
         assert_eq!(request.header(name), Some(value), "{name}");
     }
 }
