@@ -15,17 +15,17 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::pin::pin;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::Limits;
 use crate::cgroup::{Cgroups, Group};
@@ -33,13 +33,14 @@ use crate::netns::Netns;
 use crate::processes;
 use crate::spawner;
 
+mod remains;
+
+use remains::Remains;
+
 /// How long bubblewrap may take until its process 1 exists; on an idle machine it takes 3 ms.
 const SETUP: Duration = Duration::from_secs(10);
-/// How long the processes of a killed instance may take to be gone before it is logged.
-const GONE: Duration = Duration::from_secs(10);
-
-/// How long they may take where they stand, perhaps behind others.
-const GONE_BEHIND: Duration = Duration::from_millis(20);
+/// How long it may take behind others.
+const SETUP_BEHIND: Duration = Duration::from_millis(100);
 
 /// The descriptor bubblewrap reads its options from.
 const OPTIONS: i32 = 3;
@@ -65,6 +66,8 @@ pub(crate) struct Launch {
     pub(crate) limits: Limits,
     /// A folder that is removed with it.
     pub(crate) folder: Option<PathBuf>,
+    /// Whether it begins behind others.
+    pub(crate) behind: bool,
 }
 
 /// A started instance's processes.
@@ -98,24 +101,21 @@ impl Cage {
         let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
         let limits = launch.limits;
         let (own_network, user) = (launch.own_network, launch.user);
-        let folder = launch.folder.clone();
+        let (folder, behind, own_groups) = (launch.folder.clone(), launch.behind, groups.clone());
         let (command, block, outputs) = command(launch).map_err(failed("pipes can't be made"))?;
-        let child = spawner::spawn(command).await.map_err(failed("bubblewrap can't be started"))?;
-        let mut remains = Remains { child: Some(child), pidfd: None, group: None, folder };
+        let begun = spawner::run(move || begin(command, &own_groups, &limits, folder, behind)).await;
+        let (mut remains, group) = begun.map_err(failed("bubblewrap can't be started"))??;
         let mut outputs = outputs.map_err(failed("pipes can't be read"))?;
-        let pid = match tokio::time::timeout(SETUP, child_pid(&mut outputs)).await {
-            Ok(Ok(pid)) => pid,
-            Ok(Err(message)) => return Err(message),
-            Err(_) => return Err(format!("bubblewrap was not ready within {} s", SETUP.as_secs())),
-        };
+        let pid = ready(&mut outputs, &group).await?;
         let typed = Pid::from_raw(pid).ok_or("bubblewrap reported no process")?;
         let pidfd = pidfd_open(typed, PidfdFlags::empty()).map_err(|error| format!("its process is gone: {error}"))?;
         let pidfd = Arc::new(pidfd);
         remains.pidfd = Some(Arc::clone(&pidfd));
-        let group = groups.create(&limits).map_err(failed("a control group can't be made"))?;
-        let group = Arc::new(group);
-        remains.group = Some(Arc::clone(&group));
-        group.add(pid).map_err(failed("it can't be put into its control group"))?;
+        if !group.has(pid) {
+            let added = Arc::clone(&group);
+            let added = spawner::run(move || added.add(pid)).await;
+            added.flatten().map_err(failed("it can't be put into its control group"))?;
+        }
         processes::limit(typed, user, &limits, !groups.limits_memory())
             .map_err(failed("its resources can't be limited"))?;
         let netns = if own_network {
@@ -159,7 +159,7 @@ impl Cage {
     pub(crate) async fn bury(&self) {
         self.killer().kill();
         let remains = self.remains.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(remains) = remains {
+        if let Some(mut remains) = remains {
             // The sender is dropped when the thread is done.
             let _ = remains.bury().await;
         }
@@ -184,89 +184,6 @@ impl Killer {
     }
 }
 
-/// What is left of a cage.
-#[derive(Debug)]
-struct Remains {
-    child: Option<Child>,
-    pidfd: Option<Arc<OwnedFd>>,
-    group: Option<Arc<Group>>,
-    folder: Option<PathBuf>,
-}
-
-impl Remains {
-    /// Removes it on a thread of its own; the receiver ends when that is done.
-    fn bury(mut self) -> oneshot::Receiver<()> {
-        let (done, buried) = oneshot::channel();
-        let Some(mut child) = self.child.take() else { return buried };
-        let (pidfd, group, folder) = (self.pidfd.take(), self.group.take(), self.folder.take());
-        let work = move || {
-            if pidfd.is_none() {
-                kill_first_process(&mut child);
-            }
-            if let Some(pidfd) = &pidfd {
-                let gone_within = |time: Duration| {
-                    let ready = poll(&mut [PollFd::new(pidfd.as_ref(), PollFlags::IN)], time.try_into().ok().as_ref());
-                    matches!(ready, Ok(1..))
-                };
-                let gone = gone_within(GONE_BEHIND) || {
-                    // To end takes a core, too, which those behind may not get.
-                    group.iter().for_each(|group| group.stand(false));
-                    gone_within(GONE)
-                };
-                if !gone {
-                    tracing::warn!("the processes of a killed instance are still there after {} s", GONE.as_secs());
-                }
-                let _ = child.kill();
-            }
-            let _ = child.wait();
-            if let Some(group) = group {
-                group.remove();
-            }
-            if let Some(folder) = folder
-                && let Err(error) = std::fs::remove_dir_all(&folder)
-            {
-                tracing::warn!(folder = %folder.display(), %error, "failed to remove an instance's folder");
-            }
-            drop(done);
-        };
-        if let Err(error) = std::thread::Builder::new().name("merit-burial".to_owned()).spawn(work) {
-            tracing::error!(%error, "failed to remove what an instance left; the next start removes its control group");
-        }
-        buried
-    }
-}
-
-impl Drop for Remains {
-    fn drop(&mut self) {
-        if self.child.is_some() {
-            let taken = Self {
-                child: self.child.take(),
-                pidfd: self.pidfd.take(),
-                group: self.group.take(),
-                folder: self.folder.take(),
-            };
-            drop(taken.bury());
-        }
-    }
-}
-
-/// Kills process 1 of a bubblewrap that was cut off before it said which that is.
-///
-/// The monitor may not be killed first: until it has set the user namespace up, its child waits for it without
-/// having asked to die with it, and would wait for ever.
-fn kill_first_process(monitor: &mut Child) {
-    let number = i32::try_from(monitor.id()).unwrap_or(i32::MAX);
-    for _ in 0..SETUP.as_millis() {
-        let ended = !matches!(monitor.try_wait(), Ok(None));
-        let killed = processes::children(number).into_iter().filter(|child| processes::kill(*child)).count();
-        if ended || killed > 0 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let _ = monitor.kill();
-}
-
 /// Kills what is left of pools that were killed in the middle of a start: a process 1 whose monitor is gone.
 pub(crate) fn sweep(users: std::ops::Range<u32>) {
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -286,6 +203,42 @@ pub(crate) fn sweep(users: std::ops::Range<u32>) {
             processes::kill(pid);
         }
     }
+}
+
+/// Starts bubblewrap, in its control group where that can be: to be called on the thread for it.
+fn begin(
+    mut command: Command,
+    groups: &Cgroups,
+    limits: &Limits,
+    folder: Option<PathBuf>,
+    behind: bool,
+) -> Result<(Remains, Arc<Group>), String> {
+    let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
+    let mut remains = Remains::default();
+    remains.folder = folder;
+    let group = Arc::new(groups.create(limits).map_err(failed("a control group can't be made"))?);
+    remains.group = Some(Arc::clone(&group));
+    let inside = group.enter().map_err(failed("its control group can't be entered"))?;
+    let spawned = command.spawn();
+    drop(inside);
+    remains.child = Some(spawned.map_err(failed("bubblewrap can't be started"))?);
+    group.limit_memory().map_err(failed("its memory can't be limited"))?;
+    // Not earlier: a thread that copies this process holds up others of it that want memory.
+    group.stand(behind);
+    Ok((remains, group))
+}
+
+/// Waits until process 1 exists; one that is kept from it behind others comes in front.
+async fn ready(outputs: &mut Outputs, group: &Group) -> Result<i32, String> {
+    let mut pid = pin!(child_pid(outputs));
+    if group.is_behind() {
+        if let Ok(pid) = timeout(SETUP_BEHIND, pid.as_mut()).await {
+            return pid;
+        }
+        group.stand(false);
+    }
+    let late = || format!("bubblewrap was not ready within {} s", SETUP.as_secs());
+    timeout(SETUP, pid).await.unwrap_or_else(|_| Err(late()))
 }
 
 type Opened = (Command, io::PipeWriter, io::Result<Outputs>);

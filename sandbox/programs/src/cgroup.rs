@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::{Limits, ranks};
@@ -185,21 +185,34 @@ impl Cgroups {
     /// # Errors
     /// What the kernel refused; nothing is left then.
     pub(crate) fn create(&self, limits: &Limits) -> io::Result<Group> {
-        let name = name();
-        let mut group = Group { folders: Vec::new(), cpu: None, memory: None, idle: None, v2: self.v2 };
+        let mut group = Group { name: name(), v2: self.v2, ..Group::default() };
+        let filled = self.fill(&mut group, limits);
+        if filled.is_err() {
+            group.remove();
+        }
+        filled.map(|()| group)
+    }
+
+    fn fill(&self, group: &mut Group, limits: &Limits) -> io::Result<()> {
         for parent in self.parents() {
-            let folder = parent.join(&name);
+            let folder = parent.join(&group.name);
             fs::create_dir(&folder)?;
             group.folders.push(folder);
         }
+        let name = group.name.clone();
         let at = |parent: &Option<PathBuf>| parent.as_ref().map(|parent| parent.join(&name));
         if let Some(folder) = at(&self.memory) {
-            limit_memory(&folder, limits.memory.bytes(), self.v2)?;
-            group.memory = Some(folder);
+            let peak = folder.join(if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" });
+            // It begins anew when it is written to: with version 2 only since Linux 6.12, and only as this file sees it.
+            let file = File::options().read(true).write(true).open(&peak);
+            group.resets = file.is_ok();
+            group.peak = file.or_else(|_| File::open(&peak)).ok();
+            group.memory = Some((folder, limits.memory.bytes()));
         }
         if let Some(folder) = at(&self.pids) {
-            // Bubblewrap's own process inside is none of the program's.
-            fs::write(folder.join("pids.max"), (u64::from(limits.processes) + 1).to_string())?;
+            // Bubblewrap's own processes are none of the program's: the one inside, and with version 1 the monitor.
+            let own = if self.v2 { 1 } else { 2 };
+            fs::write(folder.join("pids.max"), (u64::from(limits.processes) + own).to_string())?;
         }
         if let Some((folder, milli)) = at(&self.cpu).zip(limits.vcpu_milli) {
             let quota = (u64::from(milli) * CPU_PERIOD_US / 1000).max(1000);
@@ -214,7 +227,7 @@ impl Cgroups {
         if let Some(folder) = at(&self.cpuacct) {
             group.cpu = Some(File::open(folder.join(if self.v2 { "cpu.stat" } else { "cpuacct.usage" }))?);
         }
-        Ok(group)
+        Ok(())
     }
 }
 
@@ -233,20 +246,76 @@ fn limit_memory(folder: &Path, bytes: u64, v2: bool) -> io::Result<()> {
 }
 
 /// A group in each hierarchy, for one instance.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Group {
+    name: String,
     folders: Vec<PathBuf>,
     cpu: Option<File>,
-    memory: Option<PathBuf>,
+    /// And its limit in bytes.
+    memory: Option<(PathBuf, u64)>,
+    /// The most memory it held; kept open, because it is read and begun anew in every call.
+    peak: Option<File>,
+    /// Whether the peak can be begun anew.
+    resets: bool,
     /// The file that says whether it runs behind all others.
     idle: Option<PathBuf>,
+    behind: AtomicBool,
     v2: bool,
 }
 
+/// The calling thread is in a group until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Inside<'a>(&'a Group);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        for folder in &self.0.folders {
+            // Where this process is: its own group in front, or the one above.
+            let above = folder.parent().unwrap_or(folder);
+            let moved = move_thread(&above.join(ranks::front_name())).or_else(|_| move_thread(above));
+            if let Err(error) = moved {
+                tracing::warn!(%error, folder = %folder.display(), "a thread stays in a control group");
+            }
+        }
+    }
+}
+
+/// Moves the calling thread to a group of version 1.
+fn move_thread(folder: &Path) -> io::Result<()> {
+    fs::write(folder.join("tasks"), "0")
+}
+
 impl Group {
-    /// Puts a process in; its children follow.
+    /// Moves the calling thread in, so that what it starts is there from its first moment: no limit of memory stands
+    /// yet. `None` with version 2, which does not part threads from their process like that.
+    ///
+    /// A thread moves itself in a tenth of a millisecond; to be moved by somebody else takes five to fifteen, for the
+    /// kernel then waits until no core can be in the middle of anything.
+    pub(crate) fn enter(&self) -> io::Result<Option<Inside<'_>>> {
+        if self.v2 {
+            return Ok(None);
+        }
+        let inside = Inside(self);
+        self.folders.iter().try_for_each(|folder| move_thread(folder))?;
+        Ok(Some(inside))
+    }
+
+    /// Whether a process is in it.
+    pub(crate) fn has(&self, pid: i32) -> bool {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let inside = text.lines().filter(|line| line.rsplit('/').next() == Some(&self.name)).count();
+        inside >= self.folders.len()
+    }
+
+    /// Puts a process in; its children follow. Blocks for some milliseconds.
     pub(crate) fn add(&self, pid: i32) -> io::Result<()> {
         self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), pid.to_string()))
+    }
+
+    /// Bounds its memory from now on.
+    pub(crate) fn limit_memory(&self) -> io::Result<()> {
+        let Some((folder, bytes)) = &self.memory else { return Ok(()) };
+        limit_memory(folder, *bytes, self.v2)
     }
 
     /// Whether it can be made to run behind others.
@@ -254,9 +323,15 @@ impl Group {
         self.idle.is_some()
     }
 
+    /// Whether its processes run behind all others.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed)
+    }
+
     /// Has its processes run behind all others, or in front again.
     pub(crate) fn stand(&self, behind: bool) {
-        let Some(file) = &self.idle else { return };
+        let Some(file) = self.idle.as_ref().filter(|_| self.is_behind() != behind) else { return };
+        self.behind.store(behind, Ordering::Relaxed);
         if let Err(error) = fs::write(file, if behind { "1" } else { "0" }) {
             // One that is gone needs no place.
             tracing::debug!(%error, file = %file.display(), "a control group stays where it stands");
@@ -273,21 +348,22 @@ impl Group {
 
     /// The most memory held since [`Self::reset_peak`], in bytes.
     pub(crate) fn memory_peak(&self) -> Option<u64> {
-        let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
-        fs::read_to_string(self.memory.as_ref()?.join(file)).ok()?.trim().parse().ok()
+        let mut buffer = [0; 32];
+        let read = self.peak.as_ref()?.read_at(&mut buffer, 0).ok()?;
+        std::str::from_utf8(&buffer[..read]).ok()?.trim().parse().ok()
     }
 
-    /// Begins a new peak where the kernel can: version 2 keeps the highest since the group was made.
+    /// Begins a new peak where the kernel can: version 2 keeps the highest since the group was made before Linux 6.12.
     pub(crate) fn reset_peak(&self) {
-        if let Some(folder) = self.memory.as_ref().filter(|_| !self.v2) {
-            let _ = fs::write(folder.join("memory.max_usage_in_bytes"), "0");
+        if let Some(file) = self.peak.as_ref().filter(|_| self.resets) {
+            let _ = file.write_at(b"0", 0);
         }
     }
 
     /// Processes the kernel killed for want of memory.
     pub(crate) fn killed_for_memory(&self) -> bool {
         let file = if self.v2 { "memory.events" } else { "memory.oom_control" };
-        let text = self.memory.as_ref().and_then(|folder| fs::read_to_string(folder.join(file)).ok());
+        let text = self.memory.as_ref().and_then(|(folder, _)| fs::read_to_string(folder.join(file)).ok());
         text.and_then(|text| field(&text, "oom_kill")).is_some_and(|killed| killed > 0)
     }
 

@@ -38,7 +38,8 @@ const AGAIN: Duration = Duration::from_millis(10);
 pub(crate) struct Habit(AtomicBool);
 
 impl Habit {
-    fn is_long(&self) -> bool {
+    /// Whether it was.
+    pub(crate) fn is_long(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -88,13 +89,15 @@ impl Place {
 }
 
 impl Standing {
-    /// Of an instance that is about to start.
+    /// Of an instance whose program is about to start.
     pub(crate) fn new(group: Arc<Group>, meter: Arc<Meter>, habit: Arc<Habit>) -> Self {
-        let standing = Self { group, meter, habit, place: Mutex::new(Place::Front { until: SHORT }) };
-        if standing.habit.is_long() {
-            standing.go(|_| Place::Behind { at: Instant::now(), used: Duration::ZERO });
-        }
-        standing
+        let used = meter.cpu().to_std();
+        let place = if group.is_behind() {
+            Place::Behind { at: Instant::now(), used }
+        } else {
+            Place::Front { until: used + SHORT }
+        };
+        Self { group, meter, habit, place: Mutex::new(place) }
     }
 
     /// A call begins, one of `calls`, when the instance has used so much.

@@ -42,6 +42,7 @@ fn a_group_of_version_2_gets_its_limits_and_is_read() {
     let here = Some(folder.path().to_path_buf());
     let groups = Cgroups { memory: here.clone(), pids: here.clone(), cpu: here, cpuacct: None, v2: true };
     let group = groups.create(&Limits { vcpu_milli: Some(500), ..Limits::default() }).expect("made");
+    group.limit_memory().expect("written");
     let written = |file: &str| std::fs::read_to_string(group.folders[0].join(file)).expect(file);
     assert_eq!(written("memory.max"), (128 * 1024 * 1024).to_string());
     assert_eq!(written("pids.max"), "1025");

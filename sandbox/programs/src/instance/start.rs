@@ -179,6 +179,7 @@ fn launch(machine: &Machine, prepared: &Prepared, api_port: u16, own_network: bo
             own_network,
             limits,
             folder: None,
+            behind: prepared.habit.is_long(),
         }),
         Isolation::Gvisor => {
             let runsc = machine.tools().runsc.as_ref().ok_or("runsc is not installed (apt-get install runsc)")?;
@@ -199,6 +200,7 @@ fn launch(machine: &Machine, prepared: &Prepared, api_port: u16, own_network: bo
                 own_network,
                 limits: gvisor::limits(limits),
                 folder: Some(folder),
+                behind: prepared.habit.is_long(),
             })
         }
     }

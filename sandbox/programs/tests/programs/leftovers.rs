@@ -45,7 +45,7 @@ impl Left {
 }
 
 /// Processes below one that are not zombies.
-fn below(pid: u32) -> BTreeSet<u32> {
+pub(crate) fn below(pid: u32) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     let mut todo = vec![pid];
     while let Some(pid) = todo.pop() {
