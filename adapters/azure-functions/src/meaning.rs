@@ -16,6 +16,9 @@
 //! | 503 otherwise, and other 5xx | the front end or the host; the function may have run | `Unknown` |
 //! | 3xx | wrong URL, or a sign-in page in front; not followed | `Unknown` |
 //!
+//! To a request of plain HTTP 408, 429, 502, 503 and 504 mean the same, other 5xx are the function's own error, and all else
+//! is its reply: 401, 403 and 404 too, so that a refused key passes for the function's word.
+//!
 //! Sources: learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger and
 //! .../functions-scale, and Azure/azure-functions-host (the words of 503), read 2026-11-21.
 //!
@@ -65,6 +68,15 @@ impl Meaning {
             501..=599 => Self::Refusal(Unknown, Kind::Unavailable),
             300..=399 => Self::Refusal(Unknown, Kind::Misconfigured),
             _ => Self::Refusal(Unknown, Kind::MalformedReply),
+        }
+    }
+
+    /// Of an answer to a request of plain HTTP: all but what a gateway says is the function's own word.
+    pub(crate) fn of_http(status: StatusCode, headers: &HeaderMap) -> Self {
+        match status.as_u16() {
+            408 | 429 | 502..=504 => Self::of(status, headers),
+            500..=599 => Self::FunctionError,
+            _ => Self::Success,
         }
     }
 
@@ -125,6 +137,22 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn to_a_request_of_plain_http_the_function_answers_itself() {
+        let of = |status: u16| Meaning::of_http(StatusCode::from_u16(status).expect("a status"), &headers(&[]));
+        for status in [200, 202, 302, 304, 400, 401, 403, 404, 413] {
+            assert_eq!(of(status), Meaning::Success, "{status}");
+        }
+        assert_eq!(
+            (of(500), of(501), of(507)),
+            (Meaning::FunctionError, Meaning::FunctionError, Meaning::FunctionError)
+        );
+        for status in [408, 429, 502, 503, 504] {
+            let code = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(of(status), Meaning::of(code, &headers(&[])), "{status}");
+        }
     }
 
     #[test]

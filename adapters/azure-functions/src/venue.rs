@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Full;
 use merit_pricing::{PriceSheet, Usage};
 use merit_transport::tokens::Keyring;
@@ -111,9 +111,13 @@ impl AzureVenue {
         let build = |now| request(&call, &admitted, now);
         let answer = self.transport.send(&admitted.route, admitted.ends, build).await?;
         let sent = answer.sent;
-        let reply = match Meaning::of(answer.head.status, &answer.head.headers) {
-            Meaning::Success => self.receive(&admitted, answer, false).await?,
-            Meaning::FunctionError => self.receive(&admitted, answer, true).await?,
+        let meaning = match &call.http {
+            None => Meaning::of(answer.head.status, &answer.head.headers),
+            Some(_) => Meaning::of_http(answer.head.status, &answer.head.headers),
+        };
+        let reply = match meaning {
+            Meaning::Success => self.receive(&call, &admitted, answer, false).await?,
+            Meaning::FunctionError => self.receive(&call, &admitted, answer, true).await?,
             refusal => return Err(Box::pin(refuse(&admitted, answer, refusal)).await),
         };
         drop(place);
@@ -125,7 +129,10 @@ impl AzureVenue {
 
     /// Everything that must be so before anything is sent.
     async fn admit(&self, call: &Call) -> Result<Admitted, VenueError> {
-        let route = self.routes.of(&call.target)?;
+        let mut route = self.routes.of(&call.target)?;
+        if let Some(http) = &call.http {
+            route = route.below(http)?;
+        }
         let shown = route.shown();
         let ends = self.limits.admit(call, Instant::now(), &shown)?;
         let (key, token) = self.proofs(&route, ends).await?;
@@ -146,6 +153,7 @@ impl AzureVenue {
     /// Reads the reply of a function that ran; and where to ask, when it only began an orchestration.
     async fn receive(
         &self,
+        call: &Call,
         admitted: &Admitted,
         answer: Answer,
         failed: bool,
@@ -156,12 +164,14 @@ impl AzureVenue {
         let (payload, done) = read.map_err(|error| {
             failure::without_body(&admitted.shown, error, max, self.measure(sent, Instant::now(), 0))
         })?;
-        let begun = self.config.durable.then(|| poll::status_url(head.status, &head.headers, &payload)).flatten();
+        // Whoever sent a request follows what its answer says by itself.
+        let durable = self.config.durable && call.http.is_none();
+        let begun = durable.then(|| poll::status_url(head.status, &head.headers, &payload)).flatten();
         let function_error = failed.then(|| meaning::function_error(head.status, &payload));
         let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
         let measured = self.measure(sent, done, payload.len());
         let reply = Reply::plain(head.status.as_u16(), content_type, payload, measured);
-        Ok((Reply { function_error, ..reply }, begun))
+        Ok((Reply { function_error, ..reply }.with_headers_for(call, head.headers), begun))
     }
 
     /// What a call used, by the own clock and the assumed memory: Azure tells no meters. A lower bound of one
@@ -195,11 +205,12 @@ impl Admitted {
     }
 }
 
-/// `POST` with the payload, the proofs, and what belongs to the call.
+/// `POST`, or the method the caller sent, with the payload, the proofs, and what belongs to the call.
 fn request(call: &Call, admitted: &Admitted, now: Instant) -> Request<Full<Bytes>> {
     let mut headers = admitted.proofs();
     headers::of_call(call, admitted.ends, now, &mut headers);
-    admitted.route.request(Method::POST, headers, call.payload.clone())
+    headers::beneath(call, &mut headers);
+    admitted.route.request(call.method(), headers, call.payload.clone())
 }
 
 /// The error of an answer that is not the function's; a key or token it refuses is not sent again.
@@ -244,6 +255,11 @@ impl Venue for AzureVenue {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// HTTP triggers are apps behind URLs.
+    fn takes_http(&self, _: &Target) -> bool {
+        true
     }
 
     /// Without a token no app can be called; a key that is refused is its app's affair while another app has one, and so

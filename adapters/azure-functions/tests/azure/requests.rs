@@ -1,9 +1,11 @@
 //! What is sent, whose time counts, and what answers mean.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue, Method};
 use merit_units::{MemoryMb, Micros};
-use merit_venue::{ErrorKind, MeterBasis, Outcome, Venue};
+use merit_venue::{Call, ErrorKind, HttpHead, MeterBasis, Outcome, Venue};
 
 use crate::server::{Answer, TestServer, call, echo, entra, invoke, issued, reply, target, venue_at};
 
@@ -34,6 +36,31 @@ async fn a_call_carries_its_key_and_its_token() {
         "scope=api%3A%2F%2F33333333-3333-3333-3333-333333333333%2F.default",
     ];
     assert_eq!(parts, expected);
+}
+
+#[tokio::test]
+async fn a_request_of_plain_http_arrives_as_it_was_sent_but_for_the_venues_key() {
+    // What an orchestration's beginning looks like is passed on like any other answer.
+    let answer =
+        b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\nset-cookie: a=1\r\nlocation: https://elsewhere/\r\n\r\n{}";
+    let server = TestServer::start(|_| Answer::Send(answer.to_vec())).await;
+    let venue = venue_at(&server.url(), |config| config.durable = true);
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("authorization", "Basic dTpw"), ("x-functions-key", "mine"), ("user-agent", "browser/1")] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let http = HttpHead { method: Method::PATCH, below: "/a%2Fb".into(), query: Some("x=1".into()), headers };
+    assert!(venue.takes_http(&call("").target));
+    let reply = venue.invoke(Call { http: Some(Arc::new(http)), ..call("body") }).await.expect("a reply");
+    assert_eq!((reply.status, &reply.payload[..], server.calls()), (202, &b"{}"[..], 1));
+    let all = reply.headers.expect("all headers");
+    assert_eq!([&all["set-cookie"], &all["location"]], ["a=1", "https://elsewhere/"]);
+    let sent = server.received(0);
+    assert_eq!((sent.request_line(), &sent.body[..]), ("PATCH /api/resize/a%2Fb?x=1 HTTP/1.1", &b"body"[..]));
+    for (name, value) in [("authorization", "Basic dTpw"), ("x-functions-key", "the-key"), ("user-agent", "browser/1")]
+    {
+        assert_eq!(sent.header(name), Some(value), "{name}");
+    }
 }
 
 #[tokio::test]
