@@ -102,7 +102,8 @@ impl Driver {
             let next = self.core().scheduler.next_tick().map(|at| self.begun + at.to_std());
             let latest = Instant::now() + LOOK_EVERY;
             drop(timeout_at(next.unwrap_or(latest).min(latest), self.changed.notified()).await);
-            self.act(|core, now, actions| core.scheduler.tick(now, actions));
+            // Not one to be told of what waits: it would wake itself for as long as anything does.
+            self.decide(|core, now, actions| core.scheduler.tick(now, actions));
         }
     }
 
@@ -133,8 +134,17 @@ impl Driver {
         self.act(|core, now, actions| core.scheduler.ended(now, instance, took, gone, actions));
     }
 
-    /// Tells the scheduler something and carries out what it decides.
+    /// Tells the scheduler something and carries out what it decides; who keeps time is told when calls wait.
     fn act<T>(self: &Arc<Self>, tell: impl FnOnce(&mut Core, Micros, &mut Vec<Action>) -> T) -> T {
+        let (told, waiting) = self.decide(tell);
+        if waiting {
+            self.changed.notify_one();
+        }
+        told
+    }
+
+    /// Tells the scheduler something and carries out what it decides; also whether calls wait then.
+    fn decide<T>(self: &Arc<Self>, tell: impl FnOnce(&mut Core, Micros, &mut Vec<Action>) -> T) -> (T, bool) {
         let mut actions = Vec::new();
         let mut leftovers = Leftovers::new();
         let told = {
@@ -143,10 +153,7 @@ impl Driver {
             for action in actions {
                 self.carry_out(action, &mut core, &mut leftovers);
             }
-            if !core.waiting.is_empty() {
-                self.changed.notify_one();
-            }
-            told
+            (told, !core.waiting.is_empty())
         };
         drop(leftovers);
         told
