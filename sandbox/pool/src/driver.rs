@@ -236,3 +236,65 @@ impl Drop for Withdrawal<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::BoxFuture;
+    use merit_units::MemoryMb;
+
+    use super::*;
+    use crate::schedule::{KeepAlive, Shape};
+
+    /// A program whose instances never come up.
+    struct NeverReady;
+
+    impl Runner for NeverReady {
+        fn shape(&self) -> Shape {
+            Shape { memory: 1 << 20, concurrency: 1, instances: 1, kept: true }
+        }
+        fn isolation(&self) -> &'static str {
+            "namespace"
+        }
+        fn memory(&self) -> MemoryMb {
+            MemoryMb::try_new(1).expect("a size")
+        }
+        fn timeout(&self) -> Micros {
+            Micros::from_secs(1)
+        }
+        fn speaks_http(&self) -> bool {
+            false
+        }
+        fn describe(&self) -> serde_json::Value {
+            serde_json::Value::Null
+        }
+        fn fresh(&self) -> Option<Arc<dyn Instance>> {
+            None
+        }
+        fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Instance>, String>> {
+            std::future::pending().boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn who_keeps_time_sleeps_while_a_call_waits_for_a_start() {
+        let queue_wait = Micros::from_secs(60);
+        let keep_alive = KeepAlive { min: Micros::from_secs(1), max: Micros::from_secs(2) };
+        let rules = Rules { memory: 1 << 30, calls: 1, queue: 1, queue_wait, keep_alive };
+        let driver = Driver::new(rules, vec![Arc::new(NeverReady)]);
+        let (mut keeping, mut polls) = (pin!(Arc::clone(&driver).keep_time()), 0);
+        let keeping = poll_fn(|context| {
+            polls += 1;
+            keeping.as_mut().poll(context)
+        });
+        let refused = tokio::select! {
+            placed = driver.enter(0, Instant::now() + Duration::from_millis(300)) => placed.err(),
+            () = keeping => None,
+        };
+        assert_eq!(refused, Some(Refused::Expired));
+        assert!(polls < 50, "it looked {polls} times");
+    }
+}
