@@ -42,7 +42,12 @@ pub(super) async fn invoke_async(asked: &Asked<'_>, segment: &str, body: Unread)
 }
 
 /// Checks everything that can be before the payload is read, reads it, and checks the rest.
-pub(super) async fn admitted(asked: &Asked<'_>, segment: &str, head: &Head, body: Unread) -> Result<Box<Admitted>, Denied> {
+pub(super) async fn admitted(
+    asked: &Asked<'_>,
+    segment: &str,
+    head: &Head,
+    body: Unread,
+) -> Result<Box<Admitted>, Denied> {
     let ticket = admit::enter(asked.broker)?;
     let signed = Signed::of_head(asked, &body)?;
     let name = function::name(segment, asked.parts.uri.query())?;
