@@ -1,9 +1,9 @@
 //! Shadow calls: some of a function's calls are repeated at another deployment, and the replies are compared.
 //!
-//! Only calls of idempotent functions by their payload alone (not requests of plain HTTP), whose reply was whole, and only to deployments that the caller's terms allow: the
-//! payload goes nowhere it could not have gone. A shadow call begins [`AFTERWARDS`] after its call was settled, on the
-//! broker's own threads, and nobody waits for it; when there are too many at once, or the queue is full, it is left out
-//! and counted.
+//! Only calls of idempotent functions by their payload alone (not requests of plain HTTP), whose reply was whole, and
+//! only to deployments that the caller's terms allow: the payload goes nowhere it could not have gone. A shadow call
+//! begins [`AFTERWARDS`] after its call was settled, on the broker's own threads, and nobody waits for it; when there are
+//! too many at once, or the queue is full, it is left out and counted.
 //!
 //! A reply that differs counts against the deployment of the weaker standing (see [`Ground`]); between equals against
 //! the one that was shadowed.

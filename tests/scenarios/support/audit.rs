@@ -73,10 +73,13 @@ impl Audit {
             assert_eq!(dollars(available), dollars(hard) - spent, "{budget:?}");
         }
         for group in ["account", "function,account", "venue,account"] {
-            let report = client.spend(group).await;
-            let rows = report.rows.iter().filter(|row| row.group["account"] == account);
-            let receipts: Money = rows.map(|row| dollars(&row.charge)).sum();
-            assert_eq!(receipts, spent, "receipts by {group} against the ledger of {account}");
+            // A charge is posted just before its receipt is queued; nobody who waits for a reply sees one without the other.
+            until(&format!("receipts by {group} come to the {spent} in the ledger of {account}"), async || {
+                let report = client.spend(group).await;
+                let rows = report.rows.iter().filter(|row| row.group["account"] == account);
+                (rows.map(|row| dollars(&row.charge)).sum::<Money>() == spent).then_some(())
+            })
+            .await;
         }
         budget
     }
