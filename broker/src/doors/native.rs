@@ -54,18 +54,22 @@ async fn serve(
     headers: &HeaderMap,
     payload: Incoming,
 ) -> Result<Reply, Refused> {
-    let (limit, patience) = {
-        let settings = broker.settings.load();
-        (settings.max_payload_bytes, settings.default_timeout.to_std())
-    };
-    let limit = body::Limit { bytes: limit, named: "server.max_payload_bytes" };
-    let payload = body::read(payload, limit, patience, |_| {}).await?;
-    let admitted = admission.with_payload(payload);
+    let admitted = read(broker, admission, payload).await?;
     let when = When::preferred(headers);
     match idempotent::key(headers)? {
         None => run(Arc::clone(broker), admitted, when).await,
         Some(key) => idempotent::run(broker, admitted, key, Native(when)).await,
     }
+}
+
+/// Reads an admitted call's payload, within the broker's limit and patience.
+pub(super) async fn read(broker: &Broker, admission: Admission, payload: Incoming) -> Result<Box<Admitted>, Refusal> {
+    let (limit, patience) = {
+        let settings = broker.settings.load();
+        (settings.max_payload_bytes, settings.default_timeout.to_std())
+    };
+    let limit = body::Limit { bytes: limit, named: "server.max_payload_bytes" };
+    Ok(admission.with_payload(body::read(payload, limit, patience, |_| {}).await?))
 }
 
 /// When a call is answered.

@@ -30,7 +30,7 @@ use crate::doors::problem;
 use crate::refusal::{Refusal, Refused};
 use crate::settle::Replied;
 use crate::terms::Stated;
-use crate::{body, guest, idempotent, stages};
+use crate::{guest, idempotent, stages};
 
 /// Where it is served.
 const PREFIX: &str = "/fn/";
@@ -92,13 +92,7 @@ fn admit(
 }
 
 async fn run(broker: &Arc<Broker>, admission: Admission, parts: Parts, payload: Incoming) -> Result<Reply, Refused> {
-    let (limit, patience) = {
-        let settings = broker.settings.load();
-        (settings.max_payload_bytes, settings.default_timeout.to_std())
-    };
-    let limit = body::Limit { bytes: limit, named: "server.max_payload_bytes" };
-    let payload = body::read(payload, limit, patience, |_| {}).await?;
-    let admitted = admission.with_payload(payload);
+    let admitted = native::read(broker, admission, payload).await?;
     match idempotent::key(&parts.headers)? {
         None => answer(Arc::clone(broker), admitted).await,
         Some(key) => idempotent::run(broker, admitted, key, Plain).await,
