@@ -154,6 +154,8 @@ async fn every_cloud_is_well_and_nothing_has_run_there() {
     let setup = tencent(alibaba(setup, "alibaba", &at("alibaba"), "sesame"), "tencent", &at("tencent"), "sesame");
     let google = [("endpoint_url", &*at("google")), ("metadata_url", &*at("google"))];
     let setup = venue(setup, "google", "google-run", "google-run/tier1", &google);
+    let setup =
+        setup.text("venues.google", "project", "merit-sim").text("venues.google", "api_endpoint_url", at("google"));
     let azure = [("endpoint_url", &*format!("{}/api", at("azure"))), ("credentials.function_key", "sesame")];
     let setup = venue(setup, "azure", "azure-functions", "azure-consumption/eastus", &azure);
     let workers = [("url", &*format!("{}/", at("workers"))), ("credentials.bearer_token", "sesame")];
@@ -167,8 +169,7 @@ async fn every_cloud_is_well_and_nothing_has_run_there() {
         assert_eq!(named(&steps, "dry invocation").result, dry, "{venue}: {steps:?}");
         assert_eq!(calls(&clouds_client, venue).await, 0, "{venue}: nothing has run");
     }
-    for (venue, dry) in
-        [("alibaba", "ok"), ("tencent", "ok"), ("google", "none"), ("azure", "none"), ("workers", "none")]
+    for (venue, dry) in [("alibaba", "ok"), ("tencent", "ok"), ("google", "ok"), ("azure", "none"), ("workers", "none")]
     {
         let (well, steps) = doctor(&broker, venue).await;
         assert!(well, "{venue}: {steps:?}");

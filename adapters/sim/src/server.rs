@@ -75,7 +75,14 @@ async fn converse(sim: Arc<Sim>, stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
-    let service = service_fn(|request| route(Arc::clone(&sim), request));
+    // Not what the client calls it: Google's own say `Host: run.googleapis.com` wherever they are sent.
+    let at = stream.local_addr().ok();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        if let Some(at) = at {
+            request.extensions_mut().insert(at);
+        }
+        route(Arc::clone(&sim), request)
+    });
     if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "connection ended");
     }

@@ -72,7 +72,7 @@ pub(crate) async fn serve(
         (Method::GET, ["oauth2", "v3", "certs"]) => Ok(identity::certificates().map(whole)),
         (Method::POST, ["token"]) => identity::exchange(google, request).await.map(|answer| answer.map(whole)),
         (Method::GET, ["v2", "projects", project, "locations", region, what]) => {
-            Ok(describe::list(cloud, google, (project, region, what), &query, request.headers()).map(whole))
+            Ok(describe::list(cloud, google, (project, region, what), &query, &request).map(whole))
         }
         (Method::POST, ["v2", "projects", project, "locations", region, "services", service]) => {
             Ok(describe::permissions(cloud, google, (project, region, service), request.headers()).map(whole))

@@ -3,10 +3,11 @@
 //! Source: the discovery documents of run.googleapis.com v2 and cloudfunctions.googleapis.com v2, 2026-11-21.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::identity::caller_of;
@@ -24,9 +25,9 @@ pub(super) fn list(
     google: &GoogleProject,
     (project, region, what): (&str, &str, &str),
     query: &str,
-    headers: &HeaderMap,
+    request: &Request<Incoming>,
 ) -> Response<Bytes> {
-    if caller_of(headers).is_none() {
+    if caller_of(request.headers()).is_none() {
         return unauthenticated();
     }
     if project != google.project {
@@ -36,8 +37,8 @@ pub(super) fn list(
     if region != google.region || !matches!(what, "services" | "functions") {
         return api_error(StatusCode::NOT_FOUND, "NOT_FOUND", "Requested entity was not found.");
     }
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let base = format!("http://{host}/{}", cloud.config.name);
+    let at = request.extensions().get::<SocketAddr>().map(ToString::to_string).unwrap_or_default();
+    let base = format!("http://{at}/{}", cloud.config.name);
     // A function of the second generation is a service too; here all are told as services.
     let all = if what == "services" { services(cloud, google, &base) } else { Vec::new() };
     let asked = |key| form::value(query, key).and_then(|text| text.parse::<usize>().ok());
